@@ -1,0 +1,19 @@
+"""Semantic face transfer: one picture's shapes in another picture's skin, patch by patch, each from its own part of the face."""
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_EXPORTS = {"TransferSettings": "settings", "PRESETS": "settings", "InputError": "errors", "Guide": "guides", "Step": "engine",
+            "transfer": "engine", "transfer_steps": "engine", "open_picture": "images", "save_picture": "images",
+            "fit": "images", "to_tensor": "images", "to_image": "images"}
+__all__ = list(_EXPORTS)
+
+
+def __getattr__(name: str) -> Any:
+    """Names are looked up on first use, so that `--help` and the settings do not wait for torch."""
+    if name in _EXPORTS:
+        return getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,5 @@
+import sys
+
+from facetransfer.cli import main
+
+sys.exit(main())

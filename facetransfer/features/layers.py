@@ -1,0 +1,53 @@
+"""The layout that every feature network here shares: VGG-19's convolutions up to conv4_2, whatever their width.
+
+Simonyan and Zisserman 2014 (arXiv 1409.1556) with average pooling instead of maximum pooling (Gatys et al. 2015) and
+replicated borders, so that a picture's rim looks like its inside and gets no frame.
+"""
+from __future__ import annotations
+
+from typing import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+CONVS = (2, 2, 4, 2)  # convolutions in each block, as far as conv4_2
+LAYERS = tuple(f"{block + 1}_{i + 1}" for block, count in enumerate(CONVS) for i in range(count))
+
+
+def stride_of(layer: str) -> int:
+    """Pixels of the picture per feature cell of `layer`: 1, 2, 4 or 8."""
+    return 2 ** (int(layer[0]) - 1)
+
+
+class VGGLayout(nn.Module):
+    """`widths` are the channels of the four blocks: (64, 128, 256, 512) is VGG-19, a quarter of it is `compact`.
+
+    Args of `forward`: pictures (B,3,H,W) RGB in [0,1]; names of layers, each "block_conv".
+    Returns their features after ReLU, {name: (B,C,ceil(H/stride),ceil(W/stride))}.
+    """
+
+    def __init__(self, widths: tuple[int, int, int, int], mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        self.convs, channels = nn.ModuleDict(), 3
+        for name in LAYERS:
+            width = widths[int(name[0]) - 1]
+            self.convs[name] = nn.Conv2d(channels, width, 3, padding=1, padding_mode="replicate")
+            channels = width
+
+    def forward(self, pictures: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        wanted = set(layers)
+        if unknown := wanted - set(LAYERS):
+            raise ValueError(f"layer {sorted(unknown)[0]!r} does not exist: choose from {', '.join(LAYERS)}")
+        found, last = {}, max(map(LAYERS.index, wanted))
+        x = (pictures - self.mean) / self.std
+        for i, name in enumerate(LAYERS[:last + 1]):
+            if name.endswith("_1") and i:
+                # The odd last row or column is averaged alone: no pixel is left out, whatever the size.
+                x = F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
+            x = F.relu(self.convs[name](x))
+            if name in wanted:
+                found[name] = x
+        return found

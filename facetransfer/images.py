@@ -1,0 +1,127 @@
+"""Pictures in and out: the only place where files, PIL pictures and tensors are turned into each other."""
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from facetransfer.errors import InputError
+
+MAX_PIXELS = 64_000_000  # of a file; more is refused before a pixel is decoded
+MIN_SIDE = 32  # pixels; conv4_1 must keep a 3x3 window
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")  # that a result may be written as
+
+
+def open_picture(path: str | os.PathLike[str]) -> Image.Image:
+    """Any picture file as RGB, turned as its EXIF says; first frame of an animation, on white where it is transparent.
+
+    Raises InputError when the file is missing, not a picture, cut off, or larger than MAX_PIXELS.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist: check the name")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: give a picture file")
+    Image.init()  # formats other than the common five are not known before
+    try:
+        with Image.open(path, formats=FORMATS) as picture:
+            return as_rgb(picture)
+    except InputError as error:
+        raise InputError(f"{path.name} {error}") from None
+    except (UnidentifiedImageError, Image.DecompressionBombError):
+        raise InputError(f"{path.name} is not a picture that can be read: give a PNG, JPEG, WebP, TIFF or BMP file "
+                         f"of at most {MAX_PIXELS // 10**6} million pixels") from None
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+        raise InputError(f"{path.name} is damaged or cut off ({error}): save it again or give another file") from None
+
+
+def as_rgb(picture: Image.Image) -> Image.Image:
+    """A PIL picture of any mode as RGB. Raises InputError when it is too large."""
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise InputError(f"has {width}x{height} pixels: at most {MAX_PIXELS // 10**6} million are taken, make it smaller first")
+    if getattr(picture, "is_animated", False):
+        picture.seek(0)
+    picture.load()
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+        deep = np.nan_to_num(np.asarray(picture, dtype=np.float64))
+        # Sixteen bits are scaled as such; other depths by what is there, since their range is nowhere written.
+        top = 65535.0 if picture.mode != "F" and deep.max(initial=0) <= 65535 else max(deep.max(initial=0), 1e-9)
+        picture = Image.fromarray((deep / top * 255).clip(0, 255).astype(np.uint8), "L")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert("RGB")
+
+
+def fitted_size(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """(width, height) scaled so that the longest side is `longest` pixels (0: unchanged)."""
+    if not longest:
+        return size
+    scale = longest / max(size)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def fit(picture: Image.Image, longest: int) -> Image.Image:
+    """The picture with its longest side at `longest` pixels (0: unchanged). Raises InputError if a side gets too short."""
+    size = fitted_size(picture.size, longest)
+    if min(size) < MIN_SIDE:
+        raise InputError(f"a picture of {picture.width}x{picture.height} pixels is {size[0]}x{size[1]} at this size: each side "
+                         f"must keep at least {MIN_SIDE}, so choose a larger size or a less narrow picture")
+    return picture if size == picture.size else picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def to_tensor(picture: Image.Image) -> Any:
+    """RGB picture to a tensor (1,3,H,W), float32 in [0,1]."""
+    import torch
+
+    return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)[None].float().div_(255)
+
+
+def to_image(tensor: Any) -> Image.Image:
+    """A tensor (1,3,H,W) in [0,1] to an RGB picture."""
+    pixels = tensor.detach()[0].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0)
+    return Image.fromarray(pixels.cpu().contiguous().numpy())
+
+
+def check_writable(path: str | os.PathLike[str]) -> Path:
+    """The path if a picture can be written there; InputError otherwise. Nothing is written or removed."""
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path.name} has no ending that is known: end the output with one of {' '.join(SUFFIXES)}")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file in it")
+    if not path.parent.is_dir():
+        raise InputError(f"the folder {path.parent} does not exist: make it first or choose another")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise InputError(f"the folder {path.parent} cannot be written to: choose another")
+    return path
+
+
+def save_picture(picture: Image.Image, path: str | os.PathLike[str], **options: Any) -> None:
+    """Writes the whole picture beside its place, then moves it there: an old file stays intact until the new one is whole."""
+    path = check_writable(path)
+    kind = Image.registered_extensions()[path.suffix.lower()]
+    if kind == "JPEG":
+        options = {"quality": 95, "subsampling": 0, **options}
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            picture.save(file, format=kind, **options)
+        mask = os.umask(0)  # mkstemp makes the file private; a result has the rights of any new file
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise InputError(f"{path} could not be written ({error.strerror or error}): choose another place") from None
+        raise

@@ -1,0 +1,157 @@
+"""Which 3x3 window of the style picture each window of the result takes after, under the guide.
+
+Score of a pair of windows (Champandard 2016, arXiv 1603.01768, with the place in the face added):
+
+    S(p,q) = 1/9 sum_d [ cos(F_p+d, S_q+d) + w cos(m_p+d, n_q+d) - v |a_p+d - b_q+d|^2 ]
+
+F, S picture features, m, n class channels, a, b places in the face, d the nine cells of a window; w semantic weight,
+v position weight. All three are one inner product of longer cell vectors, `score_cells`. Windows are named by their
+upper left cell: a grid of h x w cells has (h-2) x (w-2) of them.
+
+Shapes: D channels of a cell vector, h w cells of the result, H W cells of the style.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from facetransfer.guides import Guide
+
+WINDOW = 3
+CHUNK_BYTES = 96 << 20  # of products held at once
+EXACT_PAIRS = 80_000_000  # pairs of windows up to which every pair is looked at
+JUMPS = (1, 8, 3, 1)  # rounds of `improve_matches`: how far away a neighbour's choice is asked for
+
+
+@dataclass(frozen=True)
+class Matches:
+    """For each window of the result its style window: rows and columns (h-2,w-2), int64, and the score, float32."""
+
+    rows: Tensor
+    columns: Tensor
+    score: Tensor
+
+
+def score_cells(features: Tensor, guide: Guide | None, semantic_weight: float, position_weight: float, *, style: bool) -> Tensor:
+    """Cell vectors (D,h,w) whose inner product, result's with style's, is nine times a cell's part in S(p,q).
+
+    The result's |a|^2 is left out: it is the same for every style window. `guide` is on the grid of `features` (C,h,w).
+    """
+    parts = [F.normalize(features, dim=0, eps=1e-6)]
+    if guide is not None and semantic_weight:
+        parts.append(F.normalize(guide.classes, dim=0, eps=1e-6) * semantic_weight ** 0.5)
+    if guide is not None and guide.position is not None and position_weight:
+        place, length = guide.position, guide.position.square().sum(0, keepdim=True)
+        parts.append(place * (2 * position_weight) ** 0.5)
+        parts.append(-position_weight * length if style else torch.ones_like(length))
+    return torch.cat(parts) / WINDOW
+
+
+def exact_matches(result: Tensor, style: Tensor, chunk_bytes: int = CHUNK_BYTES) -> Matches:
+    """The best style window of every window, every pair looked at. result (D,h,w), style (D,H,W).
+
+    A window's score is the sum of nine cell products along a diagonal: one matrix product of cells, then shifted sums,
+    first along rows, then along columns, on as many rows of the result at a time as `chunk_bytes` holds.
+    """
+    (_, h, w), (_, H, W) = result.shape, style.shape
+    keys, best, index = style.flatten(1), [], []
+    rows = max(1, chunk_bytes // (4 * w * H * W) - 2)
+    for top in range(0, h - 2, rows):
+        cells = result[:, top:top + rows + 2]
+        n = cells.shape[1]
+        product = (cells.flatten(1).T @ keys).view(n, w, H, W)
+        down = product[:-2, :, :-2] + product[1:-1, :, 1:-1]
+        down += product[2:, :, 2:]
+        del product
+        across = down[:, :-2, :, :-2] + down[:, 1:-1, :, 1:-1]
+        across += down[:, 2:, :, 2:]
+        score, where = across.flatten(2).max(2)
+        best.append(score)
+        index.append(where)
+    index = torch.cat(index)
+    return Matches(index // (W - 2), index % (W - 2), torch.cat(best))
+
+
+def window_rows(cells: Tensor) -> Tensor:
+    """Cell vectors (D,h,w) as windows, one row each: ((h-2)*(w-2), 9D), the nine cells one after another."""
+    return cells.permute(1, 2, 0).unfold(0, WINDOW, 1).unfold(1, WINDOW, 1).permute(0, 1, 3, 4, 2).reshape(
+        -1, WINDOW * WINDOW * cells.shape[0])
+
+
+def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generator: torch.Generator) -> Matches:
+    """Good style windows from guesses, without looking at every pair (PatchMatch, Barnes et al. 2009).
+
+    Each window asks its neighbours, near and far, what they chose, shifts that to its own place, and tries random
+    windows around its best: the radius halves each round. Approximate, and never worse than the best seed.
+    """
+    (_, h, w), (_, H, W) = result.shape, style.shape
+    query, keys = window_rows(result), window_rows(style)
+    shape, top, left = (h - 2, w - 2), H - 3, W - 3
+    best: Matches | None = None
+
+    def try_(rows: Tensor, columns: Tensor) -> Matches:
+        rows, columns = rows.clamp(0, top), columns.clamp(0, left)
+        score = torch.einsum("nd,nd->n", query, keys[(rows * (W - 2) + columns).flatten()]).view(shape)
+        if best is None:
+            return Matches(rows, columns, score)
+        better = score > best.score
+        return Matches(torch.where(better, rows, best.rows), torch.where(better, columns, best.columns),
+                       torch.where(better, score, best.score))
+
+    for seed in seeds:
+        best = try_(seed.rows, seed.columns)
+    radius = max(2, max(H, W) // 16)
+    for jump in JUMPS:
+        for dy, dx in ((jump, 0), (-jump, 0), (0, jump), (0, -jump)):
+            # torch.roll wraps around; a window at the rim is merely asked for a far one's choice.
+            best = try_(best.rows.roll((dy, dx), (0, 1)) + dy, best.columns.roll((dy, dx), (0, 1)) + dx)
+        offsets = torch.randint(-radius, radius + 1, (2, *shape), generator=generator).to(result.device)
+        best = try_(best.rows + offsets[0], best.columns + offsets[1])
+        radius = max(1, radius // 2)
+    return best
+
+
+def enlarged_matches(matches: Matches, result_grid: tuple[int, int], style_grid: tuple[int, int],
+                     old_style_grid: tuple[int, int]) -> Matches:
+    """Matches of a coarser grid as guesses for a finer one, by proportion; the place within the coarse cell is kept."""
+    h, w = result_grid[0] - 2, result_grid[1] - 2
+    old_h, old_w = matches.rows.shape
+    y = torch.arange(h, device=matches.rows.device) * old_h / h
+    x = torch.arange(w, device=matches.rows.device) * old_w / w
+    yi, xi = y.long().clamp(max=old_h - 1), x.long().clamp(max=old_w - 1)
+    up_y, up_x = style_grid[0] / old_style_grid[0], style_grid[1] / old_style_grid[1]
+    rows = (matches.rows[yi][:, xi] + (y - yi)[:, None]) * up_y
+    columns = (matches.columns[yi][:, xi] + (x - xi)[None]) * up_x
+    return Matches(rows.round().long(), columns.round().long(), torch.full(rows.shape, -torch.inf, device=rows.device))
+
+
+def votes(matches: Matches, style: Tensor) -> tuple[Tensor, Tensor]:
+    """What the matched windows want of each cell: targets (C,h,w), their mean, and counts (1,h,w), how many want something.
+
+    sum over windows of |window - match|^2 = sum over cells of counts |cell - target|^2 + a constant: the style loss
+    between two searches is one weighted squared difference with the same gradient. `style` are features (C,H,W).
+    """
+    (h, w), W = matches.rows.shape, style.shape[2]
+    flat, index = style.flatten(1), matches.rows * W + matches.columns
+    total = style.new_zeros(style.shape[0], h + 2, w + 2)
+    counts = style.new_zeros(1, h + 2, w + 2)
+    for dy in range(WINDOW):
+        for dx in range(WINDOW):
+            total[:, dy:dy + h, dx:dx + w] += flat[:, (index + dy * W + dx).flatten()].view(-1, h, w)
+            counts[:, dy:dy + h, dx:dx + w] += 1
+    return total / counts, counts
+
+
+def leak(matches: Matches, result: Guide, style: Guide) -> float:
+    """Share of windows, 0 to 1, whose style window is of another class, among classes that both pictures have.
+
+    A window's class is the strongest class of its middle cell; both guides are on their layer's grid.
+    """
+    own = result.classes.argmax(0)[1:-1, 1:-1]
+    there = style.classes.argmax(0)
+    source = there[matches.rows + 1, matches.columns + 1]
+    shared = torch.isin(own, there)
+    return ((source != own) & shared).sum().item() / max(1, shared.sum().item())

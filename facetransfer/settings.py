@@ -1,0 +1,99 @@
+"""What a person can set, written once: default, range and help live in the field; flags and sliders are derived."""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any, Iterator, NamedTuple
+
+from facetransfer.errors import InputError
+
+NETWORKS = ("compact", "vgg19", "seeded")
+STARTS = ("content", "noise", "image")
+
+
+class Setting(NamedTuple):
+    """One setting as a door needs it."""
+
+    name: str
+    default: Any
+    label: str
+    help: str
+    minimum: float | None
+    maximum: float | None
+    step: float | None
+    choices: tuple[str, ...] | None
+    advanced: bool
+
+    @property
+    def kind(self) -> type:
+        return type(self.default)
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+
+def _number(default: float, label: str, text: str, low: float, high: float, step: float, advanced: bool = False) -> Any:
+    return field(default=default, metadata=dict(label=label, help=text, minimum=low, maximum=high, step=step, advanced=advanced))
+
+
+def _choice(default: str, label: str, text: str, choices: tuple[str, ...], advanced: bool = True) -> Any:
+    return field(default=default, metadata=dict(label=label, help=text, choices=choices, advanced=advanced))
+
+
+@dataclass(frozen=True)
+class TransferSettings:
+    """Everything that decides a result, apart from the pictures and their maps.
+
+    Raises InputError where a value is not a number, is outside its range or is not one of its choices.
+    """
+
+    phases: int = _number(3, "Phases", "Sizes worked at, each twice the one before: the first decides the layout, the last the detail.", 1, 6, 1)
+    iterations: int = _number(60, "Iterations", "Steps in each phase. More is cleaner and slower.", 1, 2000, 1)
+    content_weight: float = _number(10.0, "Content weight", "How much the result keeps the content picture's shapes.", 0, 1000, 0.5)
+    style_weight: float = _number(14.0, "Style weight", "How much the result takes the style picture's skin.", 0, 1000, 0.5)
+    semantic_weight: float = _number(10.0, "Semantic weight", "How strictly each part of the face takes from the same part (0: plain patch transfer).", 0, 100, 0.5)
+    position_weight: float = _number(1.0, "Position weight", "How strictly a place in the face takes from the same place: cheek from cheek.", 0, 20, 0.1)
+    colour_weight: float = _number(6.0, "Colour weight", "How strictly pixels follow the patches found, beside their features: clean colours, no noise.", 0, 100, 0.1)
+    smoothness: float = _number(1.0, "Smoothness", "How much noise between neighbouring pixels is punished.", 0, 100, 0.1)
+    size: int = _number(512, "Size", "Longest side of the result in pixels (0: as large as the content picture).", 0, 2048, 32)
+    seed: int = _number(0, "Random seed", "The same seed gives the same picture.", 0, 2**31 - 1, 1, advanced=True)
+    match_every: int = _number(15, "Match every", "Steps between two searches for the nearest patches (1: at every step, as published).", 1, 1000, 1, advanced=True)
+    start: str = _choice("content", "Start from", "The picture the work starts from: the content, noise, or a picture that is given.", STARTS)
+    network: str = _choice("compact", "Feature network", "compact is ours and ships with the program; vgg19 is the published one (548 MB, downloaded once).", NETWORKS)
+
+    def __post_init__(self) -> None:
+        for setting in all_settings():
+            _check(setting, getattr(self, setting.name))
+        if not (self.content_weight or self.style_weight):
+            raise InputError("content weight and style weight are both 0: at least one must be larger, or nothing is left to do")
+
+
+def all_settings() -> Iterator[Setting]:
+    """The settings in the order of their fields."""
+    for f in fields(TransferSettings):
+        m = f.metadata
+        yield Setting(f.name, f.default, m["label"], m["help"], m.get("minimum"), m.get("maximum"), m.get("step"),
+                      m.get("choices"), m["advanced"])
+
+
+def _check(setting: Setting, value: Any) -> None:
+    if setting.choices is not None:
+        if value not in setting.choices:
+            raise InputError(f"{setting.label.lower()} is {value!r}: choose one of {', '.join(setting.choices)}")
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise InputError(f"{setting.label.lower()} is {value!r}, which is not a number: give one from {setting.minimum:.10g} to {setting.maximum:.10g}")
+    if setting.kind is int and value != int(value):
+        raise InputError(f"{setting.label.lower()} is {value:.10g}: give a whole number from {setting.minimum:.10g} to {setting.maximum:.10g}")
+    if not setting.minimum <= value <= setting.maximum:
+        raise InputError(f"{setting.label.lower()} is {value:.10g}: give a number from {setting.minimum:.10g} to {setting.maximum:.10g}")
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "Preview": dict(size=256, phases=2, iterations=40),
+    "Balanced": dict(),
+    "Fine": dict(iterations=150, phases=4),
+    "The article's": dict(phases=4, iterations=1000, content_weight=10.0, style_weight=10.0),
+}
+"""Named settings: what differs from the defaults."""

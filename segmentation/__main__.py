@@ -1,0 +1,75 @@
+"""`python -m segmentation a.jpg b.jpg --out DIR`: writes the semantic map of each picture."""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from facetransfer.errors import InputError
+from segmentation.classes import CLASSES
+
+PARSER_NAMES = ("compact",)
+
+
+def options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m segmentation", description="Writes the semantic map of each face picture as NAME_sem.png.")
+    parser.add_argument("pictures", nargs="+", type=Path, help="picture files")
+    parser.add_argument("--out", type=Path, help="folder for the maps (default: beside each picture)")
+    parser.add_argument("--parser", default="compact", help="the parser that makes the maps (default: compact)")
+    parser.add_argument("--labels", choices=("palette", "celebamask"), default="palette",
+                        help="palette: coloured, the classes' palette; celebamask: gray, pixel value = class number "
+                             f"(0 {CLASSES[0].name} ... {len(CLASSES) - 1} {CLASSES[-1].name})")
+    parser.add_argument("--device", default="auto", help="auto, cpu, gpu0, gpu1 ...")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; the exit status: 0, or 2 where something could not be read or written."""
+    args = options().parse_args(arguments)
+    from facetransfer.devices import choose_device
+    from facetransfer.images import check_writable, open_picture
+    from segmentation.parsers import load_parser
+    from segmentation.semantic_map import map_path
+
+    failed = 0
+    try:
+        targets = [map_path(args.out / p.name if args.out else p) for p in args.pictures]
+        twice = {t for t in targets if targets.count(t) > 1}
+        if twice:
+            raise InputError(f"two pictures would both be written to {sorted(twice)[0]}: run them one by one into different folders")
+        for target in targets:
+            check_writable(target)
+        parse = load_parser(args.parser, choose_device(args.device))
+    except InputError as error:
+        return complain(error)
+    for path, target in zip(args.pictures, targets):
+        try:
+            found = parse(open_picture(path))
+            write(found.semantic, target, args.labels)
+            print(f"{target}" + ("" if found.found_face else "  (no face found)"))
+        except InputError as error:
+            failed = complain(error)
+    return failed
+
+
+def write(semantic: "SemanticMap", target: Path, labels: str) -> None:
+    """The map as a palette PNG, or as gray class numbers."""
+    from PIL import Image
+
+    from facetransfer.images import save_picture
+
+    if labels == "celebamask":
+        save_picture(Image.fromarray(semantic.labels), target)
+    else:
+        semantic.save(target)
+
+
+def complain(error: InputError) -> int:
+    """One red line on stderr; the exit status of a wrong call."""
+    red, plain = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
+    print(f"{red}error: {error}{plain}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""`compact`: our own face parser. Looks twice: at the whole picture to find the face, then at the square around it."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from facetransfer.weights import load_weights
+from segmentation.classes import INDEX, MIRROR
+from segmentation.parsers import Parse
+from segmentation.parsers.compact_network import STRIDE, CompactParserNetwork
+from segmentation.semantic_map import SemanticMap
+
+COARSE_SIDE = 256  # pixels of the longest side in the first look
+FINE_SIDE = 288  # of the square around the face in the second
+FACE = [INDEX[n] for n in ("skin", "nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")]
+FEATURES = [INDEX[n] for n in ("nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")]
+MARGIN = 2.0  # side of the square around a face, in lengths of the face
+MIN_FACE = 0.0015  # share of the picture that a face must cover
+
+
+@dataclass(frozen=True)
+class CompactParser:
+    """Calls give a `Parse` of the picture's own size."""
+
+    network: CompactParserNetwork
+    device: str
+
+    @torch.inference_mode()
+    def __call__(self, picture: Image.Image) -> Parse:
+        rgb = np.asarray(picture.convert("RGB"))
+        height, width = rgb.shape[:2]
+        scale = COARSE_SIDE / max(height, width)
+        coarse = self._probabilities(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
+        square = face_square(coarse.argmax(0).numpy(), coarse[FACE].sum(0).numpy())
+        whole = F.interpolate(coarse[None], size=(height, width), mode="bilinear", align_corners=False)[0]
+        if square is None:
+            confidence, labels = whole.max(0)
+            return Parse(SemanticMap(labels.byte().numpy()), confidence.numpy())
+        x, y, side = (v / scale for v in square)
+        crop = crop_square(rgb, x, y, side, FINE_SIDE)
+        fine = self._mirrored_probabilities(crop)
+        left, top, right, bottom = max(0, round(x)), max(0, round(y)), min(width, round(x + side)), min(height, round(y + side))
+        grid = np.meshgrid((np.arange(left, right) + 0.5 - x) * FINE_SIDE / side - 0.5,
+                           (np.arange(top, bottom) + 0.5 - y) * FINE_SIDE / side - 0.5)
+        inside = np.stack([cv2.remap(p, *(g.astype(np.float32) for g in grid), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+                           for p in fine.numpy()])
+        blend = _fade(bottom - top, right - left, (top > 0, bottom < height, left > 0, right < width), max(2, int(side / 24)))
+        patch = whole[:, top:bottom, left:right]
+        patch += torch.from_numpy(blend) * (torch.from_numpy(inside) - patch)
+        confidence, labels = whole.max(0)
+        return Parse(SemanticMap(labels.byte().numpy()), confidence.numpy())
+
+    def _probabilities(self, rgb: np.ndarray, width: int, height: int) -> Tensor:
+        """Class probabilities (19,height,width) of a picture (H,W,3) uint8, seen at that size."""
+        small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+        x = torch.from_numpy(small).to(self.device).permute(2, 0, 1)[None].float() / 255
+        padded = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+        logits = self.network(padded.contiguous(memory_format=torch.channels_last))
+        logits = F.interpolate(logits, size=padded.shape[-2:], mode="bilinear", align_corners=False)[..., :height, :width]
+        return logits[0].softmax(0).cpu()
+
+    def _mirrored_probabilities(self, crop: np.ndarray) -> Tensor:
+        """The mean over the square and its mirror image, (19,side,side): left and right are told by both."""
+        side = crop.shape[0]
+        plain = self._probabilities(crop, side, side)
+        mirrored = self._probabilities(np.ascontiguousarray(crop[:, ::-1]), side, side)
+        return (plain + mirrored[torch.from_numpy(MIRROR.astype(np.int64))].flip(2)) / 2
+
+
+def face_square(labels: np.ndarray, face: np.ndarray) -> tuple[float, float, float] | None:
+    """The square (x, y, side) around the largest face, in cells of the coarse look; None without a face.
+
+    labels (h,w) classes; face (h,w), the probability of any part of a face. A region counts when it is large enough and
+    has features (eyes, nose, mouth) in it: bare skin alone is a hand or a shoulder.
+    """
+    count, regions, stats, _ = cv2.connectedComponentsWithStats((face > 0.5).astype(np.uint8), connectivity=8)
+    best, best_area = None, max(12.0, MIN_FACE * labels.size)
+    features = np.isin(labels, FEATURES)
+    for i in range(1, count):
+        here = regions == i
+        area = stats[i, cv2.CC_STAT_AREA] * (1.0 if (features & here).sum() >= 0.03 * here.sum() else 0.0)
+        if area > best_area:
+            best, best_area = i, area
+    if best is None:
+        return None
+    left, top, w, h = stats[best, :4]
+    side = MARGIN * max(w, h)
+    return left + w / 2 - side / 2, top + h / 2 - side * 0.5, float(side)
+
+
+def crop_square(rgb: np.ndarray, x: float, y: float, side: float, size: int) -> np.ndarray:
+    """The square at (x, y) of `side` pixels, brought to (size,size,3); what lies outside the picture repeats its rim."""
+    if side > 2 * size:  # averaged first, so that nothing aliases
+        factor = size * 1.5 / side
+        small = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        factors = small.shape[1] / rgb.shape[1], small.shape[0] / rgb.shape[0]
+        x, y, rgb = x * factors[0], y * factors[1], small
+        side *= factor
+    scale = size / side
+    matrix = np.array([[scale, 0, -x * scale + (scale - 1) / 2], [0, scale, -y * scale + (scale - 1) / 2]])
+    return cv2.warpAffine(rgb, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _fade(height: int, width: int, sides: tuple[bool, bool, bool, bool], border: int) -> np.ndarray:
+    """Weights (height,width) float32, 1 inside, falling to 0 over `border` pixels at (top, bottom, left, right) where asked."""
+    def ramp(n: int, start: bool, end: bool) -> np.ndarray:
+        rise = np.minimum(1, (np.arange(n, dtype=np.float32) + 1) / border)
+        return np.minimum(rise if start else 1, rise[::-1] if end else 1) * np.ones(n, np.float32)
+    return np.minimum.outer(ramp(height, *sides[:2]), ramp(width, *sides[2:]))
+
+
+def load(device: str) -> CompactParser:
+    """The trained parser, from the weights that ship with the program."""
+    network = CompactParserNetwork()
+    network.load_state_dict(load_weights("parser"), strict=False)
+    return CompactParser(network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last), device)

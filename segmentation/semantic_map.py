@@ -1,0 +1,166 @@
+"""A semantic map: for each pixel of a picture, its class. Read from and written to `photo_sem.png`."""
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from facetransfer.errors import InputError
+from facetransfer.images import open_picture, save_picture
+from segmentation.classes import CLASSES, INDEX, MIRROR, PALETTE
+
+SUFFIX = "_sem.png"
+NEAR = 60.0  # RGB distance within which a colour is one of ours, moved by an anti-aliased edge or a lossy file
+OURS = 0.9  # share of pixels near our palette from which a file counts as painted in it
+OWN_SHARE, OWN_DISTANCE = 5e-4, 48.0  # a hand-painted colour covers at least this share, this far from every other
+
+
+@dataclass(frozen=True)
+class FaceFrame:
+    """Where a face is: its middle (x, y), between eyes and mouth, and its size, in pixels; size = 2.5 x eyes to mouth."""
+
+    x: float
+    y: float
+    size: float
+
+    def position(self, width: int, height: int) -> np.ndarray:
+        """Place in the face of each pixel, (2,H,W) float32: x and y from the middle in face sizes, held within +-2."""
+        x = (np.arange(width, dtype=np.float32) + 0.5 - self.x) / self.size
+        y = (np.arange(height, dtype=np.float32) + 0.5 - self.y) / self.size
+        return np.stack(np.broadcast_arrays(x[None, :], y[:, None])).clip(-2, 2)
+
+
+@dataclass(frozen=True)
+class SemanticMap:
+    """labels: (H,W) uint8. colours: None for the classes of a face, else (K,3) uint8 RGB, the map's own colours by label."""
+
+    labels: np.ndarray
+    colours: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        count = len(CLASSES) if self.colours is None else len(self.colours)
+        if self.labels.ndim != 2 or self.labels.dtype != np.uint8 or not self.labels.size:
+            raise ValueError(f"labels are (H,W) uint8, not {self.labels.shape} {self.labels.dtype}")
+        if self.labels.max() >= count:
+            raise InputError(f"the map has a class {self.labels.max()}, but only 0 to {count - 1} exist: paint it in the colours of the classes")
+
+    @property
+    def is_face(self) -> bool:
+        """Whether the labels are the classes of a face."""
+        return self.colours is None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.labels.shape[1], self.labels.shape[0]
+
+    def rgb(self) -> np.ndarray:
+        """The map as colours, (H,W,3) uint8."""
+        return (PALETTE if self.colours is None else self.colours)[self.labels]
+
+    def resized(self, size: tuple[int, int]) -> SemanticMap:
+        """The map at (width, height), each pixel the nearest one's class."""
+        return SemanticMap(cv2.resize(self.labels, size, interpolation=cv2.INTER_NEAREST_EXACT), self.colours)
+
+    def mirrored(self) -> SemanticMap:
+        """Flipped left to right, left and right classes swapped."""
+        flipped = np.ascontiguousarray(self.labels[:, ::-1])
+        return SemanticMap(MIRROR[flipped] if self.is_face else flipped, self.colours)
+
+    def shares(self) -> np.ndarray:
+        """Share of the pixels of each class, (K,), sum 1."""
+        count = len(CLASSES) if self.colours is None else len(self.colours)
+        return np.bincount(self.labels.ravel(), minlength=count) / self.labels.size
+
+    def frame(self) -> FaceFrame | None:
+        """Where the face is: from eyes and mouth, else from the skin's extent; None without a face."""
+        if not self.is_face:
+            return None
+        eyes = [c for c in (self._middle("l_eye"), self._middle("r_eye")) if c is not None] or \
+               [c for c in (self._middle("eye_glasses"), self._middle("l_brow"), self._middle("r_brow")) if c is not None]
+        mouth = self._middle("mouth", "u_lip", "l_lip")
+        if eyes and mouth is not None:
+            eye = np.mean(eyes, 0)
+            size = 2.5 * float(np.hypot(*(mouth - eye)))
+            if size >= 8:
+                middle = (eye + mouth) / 2
+                return FaceFrame(float(middle[0]), float(middle[1]), size)
+        skin = np.argwhere(np.isin(self.labels, [INDEX["skin"], INDEX["nose"]]))
+        if len(skin) < 0.002 * self.labels.size:
+            return None
+        (top, left), (bottom, right) = np.percentile(skin, (2, 98), axis=0)
+        return FaceFrame(float(left + right) / 2, float(top + bottom) / 2, max(8.0, float(bottom - top)))
+
+    def _middle(self, *names: str) -> np.ndarray | None:
+        """(x, y) of the pixels of these classes, None if there are hardly any."""
+        places = np.argwhere(np.isin(self.labels, [INDEX[n] for n in names]))
+        return places.mean(0)[::-1] if len(places) >= 4 else None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes a palette PNG: pixel value = label, colours as in `rgb()`."""
+        picture = Image.fromarray(self.labels, "P")
+        picture.putpalette((PALETTE if self.colours is None else self.colours).tobytes())
+        save_picture(picture, path)
+
+
+def map_path(picture: str | os.PathLike[str]) -> Path:
+    """Where the map of a picture file lies: photo.jpg has photo_sem.png beside it."""
+    picture = Path(picture)
+    return picture.with_name(picture.stem + SUFFIX)
+
+
+def from_colours(rgb: np.ndarray) -> tuple[SemanticMap, float]:
+    """The face map nearest to the colours (H,W,3) uint8, and the share of pixels that are near a colour of ours."""
+    colours, inverse = np.unique(rgb.reshape(-1, 3), axis=0, return_inverse=True)
+    distance = np.linalg.norm(colours[:, None].astype(np.float32) - PALETTE[None].astype(np.float32), axis=2)
+    labels = distance.argmin(1).astype(np.uint8)[inverse].reshape(rgb.shape[:2])
+    return SemanticMap(labels), float((distance.min(1) < NEAR)[inverse].mean())
+
+
+def read_map(path: str | os.PathLike[str]) -> SemanticMap:
+    """A map file as a face map. Raises InputError where its colours are not ours; `read_map_pair` takes others too."""
+    semantic, near = from_colours(np.asarray(open_picture(path)))
+    if near < OURS:
+        raise InputError(f"{Path(path).name} is not painted in the colours of the classes (only {near:.0%} of it is): use them, or give "
+                         "hand-painted maps of both pictures with the same colours in both")
+    return semantic
+
+
+def read_map_pair(content: str | os.PathLike[str], style: str | os.PathLike[str]) -> tuple[SemanticMap, SemanticMap]:
+    """Two map files. Painted in our palette they are face maps; otherwise the colours of the two together are the classes."""
+    pictures = [np.asarray(open_picture(path)) for path in (content, style)]
+    (first, near_first), (second, near_second) = map(from_colours, pictures)
+    if min(near_first, near_second) >= OURS:
+        return first, second
+    if max(near_first, near_second) >= OURS:
+        odd = content if near_first < near_second else style
+        raise InputError(f"{Path(odd).name} is painted in other colours than the other map: paint both in the colours of the classes, or "
+                         "both in the same colours of your own")
+    colours = own_colours(pictures)
+    return _by_colours(pictures[0], colours), _by_colours(pictures[1], colours)
+
+
+def own_colours(pictures: list[np.ndarray]) -> np.ndarray:
+    """The colours that hand-painted maps use, (K,3) uint8: the frequent ones that are far from every more frequent one."""
+    flat = np.concatenate([p.reshape(-1, 3) for p in pictures])
+    colours, counts = np.unique(flat, axis=0, return_counts=True)
+    chosen: list[np.ndarray] = []
+    for i in counts.argsort()[::-1][:4096]:
+        if counts[i] < OWN_SHARE * len(flat) or len(chosen) == 64:
+            break
+        colour = colours[i].astype(np.float32)
+        if all(np.linalg.norm(colour - c) >= OWN_DISTANCE for c in chosen):
+            chosen.append(colour)
+    if len(chosen) < 2:
+        raise InputError("the maps have no two clearly different colours: paint each part in a plain colour of its own")
+    return np.array(chosen, dtype=np.uint8)
+
+
+def _by_colours(rgb: np.ndarray, palette: np.ndarray) -> SemanticMap:
+    colours, inverse = np.unique(rgb.reshape(-1, 3), axis=0, return_inverse=True)
+    nearest = np.linalg.norm(colours[:, None].astype(np.float32) - palette[None].astype(np.float32), axis=2).argmin(1)
+    return SemanticMap(nearest.astype(np.uint8)[inverse].reshape(rgb.shape[:2]), palette)

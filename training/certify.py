@@ -1,0 +1,49 @@
+"""Turns trained weights into the files that ship: safetensors with a certificate beside them.
+
+    python -m training.certify texture --from runs/texture/network.pt --facts facts.json
+
+`facts.json` holds what only the person who trained knows: command, data, licence, measured.
+"""
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+from datetime import date
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+from facetransfer.weights import FOLDER
+
+
+def certify(name: str, state: dict[str, torch.Tensor], facts: dict[str, object], half: bool) -> Path:
+    """Writes `<name>.safetensors` (float16 if `half`) and `<name>.json` into assets/weights, each whole or not at all."""
+    tensors = {k: (v.half() if half and v.is_floating_point() else v).contiguous() for k, v in state.items()
+               if not k.endswith("num_batches_tracked")}
+    data = save(tensors)
+    facts = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "date": date.today().isoformat(),
+             "torch": torch.__version__, **facts}
+    for path, content in ((FOLDER / f"{name}.safetensors", data), (FOLDER / f"{name}.json", (json.dumps(facts, indent=2) + "\n").encode())):
+        temporary = path.with_suffix(".part")
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    return FOLDER / f"{name}.safetensors"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("name", choices=("texture", "parser"))
+    options.add_argument("--from", dest="source", type=Path, required=True, help="state dict, or a checkpoint with averaged weights")
+    options.add_argument("--facts", type=Path, required=True)
+    options.add_argument("--half", action="store_true", help="store float16")
+    args = options.parse_args()
+    state = torch.load(args.source, weights_only=True)
+    path = certify(args.name, state.get("average", state), json.loads(args.facts.read_text("utf-8")), args.half)
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Labelled faces as training pictures: scaled, turned, moved onto other backgrounds, recoloured, painted over."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from segmentation.classes import MIRROR
+
+IGNORE = 255  # pixels whose class is unknown
+HELD_OUT = 100  # of the labelled faces, never trained on: chosen by the fixed shuffle below
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """(H,W,3) uint8 RGB."""
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise FileNotFoundError(f"{path} is not a picture")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def labelled_faces(folder: Path) -> tuple[list[tuple[Path, Path]], list[tuple[Path, Path]]]:
+    """`folder` holds images/N.jpg and masks/N.png (pixel value = class). Returns (training, held-out) pairs of paths."""
+    pairs = [(image, folder / "masks" / f"{image.stem}.png") for image in sorted((folder / "images").iterdir())]
+    order = np.random.default_rng(0).permutation(len(pairs))
+    return [pairs[i] for i in order[HELD_OUT:]], [pairs[i] for i in order[:HELD_OUT]]
+
+
+def read_labels(path: Path) -> np.ndarray:
+    """(H,W) uint8 class numbers of a palette or gray PNG."""
+    from PIL import Image  # keeps the palette's indices, which OpenCV turns into colours
+
+    return np.asarray(Image.open(path))
+
+
+class FaceAugmenter:
+    """Draws training pictures from labelled faces. `others` are pictures without labels: backgrounds, textures, colours."""
+
+    def __init__(self, others: list[np.ndarray], rng: np.random.Generator) -> None:
+        self.others, self.rng = others, rng
+
+    def __call__(self, picture: np.ndarray, labels: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+        """(H,W,3), (H,W) uint8 -> (side,side,3), (side,side) uint8."""
+        picture, labels = self._place(picture, labels, side)
+        if self.rng.random() < 0.5:
+            picture, labels = picture[:, ::-1], _mirrored(labels)
+        return self._recolour(np.ascontiguousarray(picture)), np.ascontiguousarray(labels)
+
+    def _place(self, picture: np.ndarray, labels: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = self.rng
+        far = rng.random() < 0.2
+        scale = (rng.uniform(0.2, 0.7) if far else rng.uniform(0.75, 1.35)) * side / max(picture.shape[:2])
+        angle = rng.normal(0, 12) if rng.random() < 0.8 else rng.uniform(-45, 45)
+        slack = 0.35 if far else 0.12
+        matrix = cv2.getRotationMatrix2D((picture.shape[1] / 2, picture.shape[0] / 2), angle, scale)
+        matrix[:, 2] += side / 2 - np.array(picture.shape[1::-1]) / 2 + rng.uniform(-slack, slack, 2) * side
+        matrix[:, :2] *= 1 + rng.normal(0, 0.06, (1, 2))  # a face a little wider or longer than it is
+        small = scale < 0.6
+        source = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) if small else picture
+        to_source = matrix.copy()
+        if small:
+            to_source[:, :2] *= 2
+        border = cv2.BORDER_REFLECT_101 if not far and rng.random() < 0.3 else cv2.BORDER_CONSTANT
+        warped = cv2.warpAffine(source, to_source, (side, side), flags=cv2.INTER_LINEAR, borderMode=border)
+        truth = cv2.warpAffine(labels, matrix, (side, side), flags=cv2.INTER_NEAREST, borderValue=IGNORE)
+        outside = truth == IGNORE
+        if border == cv2.BORDER_CONSTANT and outside.any():
+            warped[outside] = self._other(side)[outside] if rng.random() < 0.8 else rng.integers(0, 256, 3)
+            truth[outside] = 0
+        if rng.random() < 0.15 and not outside.all():  # another background behind the person
+            behind = truth == 0
+            warped[behind] = self._other(side)[behind]
+        return warped, truth
+
+    def _other(self, side: int) -> np.ndarray:
+        other = self.others[self.rng.integers(len(self.others))]
+        y, x = (self.rng.integers(0, max(1, n - side + 1)) for n in other.shape[:2])
+        other = other[y:y + side, x:x + side]
+        return other if other.shape[:2] == (side, side) else cv2.resize(other, (side, side))
+
+    def _recolour(self, picture: np.ndarray) -> np.ndarray:
+        rng, side = self.rng, picture.shape[0]
+        if rng.random() < 0.15:  # brush strokes: flat patches with crisp borders
+            picture = cv2.medianBlur(picture, int(rng.choice((3, 5, 7))))
+        x = picture.astype(np.float32) / 255
+        if rng.random() < 0.2:  # the colours of another picture (Reinhard et al. 2001, in RGB)
+            other = self._other(side).astype(np.float32) / 255
+            share = rng.uniform(0.4, 1)
+            moved = (x - x.mean((0, 1))) / (x.std((0, 1)) + 0.05) * (other.std((0, 1)) + 0.05) + other.mean((0, 1))
+            x = x + share * (moved - x)
+        if rng.random() < 0.2:  # the relief of another picture on the skin
+            gray = self._other(side).astype(np.float32).mean(2, keepdims=True) / 255
+            relief = gray - cv2.GaussianBlur(gray[..., 0], (0, 0), side / 24)[..., None]
+            x = x * (1 + rng.uniform(0.3, 1.5) * relief)
+        if rng.random() < 0.15:  # skins of any colour
+            x = x @ (np.eye(3) + rng.normal(0, 0.35, (3, 3))).astype(np.float32)
+        if rng.random() < 0.12:
+            x = np.repeat(x.mean(2, keepdims=True), 3, 2)
+        x = np.clip(x, 0, 1) ** rng.uniform(0.6, 1.6)
+        x = (x - 0.5) * rng.uniform(0.6, 1.4) + 0.5 + rng.normal(0, 0.08) + rng.normal(0, 0.04, 3)
+        if rng.random() < 0.2:  # light from one side
+            ramp = np.linspace(-1, 1, side, dtype=np.float32) * rng.uniform(-0.4, 0.4)
+            x = x * (1 + (ramp[None, :, None] if rng.random() < 0.5 else ramp[:, None, None]))
+        if rng.random() < 0.2:
+            x = cv2.GaussianBlur(x.astype(np.float32), (0, 0), rng.uniform(0.5, 2.0))
+        if rng.random() < 0.2:
+            x = x + rng.normal(0, rng.uniform(0.01, 0.08), x.shape)
+        return (np.clip(x, 0, 1) * 255).astype(np.uint8)
+
+
+def _mirrored(labels: np.ndarray) -> np.ndarray:
+    table = np.full(256, IGNORE, np.uint8)
+    table[:len(MIRROR)] = MIRROR
+    return table[labels[:, ::-1]]

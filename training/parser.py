@@ -1,0 +1,139 @@
+"""Trains the compact face parser.
+
+    python -m training.parser --labelled DIR --others DIR [DIR ...] --minutes 75 --out runs/parser
+
+Cross-entropy with softened class weights plus dice (Milletari et al. 2016), AdamW with a cosine by time, averaged
+weights. A checkpoint every few minutes: the same command goes on from it.
+"""
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from copy import deepcopy
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from segmentation.classes import CLASSES
+from segmentation.parsers.compact_network import CompactParserNetwork
+from training.face_pictures import IGNORE, FaceAugmenter, labelled_faces, read_labels, read_rgb
+
+SIDES = (160, 160, 192, 192)  # a batch's side, drawn anew: sizes seen apart from scales
+VALIDATION_SIDE = 288
+
+
+def class_weights(labels: list[np.ndarray]) -> Tensor:
+    """(19,) weights by the fourth root of rarity, mean 1: rare parts count more, but do not flood the picture."""
+    share = np.bincount(np.concatenate([m[::4, ::4].ravel() for m in labels]), minlength=len(CLASSES)) + 1.0
+    weights = (share / share.sum()) ** -0.25
+    return torch.tensor(np.minimum(weights, 4 * np.median(weights)) / weights.mean(), dtype=torch.float32)
+
+
+def loss_of(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """logits (B,K,h,w), labels (B,h,w) with IGNORE."""
+    entropy = F.cross_entropy(logits, labels, weights, ignore_index=IGNORE)
+    known = (labels != IGNORE).unsqueeze(1)
+    truth = F.one_hot(labels.clamp(max=logits.shape[1] - 1), logits.shape[1]).movedim(-1, 1) * known
+    guess = logits.softmax(1) * known
+    both, sums = (guess * truth).sum((0, 2, 3)), (guess + truth).sum((0, 2, 3))
+    present = truth.sum((0, 2, 3)) > 0
+    return entropy + 0.5 * (1 - (2 * both[present] + 1) / (sums[present] + 1)).mean()
+
+
+def validate(network: CompactParserNetwork, pairs: list[tuple[Path, Path]]) -> np.ndarray:
+    """IoU of each class (19,), NaN where a class never occurs, at the size of the masks, the picture seen once."""
+    confusion = np.zeros((len(CLASSES),) * 2)
+    network.eval()
+    with torch.inference_mode():
+        for image, mask in pairs:
+            truth = read_labels(mask)
+            small = cv2.resize(read_rgb(image), (VALIDATION_SIDE,) * 2, interpolation=cv2.INTER_AREA)
+            x = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
+            logits = F.interpolate(network(x), size=truth.shape, mode="bilinear", align_corners=False)
+            confusion += np.bincount(truth.ravel().astype(int) * len(CLASSES) + logits.argmax(1).numpy().ravel(),
+                                     minlength=confusion.size).reshape(confusion.shape)
+    network.train()
+    hit = np.diag(confusion)
+    union = confusion.sum(0) + confusion.sum(1) - hit
+    return np.where(union > 0, hit / np.maximum(union, 1), np.nan)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--labelled", type=Path, required=True, help="folder with images/ and masks/")
+    options.add_argument("--others", type=Path, nargs="+", required=True, help="folders of pictures without faces")
+    options.add_argument("--extra", type=Path, nargs="*", default=[], help="more folders with images/ and masks/, all trained on")
+    options.add_argument("--minutes", type=float, default=75)
+    options.add_argument("--batch", type=int, default=16)
+    options.add_argument("--rate", type=float, default=2e-3)
+    options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--start", type=Path, help="weights to start from")
+    options.add_argument("--out", type=Path, default=Path("runs/parser"))
+    args = options.parse_args()
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(0)
+    torch.manual_seed(0)
+    args.out.mkdir(parents=True, exist_ok=True)
+
+    training, held_out = labelled_faces(args.labelled)
+    for folder in args.extra:
+        training += [(p, folder / "masks" / f"{p.stem}.png") for p in sorted((folder / "images").iterdir())]
+    faces = [(read_rgb(image), read_labels(mask)) for image, mask in training]
+    weights = class_weights([labels for _, labels in faces])
+    paths = sorted(p for folder in args.others for p in folder.rglob("*.jpg") if "ace" not in p.parent.name)
+    rng = np.random.default_rng(time.time_ns())
+    others = [read_rgb(paths[i]) for i in rng.permutation(len(paths))[:1500]]
+    augment = FaceAugmenter(others, rng)
+
+    network = CompactParserNetwork().to(memory_format=torch.channels_last).train()
+    if args.start:
+        network.load_state_dict(torch.load(args.start, weights_only=True)["average"])
+    average = deepcopy(network).eval()
+    optimiser = torch.optim.AdamW(network.parameters(), lr=args.rate, weight_decay=0.02)
+    checkpoint, spent, step = args.out / "checkpoint.pt", 0.0, 0
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        network.load_state_dict(saved["network"])
+        average.load_state_dict(saved["average"])
+        optimiser.load_state_dict(saved["optimiser"])
+        spent, step = saved["spent"], saved["step"]
+    began, reported, budget = time.time() - spent, time.time(), args.minutes * 60
+    losses: list[float] = []
+    while (elapsed := time.time() - began) < budget:
+        done = elapsed / budget
+        rate = args.rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        side = int(rng.choice(SIDES))
+        batch = [augment(*faces[i], side) for i in rng.integers(len(faces), size=args.batch)]
+        x = torch.from_numpy(np.stack([b[0] for b in batch])).permute(0, 3, 1, 2).float() / 255
+        y = torch.from_numpy(np.stack([b[1][1::2, 1::2] for b in batch])).long()
+        loss = loss_of(network(x.contiguous(memory_format=torch.channels_last)), y, weights)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimiser.step()
+        step += 1
+        decay = min(0.998, 1 - 1 / (1 + step / 10))
+        with torch.no_grad():
+            for mean, now in zip(average.state_dict().values(), network.state_dict().values()):
+                mean.lerp_(now, 1 - decay) if mean.is_floating_point() else mean.copy_(now)
+        losses.append(loss.item())
+        if time.time() - reported > 300 or time.time() - began >= budget:
+            reported = time.time()
+            iou = validate(average, held_out[::2])
+            core = np.delete(iou, [15, 16])  # without earring and necklace
+            torch.save({"network": network.state_dict(), "average": average.state_dict(),
+                        "optimiser": optimiser.state_dict(), "spent": time.time() - began, "step": step}, checkpoint)
+            print(f"{(time.time() - began) / 60:5.1f} min  step {step}  loss {np.mean(losses[-200:]):.3f}  "
+                  f"IoU all {np.nanmean(iou):.3f}  core {np.nanmean(core):.3f}  "
+                  + " ".join(f"{c.name} {v:.2f}" for c, v in zip(CLASSES, iou)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

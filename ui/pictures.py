@@ -1,0 +1,72 @@
+"""Pictures as the page shows and takes them: an upload that leaves reading to us, maps over photos, examples."""
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from facetransfer.images import fit, open_picture
+from segmentation.classes import CLASSES
+from segmentation.semantic_map import SemanticMap, map_path, read_map
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
+MAP_OPACITY = 0.55
+SHOWN_SIDE = 768  # longest side of a map as it is shown
+
+
+class PictureUpload(gr.Image):
+    """gr.Image that hands over the uploaded file unread, so that a broken one gets our words and EXIF is obeyed."""
+
+    is_template = True  # gradio draws it as its parent
+
+    def preprocess(self, payload: Any) -> str | None:
+        return payload.path if payload else None
+
+
+def overlay(picture: Image.Image, semantic: SemanticMap) -> Image.Image:
+    """The map half-transparent over its picture."""
+    small = fit(picture, min(SHOWN_SIDE, max(picture.size))) if max(picture.size) > SHOWN_SIDE else picture
+    colours = semantic.resized(small.size).rgb()
+    return Image.fromarray((np.asarray(small) * (1 - MAP_OPACITY) + colours * MAP_OPACITY).astype(np.uint8))
+
+
+def legend(*maps: SemanticMap | None) -> str:
+    """The classes that occur in the maps, each with its colour, as HTML."""
+    shares = sum((m.shares() for m in maps if m is not None), np.zeros(len(CLASSES)))
+    chips = "".join(f'<span class="chip"><i style="background:rgb{c.colour}"></i>{c.label}</span>' for c in CLASSES if shares[c.index] > 0)
+    return f'<div class="legend">{chips}</div>'
+
+
+@lru_cache(maxsize=1)
+def _known() -> dict[str, SemanticMap]:
+    """The exact maps that ship with pictures, by the hash of the picture's pixels."""
+    return {fingerprint(open_picture(p)): read_map(map_path(p)) for p in sorted(EXAMPLES.glob("*.png"))
+            if not p.stem.endswith("_sem") and map_path(p).exists()}
+
+
+def fingerprint(picture: Image.Image) -> str:
+    return hashlib.sha256(np.asarray(picture).tobytes()).hexdigest()
+
+
+def exact_map(picture: Image.Image) -> SemanticMap | None:
+    """The map that ships with an example picture, None for any other picture."""
+    return _known().get(fingerprint(picture))
+
+
+def example_pairs(folder: Path) -> list[list[str]]:
+    """(content, style) files to click on. The content, NASA's photo of Eileen Collins, comes with scikit-image."""
+    from skimage.data import astronaut
+
+    from facetransfer.images import save_picture
+
+    content = folder / "astronaut.png"
+    if not content.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        save_picture(Image.fromarray(astronaut()[0:320, 70:390]), content)
+    styles = [p for p in sorted(EXAMPLES.glob("*.png")) if not p.stem.endswith("_sem")]
+    return [[str(content), str(style)] for style in styles]
