@@ -102,10 +102,11 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
 
     def evaluate() -> Tensor:
         found = network(pixels, (*STYLE_LAYERS, CONTENT_LAYER))
+        none = pixels.new_zeros(())
         parts = {
             "content": settings.content_weight * CONTENT_SCALE * phase.content_loss(found[CONTENT_LAYER][0]),
-            "style": settings.style_weight * STYLE_SCALE * sum(loss(found[n][0]) for n, loss in losses.items()) / max(1, len(losses)),
-            "colour": settings.colour_weight * COLOUR_SCALE * (colour(as_cells(pixels)) if colour else pixels.new_zeros(())),
+            "style": settings.style_weight * STYLE_SCALE * sum((loss(found[n][0]) for n, loss in losses.items()), none) / max(1, len(losses)),
+            "colour": settings.colour_weight * COLOUR_SCALE * (colour(as_cells(pixels)) if colour else none),
             "smoothness": settings.smoothness * SMOOTHNESS_SCALE * smoothness_loss(pixels),
         }
         total = sum(parts.values())
@@ -115,7 +116,7 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
         return total
 
     for iteration in range(settings.iterations):
-        if iteration % settings.match_every == 0 and settings.style_weight:
+        if iteration % settings.match_every == 0 and (settings.style_weight or settings.colour_weight):
             _match_all(network, phase, pixels.detach(), settings, generator, matches, style_grids)
             losses = {n: StyleLoss(matching.votes(matches[n], layer.features)[0], layer.scale) for n, layer in phase.style_layers.items()}
             colour = StyleLoss(matching.votes(matches[COLOUR_LAYER], phase.style_cells)[0], phase.style_cells.square().mean())

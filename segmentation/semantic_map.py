@@ -16,6 +16,7 @@ from segmentation.classes import CLASSES, INDEX, MIRROR, PALETTE
 SUFFIX = "_sem.png"
 NEAR = 60.0  # RGB distance within which a colour is one of ours, moved by an anti-aliased edge or a lossy file
 OURS = 0.9  # share of pixels near our palette from which a file counts as painted in it
+FLAT = 12  # levels that neighbours in a plain area may differ by, in a lossy file
 OWN_SHARE, OWN_DISTANCE = 5e-4, 48.0  # a hand-painted colour covers at least this share, this far from every other
 
 
@@ -145,8 +146,12 @@ def read_map_pair(content: str | os.PathLike[str], style: str | os.PathLike[str]
 
 
 def own_colours(pictures: list[np.ndarray]) -> np.ndarray:
-    """The colours that hand-painted maps use, (K,3) uint8: the frequent ones that are far from every more frequent one."""
-    flat = np.concatenate([p.reshape(-1, 3) for p in pictures])
+    """The colours that hand-painted maps use, (K,3) uint8: the frequent ones that are far from every more frequent one.
+
+    Counted only where the neighbours have the same colour: the mixed colours of anti-aliased borders are no classes.
+    """
+    block = np.ones((3, 3), np.uint8)
+    flat = np.concatenate([p[(cv2.dilate(p, block) - cv2.erode(p, block)).max(2) <= FLAT] for p in pictures])
     colours, counts = np.unique(flat, axis=0, return_counts=True)
     chosen: list[np.ndarray] = []
     for i in counts.argsort()[::-1][:4096]:

@@ -49,7 +49,7 @@ class FaceAugmenter:
 
     def _place(self, picture: np.ndarray, labels: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
         rng = self.rng
-        far = rng.random() < 0.2
+        far = rng.random() < 0.12
         scale = (rng.uniform(0.2, 0.7) if far else rng.uniform(0.75, 1.35)) * side / max(picture.shape[:2])
         angle = rng.normal(0, 12) if rng.random() < 0.8 else rng.uniform(-45, 45)
         slack = 0.35 if far else 0.12
@@ -93,7 +93,7 @@ class FaceAugmenter:
             gray = self._other(side).astype(np.float32).mean(2, keepdims=True) / 255
             relief = gray - cv2.GaussianBlur(gray[..., 0], (0, 0), side / 24)[..., None]
             x = x * (1 + rng.uniform(0.3, 1.5) * relief)
-        if rng.random() < 0.15:  # skins of any colour
+        if rng.random() < 0.1:  # skins of any colour
             x = x @ (np.eye(3) + rng.normal(0, 0.35, (3, 3))).astype(np.float32)
         if rng.random() < 0.12:
             x = np.repeat(x.mean(2, keepdims=True), 3, 2)

@@ -69,7 +69,7 @@ def main() -> None:
     options.add_argument("--others", type=Path, nargs="+", required=True, help="folders of pictures without faces")
     options.add_argument("--extra", type=Path, nargs="*", default=[], help="more folders with images/ and masks/, all trained on")
     options.add_argument("--minutes", type=float, default=75)
-    options.add_argument("--batch", type=int, default=16)
+    options.add_argument("--batch", type=int, default=8)
     options.add_argument("--rate", type=float, default=2e-3)
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--start", type=Path, help="weights to start from")

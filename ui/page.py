@@ -24,6 +24,7 @@ CSS = """
 .legend {display: flex; flex-wrap: wrap; gap: .35rem .8rem; font-size: .85rem}
 .chip {display: inline-flex; align-items: center; gap: .35rem}
 .chip i {width: .9rem; height: .9rem; border-radius: .25rem; border: 1px solid var(--border-color-primary)}
+@media (max-width: 480px) {.gradio-container .fillable {padding: 8px !important}}
 #status {min-height: 1.6rem; font-variant-numeric: tabular-nums}
 """
 

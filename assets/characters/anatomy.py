@@ -21,7 +21,7 @@ class Form:
     cranium: tuple[Vec, Vec] = ((0, 0.24, -0.14), (0.69, 0.77, 0.88))
     mask: tuple[Vec, Vec] = ((0, -0.22, 0.16), (0.57, 0.76, 0.63))
     jaw: tuple[Vec, Vec] = ((0, -0.60, 0.20), (0.44, 0.33, 0.46))
-    chin: tuple[Vec, Vec] = ((0, -0.87, 0.56), (0.17, 0.13, 0.15))
+    chin: tuple[Vec, Vec] = ((0, -0.86, 0.58), (0.18, 0.13, 0.16))
     cheekbone: tuple[Vec, Vec] = ((0.38, -0.19, 0.50), (0.20, 0.12, 0.20))
     cheek: tuple[Vec, Vec] = ((0.30, -0.44, 0.46), (0.20, 0.20, 0.20))
     cheek_hollow: tuple[Vec, Vec] = ((0.56, -0.50, 0.42), (0.12, 0.18, 0.16))
@@ -37,11 +37,11 @@ class Form:
     wing: tuple[Vec, Vec] = ((0.100, -0.365, 0.830), (0.068, 0.064, 0.095))
     nostril: tuple[Vec, Vec] = ((0.056, -0.425, 0.895), (0.036, 0.032, 0.055))
     mouth_y: float = -0.605
-    mouth_z: float = 0.818
-    mouth_half: float = 0.265
-    lip_up: float = 0.042  # radius of the upper lip
-    lip_low: float = 0.050
-    smile: float = 0.0  # how much higher the corners are than the middle
+    mouth_z: float = 0.812
+    mouth_half: float = 0.240
+    lip_up: float = 0.037  # radius of the upper lip
+    lip_low: float = 0.046
+    smile: float = 0.016  # how much higher the corners are than the middle
     ear: dict = None
     nasolabial: tuple[float, float] = (0.018, 0.045)  # depth, width
     neck: tuple[Vec, Vec, float, float] = ((0, -0.55, -0.12), (0, -1.75, -0.24), 0.40, 0.46)

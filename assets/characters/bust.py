@@ -20,7 +20,7 @@ FORM = Form(yaw=-0.13, pitch=0.02, roll=0.04, ear=HUMAN_EAR, cheek_hollow=((0.60
             neck=((0, -0.55, -0.12), (0, -1.75, -0.24), 0.44, 0.52), tendon=0.10, nasolabial=(0.012, 0.045),
             shoulders=((0, -2.02, -0.22), (1.45, 0.70, 0.56)))
 CAMERA = Camera(centre_y=-0.26, half=1.66)
-LIGHTS = [Light((0.78, 0.74, 0.55), (2.3, 2.08, 1.75), True, (0.10, 0.08, 0.06)),
+LIGHTS = [Light((0.78, 0.74, 0.55), (1.95, 1.76, 1.48), True, (0.10, 0.08, 0.06)),
           Light((-0.95, 0.05, 0.45), (0.26, 0.34, 0.46), False, (0.2, 0.2, 0.2)),
           Light((-0.75, 0.55, -0.75), (1.5, 1.7, 2.0), True)]
 BROW = dict(inner=(0.09, 0.165), peak=(0.28, 0.215), outer=(0.47, 0.145), half=0.042)
@@ -122,8 +122,8 @@ def veined(p: Tensor, scale: float, seed: int) -> tuple[Tensor, Tensor]:
     """Marble: weights (N,) of thin dark veins and of the soft clouds they run through."""
     warp = torch.stack([fbm(p * scale, 3, seed + i) for i in range(3)]) * 0.45
     q = p * scale + warp * 1.6
-    vein = band(ridged(q * 0.9, 2, seed + 5, 0.35), 0.76, 0.96)
-    thin = band(ridged(q * 2.3 + 7, 3, seed + 6, 0.45), 0.68, 0.90)
+    vein = band(ridged(q * 0.9, 1, seed + 5), 0.72, 0.96)
+    thin = band(ridged(q * 2.3 + 7, 2, seed + 6, 0.35), 0.62, 0.90)
     cloud = band(fbm(q * 0.8, 4, seed + 7), -0.15, 0.55)
     return (vein + 0.75 * thin * (0.3 + 0.7 * cloud)).clamp(0, 1), cloud
 
@@ -147,7 +147,7 @@ def flesh_look(p: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     vein, cloud = veined(p, 2.6, 200)
     bold, _ = veined(stretched(p, (1.0, 1.8, 1.0)) + 3, 1.6, 220)
     albedo = mix(colour(0.54, 0.50, 0.435), colour(0.335, 0.325, 0.315), cloud * 0.8)
-    albedo = mix(albedo, colour(0.155, 0.165, 0.185), vein * (0.9 - 0.35 * cheek))
+    albedo = mix(albedo, colour(0.115, 0.125, 0.145), vein * (0.9 - 0.35 * cheek))
     albedo = mix(albedo, colour(0.25, 0.20, 0.15), bold * forehead * 0.85)
     rain = band(fbm(stretched(p, (8, 1.1, 3)), 4, 232), 0.02, 0.40) * band(y, -0.15, 0.30)  # soot washed down by rain
     albedo = mix(albedo, colour(0.20, 0.175, 0.14), rain * 0.62 * (1 - ear))

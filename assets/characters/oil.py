@@ -16,7 +16,7 @@ from .solids import carve, ellipsoid, segment, taper, union
 from .tracer import Camera, Light, Surface, bumped, developed, see, shade
 
 FORM = Form(yaw=-0.16, pitch=0.03, roll=0.03, ear=HUMAN_EAR,
-            smile=0.006, cheek_hollow=((0.60, -0.52, 0.42), (0.12, 0.18, 0.16)),
+            cheek_hollow=((0.60, -0.52, 0.42), (0.12, 0.18, 0.16)),
             neck=((0, -0.55, -0.12), (0, -1.75, -0.24), 0.42, 0.50), shoulders=((0, -2.02, -0.25), (1.45, 0.70, 0.56)))
 CAMERA = Camera(centre_y=-0.26, half=1.64)
 LIGHTS = [Light((-0.80, 0.72, 0.62), (2.7, 2.15, 1.42), True, (0.14, 0.05, 0.02)),
@@ -41,7 +41,7 @@ def combed_hair(p: Tensor) -> Tensor:
     centre, radii = FORM.cranium
     shell = ellipsoid(p, (centre[0], centre[1] + 0.03, centre[2]), (radii[0] + 0.10, radii[1] + 0.10, radii[2] + 0.06))
     line = -(0.58 * p[1] - 0.70 * p[2] + 0.185 + 0.06 * p[0] ** 2 + 0.03 * gradient_noise(p * 6, 402))
-    line = torch.maximum(line, -ellipsoid(m, (0.74, -0.14, 0.10), (0.20, 0.27, 0.24)))
+    line = torch.maximum(line, -ellipsoid(m, (0.74, -0.14, 0.10), (0.26, 0.30, 0.30)))
     d = -union(-shell, -line, 0.10)
     long = ellipsoid(m, (0.56, -0.42, -0.34), (0.30, 0.62, 0.26))
     d = union(d, long, 0.12)
@@ -89,7 +89,7 @@ def face_colour(p: Tensor, label: Tensor) -> Tensor:
     albedo = mix(colour(0.46, 0.265, 0.150), colour(0.52, 0.345, 0.185), band(y, 0.14, 0.34))
     albedo = mix(albedo, colour(0.37, 0.285, 0.19), band(y, -0.48, -0.78) * 0.9)
     blush = torch.exp(-((x - 0.36) / 0.19) ** 2 - ((y + 0.27) / 0.17) ** 2)
-    albedo = mix(albedo, colour(0.60, 0.165, 0.105), blush * 0.85)
+    albedo = mix(albedo, colour(0.60, 0.165, 0.105), blush * 0.60)
     nose, ear = is_class(label, "nose").float(), is_class(label, "l_ear", "r_ear").float()
     albedo = mix(albedo, colour(0.58, 0.215, 0.14), nose * band(y, -0.02, -0.30) * 0.85)
     albedo = mix(albedo, colour(0.60, 0.19, 0.115), ear * 0.8)

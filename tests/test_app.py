@@ -1,0 +1,212 @@
+"""The app: its handlers with bad input, and the whole way in a real browser."""
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gradio as gr
+from facetransfer.images import open_picture
+from facetransfer.settings import TransferSettings, all_settings
+from ui import handlers
+from ui.pictures import exact_map, example_pairs, legend, overlay
+
+ROOT = Path(__file__).resolve().parent.parent
+SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder to keep what the browser showed
+
+
+def values(**changed: object) -> list[object]:
+    return [changed.get(s.name, s.default) for s in all_settings()]
+
+
+def test_presets_come_in_the_order_of_the_settings() -> None:
+    assert handlers.preset("Balanced") == [getattr(TransferSettings(), s.name) for s in all_settings()]
+    assert handlers.preset("Preview")[[s.name for s in all_settings()].index("size")] == 256
+
+
+@pytest.mark.parametrize("content, words", [(None, "no content picture yet"), ("text.png", "not a picture"), ("dot.png", "at least 32")])
+def test_what_cannot_be_used_becomes_a_toast(tmp_path: Path, face, content: str | None, words: str) -> None:
+    (tmp_path / "text.png").write_text("<b>no picture</b>")
+    Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
+    face[0].save(tmp_path / "face.png")
+    with pytest.raises(gr.Error, match=words):
+        list(handlers.run(content and str(tmp_path / content), str(tmp_path / "face.png"), None, None, *values(size=0)))
+
+
+def test_a_fault_of_ours_is_said_plainly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, face) -> None:
+    def broken(*args):
+        raise RuntimeError("secret path")
+    monkeypatch.setattr(handlers, "make_map", broken)
+    face[0].save(tmp_path / "face.png")
+    with pytest.raises(gr.Error) as error:
+        list(handlers.parse(str(tmp_path / "face.png"), "content"))
+    assert "secret" not in str(error.value)
+
+
+def test_a_run_shows_pictures_and_ends_with_a_file(tmp_path: Path, face, green_face, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "SHOW_EVERY", 0.0)
+    for name, (picture, _) in (("a", face), ("b", green_face)):
+        picture.save(tmp_path / f"{name}.png")
+    shown = list(handlers.run(str(tmp_path / "a.png"), str(tmp_path / "b.png"), face[1], green_face[1],
+                              *values(size=96, phases=2, iterations=2, network="seeded")))
+    pictures, words, files = zip(*shown)
+    assert len(shown) == 6 and {p.size for p in pictures} == {(96, 96)} and "Phase 2 of 2" in words[-2] and words[-1].startswith("Done in")
+    assert open_picture(files[-1]["value"]).size == (96, 96)
+    assert np.array_equal(np.asarray(open_picture(files[-1]["value"])), np.asarray(pictures[-1]))
+
+
+def test_the_map_lies_over_its_picture_and_its_classes_are_named(face) -> None:
+    shown = np.asarray(overlay(*face)).astype(float)
+    expected = np.asarray(face[0]) * 0.45 + face[1].rgb() * 0.55
+    assert np.abs(shown - expected).max() <= 1
+    assert "Nose" in legend(face[1]) and "Hat" not in legend(face[1])
+
+
+def test_examples_bring_their_exact_maps(tmp_path: Path) -> None:
+    pairs = example_pairs(tmp_path)
+    assert len(pairs) >= 3
+    for content, style in pairs:
+        assert open_picture(content).size == (320, 320) and exact_map(open_picture(style)) is not None
+    assert exact_map(open_picture(pairs[0][0])) is None
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app as a process of its own, with a cache folder of its own; yields its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("app")
+    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "cache"), "DISPLAY": ""}
+    environment.pop("DISPLAY")
+    with open(folder / "log.txt", "w+") as log:
+        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+        address = f"http://127.0.0.1:{port}"
+        try:
+            for _ in range(240):
+                try:
+                    urllib.request.urlopen(f"{address}/config", timeout=2).close()
+                    break
+                except OSError:
+                    assert process.poll() is None, Path(log.name).read_text()
+                    time.sleep(0.5)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def test_every_setting_has_an_input(app: str) -> None:
+    with urllib.request.urlopen(f"{app}/config") as answer:
+        components = json.load(answer)["components"]
+    labels = {c["props"].get("label") for c in components if c["type"] in ("slider", "dropdown", "number")}
+    assert labels == {s.label for s in all_settings()}
+
+
+def test_nobody_else_is_asked(app: str) -> None:
+    """No analytics, no history of runs, and no public endpoint that is only plumbing."""
+    with urllib.request.urlopen(f"{app}/config") as answer:
+        config = json.load(answer)
+    assert config["analytics_enabled"] is False and not config.get("run_history")
+
+
+@pytest.fixture
+def page(app: str) -> Iterator[object]:
+    """The app's page in a real Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert chromium, "chromium is missing: run `make test`, which installs it"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=[
+            "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(90_000)
+        page.goto(app)
+        page.wait_for_selector("#run")
+        yield page
+        browser.close()
+
+
+def keep(page: object, name: str) -> None:
+    if SCREENSHOTS:
+        page.screenshot(path=f"{SCREENSHOTS}/{name}.png", full_page=True)
+
+
+def upload(page: object, folder: Path, face, green_face) -> None:
+    for name, (picture, _) in (("content", face), ("style", green_face)):
+        picture.resize((256, 256)).save(folder / f"{name}.png")
+        page.set_input_files(f"#{name} input[type=file]", str(folder / f"{name}.png"))
+    for name in ("content-map", "style-map"):
+        page.wait_for_selector(f"#{name} img")
+
+
+def status_says(page: object, words: str) -> None:
+    page.wait_for_function("words => document.querySelector('#status').innerText.includes(words)", arg=words)
+
+
+def test_two_pictures_maps_and_a_result(page, tmp_path: Path, face, green_face) -> None:
+    keep(page, "1-empty")
+    upload(page, tmp_path, face, green_face)
+    keep(page, "2-maps")
+    page.get_by_label("Preview").check()
+    page.click("#run")
+    status_says(page, "Phase")
+    page.wait_for_selector("#result img")
+    status_says(page, "Done in")
+    keep(page, "3-result")
+    with page.expect_download() as download:
+        page.click("#download")
+    result = open_picture(download.value.path())
+    assert result.size == (256, 256)
+    content = np.asarray(Image.open(tmp_path / "content.png")).astype(float)
+    assert np.abs(np.asarray(result) - content).mean() > 10
+
+
+def test_stop_stops_and_keeps_the_picture(page, tmp_path: Path, face, green_face) -> None:
+    upload(page, tmp_path, face, green_face)
+    page.get_by_label("The article's").check()
+    page.click("#run")
+    status_says(page, "Phase")
+    page.wait_for_selector("#result img")
+    page.click("#stop")
+    status_says(page, "Stopped")
+    source = page.get_attribute("#result img", "src")
+    time.sleep(3)
+    assert page.get_attribute("#result img", "src") == source and "Stopped" in page.inner_text("#status")
+    page.get_by_label("Preview").check()  # the next job starts at once
+    page.click("#run")
+    status_says(page, "Phase")
+
+
+def test_a_broken_file_is_a_toast_and_the_page_lives(page, tmp_path: Path, face, green_face) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    page.set_input_files("#content input[type=file]", str(tmp_path / "broken.png"))
+    page.wait_for_selector("text=is not a picture that can be read")
+    keep(page, "4-toast")
+
+
+def test_examples_fill_both_pictures(page) -> None:
+    page.click("#examples tbody tr:first-child td:first-child")
+    for name in ("content-map", "style-map"):
+        page.wait_for_selector(f"#{name} img")
+    assert page.locator(".legend .chip").count() >= 8
+
+
+def test_the_page_fits_a_phone(page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(500)
+    keep(page, "5-phone")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 392

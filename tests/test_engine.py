@@ -1,0 +1,88 @@
+"""The transfer as a whole, with random weights where training does not matter."""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from facetransfer import InputError, TransferSettings, to_tensor, transfer, transfer_steps
+from facetransfer.engine import Step
+from facetransfer.phases import phases_that_fit
+from segmentation.guidance import guides_of
+
+QUICK = TransferSettings(network="seeded", phases=2, iterations=3, match_every=2)
+
+
+def test_same_seed_same_bytes_other_seed_other_picture(face, green_face) -> None:
+    pictures = to_tensor(face[0]), to_tensor(green_face[0])
+    guides = guides_of(face[1], green_face[1])
+    settings = replace(QUICK, start="noise", seed=5)
+    first = transfer(*pictures, guides, settings)
+    assert first.shape == (1, 3, 128, 128) and 0 <= first.min() and first.max() <= 1
+    assert torch.equal(first, transfer(*pictures, guides, settings))
+    assert not torch.equal(first, transfer(*pictures, guides, replace(settings, seed=6)))
+
+
+@pytest.mark.parametrize("size", [(33, 32), (65, 47), (101, 160)])
+def test_any_size_is_kept(size: tuple[int, int], green_face) -> None:
+    content = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    assert transfer(content, to_tensor(green_face[0]), None, replace(QUICK, iterations=1)).shape == content.shape
+
+
+def test_the_face_takes_the_other_skin(face, green_face) -> None:
+    """Parts of the result have the colours of the same parts of the style, not of the content."""
+    result = transfer(to_tensor(face[0]), to_tensor(green_face[0]), guides_of(face[1], green_face[1]),
+                      TransferSettings(phases=2, iterations=25))
+    for part in ("skin", "hair", "background"):
+        from segmentation.classes import INDEX
+
+        here, there = (torch.from_numpy(m.labels == INDEX[part]) for m in (face[1], green_face[1]))
+        got, style = result[0][:, here].mean(1), to_tensor(green_face[0])[0][:, there].mean(1)
+        content = to_tensor(face[0])[0][:, here].mean(1)
+        assert (got - style).norm() < 0.25 * (content - style).norm() + 0.02, part
+
+
+def test_steps_tell_where_they_are_and_can_be_left(face, green_face) -> None:
+    steps = transfer_steps(to_tensor(face[0]), to_tensor(green_face[0]), guides_of(face[1], green_face[1]), QUICK)
+    seen: list[Step] = [next(steps) for _ in range(4)]
+    assert [(s.phase, s.iteration) for s in seen] == [(1, 1), (1, 2), (1, 3), (2, 1)]
+    assert seen[0].picture.shape[-2:] == (64, 64) and seen[3].picture.shape[-2:] == (128, 128)
+    assert all(a.done < b.done for a, b in zip(seen, seen[1:])) and 0 <= seen[0].leak <= 1
+    assert set(seen[0].losses) == {"content", "style", "colour", "smoothness"}
+    steps.close()
+    with pytest.raises(StopIteration):
+        next(steps)
+
+
+def test_the_loss_falls(face, green_face) -> None:
+    steps = list(transfer_steps(to_tensor(face[0]), to_tensor(green_face[0]), None, replace(QUICK, phases=1, iterations=20, match_every=100)))
+    totals = [sum(s.losses.values()) for s in steps]
+    assert totals[-1] < 0.6 * totals[0] and steps[0].leak is None
+
+
+def test_start_from_an_image_and_from_nothing(face, green_face) -> None:
+    pictures = to_tensor(face[0]), to_tensor(green_face[0])
+    start = torch.zeros(1, 3, 50, 70)
+    from_image = transfer(*pictures, None, replace(QUICK, start="image", iterations=1, phases=1), start=start)
+    assert not torch.equal(from_image, transfer(*pictures, None, replace(QUICK, iterations=1, phases=1)))
+    for settings, image in ((replace(QUICK, start="image"), None), (QUICK, start)):
+        with pytest.raises(InputError, match="start"):
+            next(transfer_steps(*pictures, None, settings, start=image))
+
+
+def test_content_alone_keeps_the_picture(face, green_face) -> None:
+    content = to_tensor(face[0])
+    kept = transfer(content, to_tensor(green_face[0]), None, replace(QUICK, style_weight=0.0, colour_weight=0.0, smoothness=0.0, phases=1))
+    torch.testing.assert_close(kept, content, atol=1e-3, rtol=0)
+
+
+def test_too_small_pictures_are_refused_in_words(face) -> None:
+    with pytest.raises(InputError, match="style picture is 31x200 pixels.*at least 32"):
+        next(transfer_steps(to_tensor(face[0]), torch.zeros(1, 3, 200, 31)))
+
+
+def test_phases_are_capped_by_the_smallest_side() -> None:
+    assert phases_that_fit(6, (512, 512), (512, 512)) == 5
+    assert phases_that_fit(6, (512, 512), (512, 64)) == 2
+    assert phases_that_fit(3, (32, 32), (512, 512)) == 1

@@ -1,0 +1,67 @@
+"""Imports go one way: values -> core -> segmentation -> doors. Heavy packages only where they are asked for."""
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DOORS = {"facetransfer/cli.py", "facetransfer/__main__.py"}
+
+
+def imported(path: Path, top_level_only: bool = False) -> set[str]:
+    """The first names of all modules that a file imports."""
+    tree = ast.parse(path.read_text("utf-8"))
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {name.name.split(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").split(".")[0])
+    return found
+
+
+def files(folder: str) -> list[str]:
+    return [str(p.relative_to(ROOT)) for p in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", [p for p in files("facetransfer") if p not in DOORS])
+def test_the_core_knows_no_page_and_no_parser(path: str) -> None:
+    assert not imported(ROOT / path) & {"gradio", "segmentation", "ui", "facexlib", "argparse", "training"}
+
+
+@pytest.mark.parametrize("path", files("segmentation"))
+def test_maps_know_no_page(path: str) -> None:
+    assert not imported(ROOT / path) & {"gradio", "ui", "training"}
+
+
+@pytest.mark.parametrize("path", files("facetransfer") + files("segmentation") + files("ui") + ["app.py"])
+def test_heavy_packages_wait_until_they_are_asked_for(path: str) -> None:
+    assert not imported(ROOT / path, top_level_only=True) & {"torchvision", "facexlib", "skimage", "tqdm"}
+
+
+def test_the_exported_names_exist() -> None:
+    import facetransfer
+
+    assert all(getattr(facetransfer, name) is not None for name in facetransfer.__all__)
+
+
+def test_a_transfer_opens_no_connection() -> None:
+    """The main job in a process where a connection is an error."""
+    code = """
+import socket, sys
+def denied(*a, **k): raise AssertionError("a connection was opened")
+socket.socket.connect = socket.getaddrinfo = denied
+import torch
+from facetransfer import TransferSettings, transfer
+from segmentation.parsers import load_parser
+from PIL import Image
+load_parser("compact")(Image.new("RGB", (64, 64)))
+transfer(torch.rand(1, 3, 48, 48), torch.rand(1, 3, 48, 48), None, TransferSettings(iterations=1, phases=1))
+sys.exit(any(m in sys.modules for m in ("torchvision", "facexlib", "gradio")))
+"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
