@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facetransfer import __version__
-from facetransfer.errors import InputError
+from facetransfer.errors import InputError, complain
 from facetransfer.settings import PRESETS, TransferSettings, all_settings
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return run(args, settings_from(args))
     except InputError as error:
-        red, plain = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
-        print(f"{red}error: {error}{plain}", file=sys.stderr)
-        return 2
+        return complain(error)
     except KeyboardInterrupt:
         print("stopped before the first picture: nothing was written", file=sys.stderr)
         return 130
@@ -80,7 +78,7 @@ def run(args: argparse.Namespace, settings: TransferSettings) -> int:
 
     device = choose_device(args.device)
     maps = find_maps(args, content, style, device)
-    guides = guides_at(maps, (content, style), (small_content, small_style), device, args.parser) if maps else None
+    guides = guides_at(maps, (small_content, small_style), device, args.parser) if maps else None
     if maps and args.save_maps:
         for semantic, source in zip(maps, (args.content, args.style)):
             semantic.save(args.output.with_name(f"{args.output.stem}_{source.stem}_sem.png"))
@@ -88,7 +86,7 @@ def run(args: argparse.Namespace, settings: TransferSettings) -> int:
                 to_tensor(start) if start else None, device)
 
 
-def find_maps(args: argparse.Namespace, content: "Image.Image", style: "Image.Image", device: str) -> "tuple[SemanticMap, SemanticMap] | None":
+def find_maps(args: argparse.Namespace, content: Image.Image, style: Image.Image, device: str) -> tuple[SemanticMap, SemanticMap] | None:
     """The maps given or lying beside the pictures; those missing are parsed; None with --parser none and no maps."""
     from segmentation.parsers import load_parser
     from segmentation.semantic_map import map_path, read_map, read_map_pair
@@ -116,7 +114,7 @@ def find_maps(args: argparse.Namespace, content: "Image.Image", style: "Image.Im
     return maps
 
 
-def parsed(parse, picture: "Image.Image", name: Path) -> "SemanticMap":
+def parsed(parse, picture: Image.Image, name: Path) -> SemanticMap:
     """The automatic map; says so where no face was found."""
     found = parse(picture)
     if not found.found_face:
@@ -124,8 +122,7 @@ def parsed(parse, picture: "Image.Image", name: Path) -> "SemanticMap":
     return found.semantic
 
 
-def guides_at(maps: "tuple[SemanticMap, SemanticMap]", pictures: "tuple[Image.Image, Image.Image]",
-              small: "tuple[Image.Image, Image.Image]", device: str, parser: str) -> "tuple[Guide, Guide]":
+def guides_at(maps: tuple[SemanticMap, SemanticMap], small: tuple[Image.Image, Image.Image], device: str, parser: str) -> tuple[Guide, Guide]:
     """The guides at the working size. Maps in colours of their own do not say where the face is: the parser does."""
     from segmentation.guidance import guides_of
     from segmentation.parsers import load_parser
@@ -138,8 +135,8 @@ def guides_at(maps: "tuple[SemanticMap, SemanticMap]", pictures: "tuple[Image.Im
     return guides_of(*sized, frames)
 
 
-def work(output: Path, content: "Tensor", style: "Tensor", guides: "tuple[Guide, Guide] | None", settings: TransferSettings,
-         start: "Tensor | None", device: str) -> int:
+def work(output: Path, content: Tensor, style: Tensor, guides: tuple[Guide, Guide] | None, settings: TransferSettings,
+         start: Tensor | None, device: str) -> int:
     """Transfers with a progress bar and writes the result; Ctrl-C writes the picture so far."""
     from tqdm import tqdm
 

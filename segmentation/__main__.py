@@ -4,11 +4,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from facetransfer.errors import InputError
+from facetransfer.errors import InputError, complain
 from segmentation.classes import CLASSES
 
-PARSER_NAMES = ("compact",)
+if TYPE_CHECKING:
+    from segmentation.semantic_map import SemanticMap
 
 
 def options() -> argparse.ArgumentParser:
@@ -52,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     return failed
 
 
-def write(semantic: "SemanticMap", target: Path, labels: str) -> None:
+def write(semantic: SemanticMap, target: Path, labels: str) -> None:
     """The map as a palette PNG, or as gray class numbers."""
     from PIL import Image
 
@@ -62,13 +64,6 @@ def write(semantic: "SemanticMap", target: Path, labels: str) -> None:
         save_picture(Image.fromarray(semantic.labels), target)
     else:
         semantic.save(target)
-
-
-def complain(error: InputError) -> int:
-    """One red line on stderr; the exit status of a wrong call."""
-    red, plain = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
-    print(f"{red}error: {error}{plain}", file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

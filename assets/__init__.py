@@ -1,0 +1,1 @@
+"""What ships beside the code, and the script that renders the example characters."""
