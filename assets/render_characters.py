@@ -26,9 +26,9 @@ CHARACTERS = ("goblin", "bust", "oil")
 FOLDER = Path(__file__).resolve().parent / "examples"
 CREDITS = """# Where these pictures come from
 
-`goblin`, `bust` and `oil` (each with its map `*_sem.png`) are made by `python -m assets.render_characters`: modelled with
-signed distances, textured with procedural noise, lit and painted by that script. No photograph and no other picture went
-into them. They are the project's own work and under the project's licence.
+`goblin`, `bust` and `oil` (each with its map `*_sem.png`) are made by `python -m assets.render_characters`: modelled
+with signed distances, textured with procedural noise, lit and painted by that script. No photograph and no other
+picture went into them. They are the project's own work and under the project's licence.
 """
 
 
@@ -38,7 +38,8 @@ def smallest_png(rgb: np.ndarray) -> bytes:
     Image.fromarray(rgb).save(stream, "PNG", optimize=True)
     tries = [stream.getvalue()]
     for strategy in (cv2.IMWRITE_PNG_STRATEGY_DEFAULT, cv2.IMWRITE_PNG_STRATEGY_FILTERED):
-        ok, data = cv2.imencode(".png", rgb[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_PNG_STRATEGY, strategy])
+        options = [cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_PNG_STRATEGY, strategy]
+        ok, data = cv2.imencode(".png", rgb[..., ::-1], options)
         if ok:
             tries.append(data.tobytes())
     return min(tries, key=len)
@@ -77,8 +78,8 @@ def render_one(name: str, size: int, folder: Path) -> None:
     write_whole(folder / f"{name}.png", picture)
     write_whole(folder / f"{name}_sem.png", class_map)
     found = ", ".join(f"{NAMES[i]} {np.mean(label == i):.2%}" for i in np.unique(label))
-    print(f"{name}: {time.perf_counter() - begin:.0f} s, {len(picture) / 1024:.0f} KB + {len(class_map) / 1024:.0f} KB; {found}",
-          flush=True)
+    seconds, kilobytes = time.perf_counter() - begin, (len(picture) / 1024, len(class_map) / 1024)
+    print(f"{name}: {seconds:.0f} s, {kilobytes[0]:.0f} KB + {kilobytes[1]:.0f} KB; {found}", flush=True)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from pathlib import Path
 from typing import Iterator
 
@@ -17,10 +18,13 @@ import pytest
 from PIL import Image
 
 import gradio as gr
+from facetransfer.errors import InputError
 from facetransfer.images import open_picture
 from facetransfer.settings import TransferSettings, all_settings
+from segmentation.classes import CLASSES, INDEX
 from ui import handlers
-from ui.pictures import exact_map, example_pairs, legend, overlay
+from ui.map_editor import corrected, editor_value, overlay
+from ui.pictures import exact_map, example_pairs, legend
 
 ROOT = Path(__file__).resolve().parent.parent
 SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder to keep what the browser showed
@@ -41,7 +45,7 @@ def test_what_cannot_be_used_becomes_a_toast(tmp_path: Path, face, content: str 
     Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
     face[0].save(tmp_path / "face.png")
     with pytest.raises(gr.Error, match=words):
-        list(handlers.run(content and str(tmp_path / content), str(tmp_path / "face.png"), None, None, *values(size=0)))
+        list(handlers.run(content and str(tmp_path / content), str(tmp_path / "face.png"), None, None, None, None, *values(size=0)))
 
 
 def test_a_fault_of_ours_is_said_plainly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, face) -> None:
@@ -58,7 +62,7 @@ def test_a_run_shows_pictures_and_ends_with_a_file(tmp_path: Path, face, green_f
     monkeypatch.setattr(handlers, "SHOW_EVERY", 0.0)
     for name, (picture, _) in (("a", face), ("b", green_face)):
         picture.save(tmp_path / f"{name}.png")
-    shown = list(handlers.run(str(tmp_path / "a.png"), str(tmp_path / "b.png"), face[1], green_face[1],
+    shown = list(handlers.run(str(tmp_path / "a.png"), str(tmp_path / "b.png"), face[1], green_face[1], None, None,
                               *values(size=96, phases=2, iterations=2, network="seeded")))
     pictures, words, files = zip(*shown)
     assert len(shown) == 6 and {p.size for p in pictures} == {(96, 96)} and "Phase 2 of 2" in words[-2] and words[-1].startswith("Done in")
@@ -66,11 +70,39 @@ def test_a_run_shows_pictures_and_ends_with_a_file(tmp_path: Path, face, green_f
     assert np.array_equal(np.asarray(open_picture(files[-1]["value"])), np.asarray(pictures[-1]))
 
 
+def test_results_past_their_time_are_removed_and_others_left(tmp_path: Path, face, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    first = Path(handlers.result_file(face[0]))
+    (tmp_path / "not-ours").mkdir()
+    second = Path(handlers.result_file(face[0]))
+    assert first.exists() and second.exists() and first != second
+    for folder in (first.parent, tmp_path / "not-ours"):
+        os.utime(folder, (0, 0))
+    handlers.result_file(face[0])
+    assert not first.parent.exists() and second.exists() and (tmp_path / "not-ours").exists()
+
+
 def test_the_map_lies_over_its_picture_and_its_classes_are_named(face) -> None:
     shown = np.asarray(overlay(*face)).astype(float)
     expected = np.asarray(face[0]) * 0.45 + face[1].rgb() * 0.55
     assert np.abs(shown - expected).max() <= 1
     assert "Nose" in legend(face[1]) and "Hat" not in legend(face[1])
+
+
+def test_strokes_correct_the_map_and_clear_ones_leave_it(face) -> None:
+    drawing = editor_value(*face)
+    assert np.array_equal(corrected(face[1], drawing).labels, face[1].labels) and corrected(face[1], None).labels is face[1].labels
+    drawing["layers"][0][10:30, 40:60] = (*CLASSES[INDEX["hat"]].colour, 200)
+    after = corrected(face[1], drawing).labels
+    assert (after[10:30, 40:60] == INDEX["hat"]).all() and (after != face[1].labels).sum() <= 400
+    large = face[1].resized((1600, 1600))  # the editor shows it smaller; strokes land at the map's own size
+    drawing = editor_value(face[0].resize((1600, 1600)), large)
+    assert drawing["background"].shape == (768, 768, 3)
+    drawing["layers"][0][:384] = (*CLASSES[INDEX["cloth"]].colour, 255)
+    after = corrected(large, drawing).labels
+    assert (after[:800] == INDEX["cloth"]).all() and np.array_equal(after[800:], large.labels[800:])
+    with pytest.raises(InputError, match="does not fit"):
+        corrected(large, {"layers": [np.full((10, 50, 4), 255, np.uint8)]})
 
 
 def test_examples_bring_their_exact_maps(tmp_path: Path) -> None:
@@ -111,7 +143,7 @@ def test_every_setting_has_an_input(app: str) -> None:
     with urllib.request.urlopen(f"{app}/config") as answer:
         components = json.load(answer)["components"]
     labels = {c["props"].get("label") for c in components if c["type"] in ("slider", "dropdown", "number")}
-    assert labels == {s.label for s in all_settings()}
+    assert labels >= {s.label for s in all_settings()}
 
 
 def test_nobody_else_is_asked(app: str) -> None:
@@ -149,8 +181,7 @@ def upload(page: object, folder: Path, face, green_face) -> None:
     for name, (picture, _) in (("content", face), ("style", green_face)):
         picture.resize((256, 256)).save(folder / f"{name}.png")
         page.set_input_files(f"#{name} input[type=file]", str(folder / f"{name}.png"))
-    for name in ("content-map", "style-map"):
-        page.wait_for_selector(f"#{name} img")
+    page.wait_for_selector(".legend[data-maps='2']", state="attached")
 
 
 def status_says(page: object, words: str) -> None:
@@ -173,6 +204,38 @@ def test_two_pictures_maps_and_a_result(page, tmp_path: Path, face, green_face) 
     assert result.size == (256, 256)
     content = np.asarray(Image.open(tmp_path / "content.png")).astype(float)
     assert np.abs(np.asarray(result) - content).mean() > 10
+
+
+def test_a_painted_correction_comes_back_exact(page, tmp_path: Path, face, green_face) -> None:
+    """A stroke with a real mouse, read back from the downloaded maps: in its class where it was painted, nowhere else."""
+    upload(page, tmp_path, face, green_face)
+    page.wait_for_selector("#content-map button[aria-label=Brush]")
+    before = downloaded_maps(page, tmp_path)
+    page.click("#brush-class input")
+    page.get_by_role("option", name="Hat", exact=True).click()
+    page.wait_for_timeout(1000)
+    canvas = page.locator("#content-map canvas").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x - 20, y)
+    page.mouse.down()
+    page.mouse.move(x + 20, y, steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(1000)
+    keep(page, "6-painted")
+    after = downloaded_maps(page, tmp_path)
+    changed = after["content_sem.png"] != before["content_sem.png"]
+    assert after["content_sem.png"].shape == (256, 256) and 200 < changed.sum() < 6000
+    assert (after["content_sem.png"][changed] == INDEX["hat"]).all() and (after["content_sem.png"][128, 110:146] == INDEX["hat"]).all()
+    assert np.array_equal(after["style_sem.png"], before["style_sem.png"])
+
+
+def downloaded_maps(page: object, folder: Path) -> dict[str, np.ndarray]:
+    with page.expect_download() as download:
+        page.click("#save-maps")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        return {name: np.asarray(Image.open(archive.open(name))) for name in archive.namelist()}
 
 
 def test_stop_stops_and_keeps_the_picture(page, tmp_path: Path, face, green_face) -> None:
@@ -200,8 +263,7 @@ def test_a_broken_file_is_a_toast_and_the_page_lives(page, tmp_path: Path, face,
 
 def test_examples_fill_both_pictures(page) -> None:
     page.click("#examples tbody tr:first-child td:first-child")
-    for name in ("content-map", "style-map"):
-        page.wait_for_selector(f"#{name} img")
+    page.wait_for_selector(".legend[data-maps='2']", state="attached")
     assert page.locator(".legend .chip").count() >= 8
 
 

@@ -49,14 +49,19 @@ class FaceAugmenter:
 
     def _place(self, picture: np.ndarray, labels: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
         rng = self.rng
-        far = rng.random() < 0.12
-        scale = (rng.uniform(0.2, 0.7) if far else rng.uniform(0.75, 1.35)) * side / max(picture.shape[:2])
-        angle = rng.normal(0, 12) if rng.random() < 0.8 else rng.uniform(-45, 45)
-        slack = 0.35 if far else 0.12
+        kind = rng.random()  # most are as the second look sees them: upright, filling the square; others as the first look may
+        if kind < 0.65:
+            scale, angle, slack = rng.uniform(0.8, 1.2), rng.normal(0, 7), 0.06
+        elif kind < 0.88:
+            scale, angle, slack = rng.uniform(0.6, 1.4), rng.uniform(-45, 45), 0.15
+        else:
+            scale, angle, slack = rng.uniform(0.2, 0.6), rng.normal(0, 12), 0.35
+        far = scale < 0.6
+        scale *= side / max(picture.shape[:2])
         matrix = cv2.getRotationMatrix2D((picture.shape[1] / 2, picture.shape[0] / 2), angle, scale)
         matrix[:, 2] += side / 2 - np.array(picture.shape[1::-1]) / 2 + rng.uniform(-slack, slack, 2) * side
         matrix[:, :2] *= 1 + rng.normal(0, 0.06, (1, 2))  # a face a little wider or longer than it is
-        small = scale < 0.6
+        small = scale < 0.5
         source = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) if small else picture
         to_source = matrix.copy()
         if small:
@@ -81,6 +86,9 @@ class FaceAugmenter:
 
     def _recolour(self, picture: np.ndarray) -> np.ndarray:
         rng, side = self.rng, picture.shape[0]
+        if rng.random() < 0.4:  # as a camera may see it
+            x = np.clip((picture.astype(np.float32) / 255 - 0.5) * rng.uniform(0.8, 1.2) + 0.5 + rng.normal(0, 0.05) + rng.normal(0, 0.02, 3), 0, 1)
+            return (x * 255).astype(np.uint8)
         if rng.random() < 0.15:  # brush strokes: flat patches with crisp borders
             picture = cv2.medianBlur(picture, int(rng.choice((3, 5, 7))))
         x = picture.astype(np.float32) / 255

@@ -23,7 +23,7 @@ from segmentation.classes import CLASSES
 from segmentation.parsers.compact_network import CompactParserNetwork
 from training.face_pictures import IGNORE, FaceAugmenter, labelled_faces, read_labels, read_rgb
 
-SIDES = (160, 160, 192, 192)  # a batch's side, drawn anew: sizes seen apart from scales
+SIDES = (160, 192, 192, 224)  # a batch's side, drawn anew: sizes seen apart from scales
 VALIDATION_SIDE = 288
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 import functools
 import html
 import logging
+import shutil
 import tempfile
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 from PIL import Image
 
 from facetransfer.devices import choose_device
@@ -21,9 +24,12 @@ from facetransfer.phases import phases_that_fit
 from facetransfer.settings import PRESETS, TransferSettings, all_settings
 from segmentation.guidance import guides_of
 from segmentation.parsers import load_parser
-from segmentation.semantic_map import SemanticMap
-from ui.pictures import exact_map, legend, overlay
+from segmentation.semantic_map import SemanticMap, map_path
+from ui.map_editor import brush, corrected, editor_value
+from ui.pictures import exact_map, legend
 
+KEPT = 3600  # seconds that uploads and results are kept
+RESULT_PREFIX = "face-transfer-"
 SHOW_EVERY = 0.7  # seconds between two pictures on the way
 log = logging.getLogger(__name__)
 
@@ -59,8 +65,8 @@ def make_map(picture: Image.Image) -> tuple[SemanticMap, bool]:
 
 
 @worded
-def parse(path: str | None, role: str) -> Iterator[tuple[Image.Image | None, SemanticMap | None]]:
-    """The map over its picture, and the map itself."""
+def parse(path: str | None, role: str) -> Iterator[tuple[dict[str, Any] | None, SemanticMap | None]]:
+    """The map over its picture for the editor, and the map itself."""
     if not path:
         yield None, None
         return
@@ -69,7 +75,7 @@ def parse(path: str | None, role: str) -> Iterator[tuple[Image.Image | None, Sem
     if not found:
         gr.Warning(f"No face was found in the {role} picture. The transfer still works, but face parts cannot find each other: try a "
                    "picture with a larger, brighter face.")
-    yield overlay(picture, semantic), semantic
+    yield editor_value(picture, semantic), semantic
 
 
 def parse_both(content: str | None, style: str | None) -> Iterator[tuple[Any, ...]]:
@@ -83,6 +89,11 @@ def show_legend(content: SemanticMap | None, style: SemanticMap | None) -> str:
     return legend(content, style)
 
 
+def choose_class(label: str) -> tuple[Any, Any]:
+    """Both editors' brushes in the class with this label."""
+    return gr.update(brush=brush(label)), gr.update(brush=brush(label))
+
+
 def preset(name: str) -> list[Any]:
     """The values of all settings under a preset, in their order."""
     settings = TransferSettings(**PRESETS[name])
@@ -91,7 +102,7 @@ def preset(name: str) -> list[Any]:
 
 @worded
 def run(content_path: str | None, style_path: str | None, content_map: SemanticMap | None, style_map: SemanticMap | None,
-        *values: Any) -> Iterator[tuple[Any, str, Any]]:
+        content_drawing: dict[str, Any] | None, style_drawing: dict[str, Any] | None, *values: Any) -> Iterator[tuple[Any, str, Any]]:
     """The picture as it grows, the words beside it, and at the end the file to download."""
     began = time.monotonic()
     content, style = picture_at(content_path, "content"), picture_at(style_path, "style")
@@ -100,7 +111,7 @@ def run(content_path: str | None, style_path: str | None, content_map: SemanticM
     if settings.start == "image":
         settings = replace(settings, start="content")
     small, small_style = fit(content, settings.size), fit(style, settings.size)
-    maps = content_map or make_map(content)[0], style_map or make_map(style)[0]
+    maps = (corrected(content_map or make_map(content)[0], content_drawing), corrected(style_map or make_map(style)[0], style_drawing))
     guides = guides_of(*(m.resized(p.size) for m, p in zip(maps, (small, small_style))))
     tensors = to_tensor(small), to_tensor(small_style)
     if (fitting := phases_that_fit(settings.phases, tensors[0].shape[-2:], tensors[1].shape[-2:])) < settings.phases:
@@ -115,6 +126,25 @@ def run(content_path: str | None, style_path: str | None, content_map: SemanticM
     yield picture, done_text(step, time.monotonic() - began), gr.update(value=result_file(picture), interactive=True)
 
 
+@worded
+def save_maps(content_path: str | None, style_path: str | None, content_map: SemanticMap | None, style_map: SemanticMap | None,
+              content_drawing: dict[str, Any] | None, style_drawing: dict[str, Any] | None) -> Iterator[Any]:
+    """A zip of the maps as they are now, corrections in them, each of its picture's size and named after it."""
+    pairs = [(Path(path).name, corrected(semantic, drawing)) for path, semantic, drawing in
+             ((content_path, content_map, content_drawing), (style_path, style_map, style_drawing)) if path and semantic]
+    if not pairs:
+        raise InputError("There are no maps yet: upload a picture first.")
+    folder = result_folder()
+    with zipfile.ZipFile(folder / "maps.zip", "w") as archive:
+        for name, semantic in pairs:
+            path = folder / map_path(name).name
+            semantic.save(path)
+            # two pictures of the same name: the second gets a folder of its own
+            archive.write(path, path.name if path.name not in archive.namelist() else f"style/{path.name}")
+            path.unlink()
+    yield str(folder / "maps.zip")
+
+
 def progress_text(step: Step, seconds: float) -> str:
     left = seconds * (1 - step.done) / max(step.done, 1e-3)
     when = f"about {left:.0f} s left" if step.done > 0.02 else "estimating the time"
@@ -127,10 +157,17 @@ def done_text(step: Step, seconds: float) -> str:
 
 
 def result_file(picture: Image.Image) -> str:
-    """The picture as a file of its own in gradio's cache, which cleans itself."""
-    from gradio.utils import get_upload_folder
-
-    Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
-    path = Path(tempfile.mkdtemp(dir=get_upload_folder())) / "face-transfer.png"
+    """The picture as a file to download."""
+    path = result_folder() / "face-transfer.png"
     save_picture(picture, path)
     return str(path)
+
+
+def result_folder() -> Path:
+    """A new folder of ours in gradio's cache. Ours that are past their time are removed on the way."""
+    cache = Path(get_upload_folder())
+    cache.mkdir(parents=True, exist_ok=True)
+    for old in cache.glob(f"{RESULT_PREFIX}*"):
+        if time.time() - old.stat().st_mtime > KEPT:
+            shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(dir=cache, prefix=RESULT_PREFIX))

@@ -9,13 +9,16 @@ from gradio.utils import get_upload_folder
 
 from facetransfer.settings import PRESETS, Setting, all_settings
 from ui import handlers
+from ui.map_editor import CLASS_LABELS, map_editor
 from ui.pictures import PictureUpload, example_pairs
 
-KEPT = 3600  # seconds that uploads and results are kept
 WORK = dict(concurrency_id="work", concurrency_limit=1)  # one heavy job at a time; the others wait in line
 TITLE = """# Face transfer
-Put one face into another face's skin. Upload two pictures, look at the maps, press **Run**."""
+Put one face into another face's skin. Upload two pictures, look at the maps (paint over what is wrong), press **Run**."""
 CONSENT = "Use pictures of people only with their consent. Pictures stay on this server for an hour at most and go nowhere else."
+
+# A download button downloads what it held when it was pressed: the zip made just now is fetched by a press of a hidden one.
+CLICK_ZIP = "() => setTimeout(() => document.querySelector('#maps-zip').click(), 300)"
 
 THEME = gr.themes.Soft(primary_hue="orange", secondary_hue="violet", neutral_hue="stone", radius_size="lg",
                        font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
@@ -24,7 +27,9 @@ CSS = """
 .legend {display: flex; flex-wrap: wrap; gap: .35rem .8rem; font-size: .85rem}
 .chip {display: inline-flex; align-items: center; gap: .35rem}
 .chip i {width: .9rem; height: .9rem; border-radius: .25rem; border: 1px solid var(--border-color-primary)}
-@media (max-width: 480px) {.gradio-container .fillable {padding: 8px !important}}
+#examples th {white-space: normal}
+#examples table {min-width: 0}
+[id$="-map"] button[aria-label="Clear canvas"] {display: none}
 #status {min-height: 1.6rem; font-variant-numeric: tabular-nums}
 """
 
@@ -58,15 +63,15 @@ def settings_inputs() -> list[gr.components.Component]:
 
 def build_page() -> gr.Blocks:
     """The page with its events wired."""
-    with gr.Blocks(title="Face transfer", delete_cache=(KEPT, KEPT), analytics_enabled=False) as page:
+    with gr.Blocks(title="Face transfer", delete_cache=(handlers.KEPT, handlers.KEPT), analytics_enabled=False) as page:
         gr.Markdown(TITLE)
         with gr.Row(equal_height=False):
             with gr.Column(min_width=320):
                 content = picture_input("Content: whose face", "content")
-                content_view = map_view("Content map", "content-map")
+                content_view = map_editor("Content map", "content-map")
             with gr.Column(min_width=320):
                 style = picture_input("Style: whose skin", "style")
-                style_view = map_view("Style map", "style-map")
+                style_view = map_editor("Style map", "style-map")
             with gr.Column(min_width=320):
                 result = gr.Image(label="Result", format="png", interactive=False, height=360, elem_id="result",
                                   buttons=["download", "fullscreen"])
@@ -77,8 +82,13 @@ def build_page() -> gr.Blocks:
                 download = gr.DownloadButton("Download the picture", interactive=False, elem_id="download")
                 preset = gr.Radio(list(PRESETS), value="Balanced", label="Preset", elem_id="preset")
         with gr.Row():
+            painted = gr.Dropdown(CLASS_LABELS, value="Skin", label="Brush paints", min_width=180, scale=0, elem_id="brush-class",
+                                  info="Erasing brings the automatic map back.")
             key = gr.HTML("", elem_id="legend")
-            again = gr.Button("Make maps", size="sm", scale=0, min_width=140, elem_id="make-maps")
+            with gr.Column(min_width=140, scale=0):
+                again = gr.Button("Make maps", size="sm", elem_id="make-maps")
+                save = gr.Button("Download maps", size="sm", elem_id="save-maps")
+                zipped = gr.DownloadButton(visible="hidden", elem_id="maps-zip")
         values = settings_inputs()
         gr.Examples(example_pairs(Path(get_upload_folder()) / "examples"), [content, style], cache_examples=False,
                     label="Examples: click a row", elem_id="examples")
@@ -91,8 +101,11 @@ def build_page() -> gr.Blocks:
                 handlers.show_legend, [content_map, style_map], key, queue=False, show_progress="hidden", api_visibility="private")
         again.click(handlers.parse_both, [content, style], [content_view, content_map, style_view, style_map, key],
                     api_visibility="private", show_progress_on=[content_view, style_view], **WORK)
+        save.click(handlers.save_maps, [content, style, content_map, style_map, content_view, style_view], zipped, api_visibility="private",
+                   show_progress="hidden").success(None, None, None, js=CLICK_ZIP, api_visibility="private")
+        painted.change(handlers.choose_class, painted, [content_view, style_view], queue=False, show_progress="hidden", api_visibility="private")
         preset.change(handlers.preset, preset, values, queue=False, api_visibility="private")
-        running = run.click(handlers.run, [content, style, content_map, style_map, *values], [result, status, download],
+        running = run.click(handlers.run, [content, style, content_map, style_map, content_view, style_view, *values], [result, status, download],
                             api_visibility="private", show_progress_on=status, scroll_to_output=True, **WORK)
         stop.click(lambda: "Stopped. The picture so far is kept.", None, status, cancels=[running], queue=False, api_visibility="private")
     return page
@@ -100,10 +113,6 @@ def build_page() -> gr.Blocks:
 
 def picture_input(label: str, name: str) -> PictureUpload:
     return PictureUpload(label=label, type="filepath", image_mode=None, sources=["upload", "clipboard"], height=300, elem_id=name)
-
-
-def map_view(label: str, name: str) -> gr.Image:
-    return gr.Image(label=label, interactive=False, height=300, elem_id=name, buttons=["fullscreen"], format="png")
 
 
 def _parse_as(role: str) -> Any:

@@ -1,4 +1,4 @@
-"""Pictures as the page shows and takes them: an upload that leaves reading to us, maps over photos, examples."""
+"""Pictures as the page shows and takes them: an upload that leaves reading to us, the classes' legend, examples."""
 from __future__ import annotations
 
 import hashlib
@@ -10,13 +10,11 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from facetransfer.images import fit, open_picture
+from facetransfer.images import open_picture
 from segmentation.classes import CLASSES
 from segmentation.semantic_map import SemanticMap, map_path, read_map
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
-MAP_OPACITY = 0.55
-SHOWN_SIDE = 768  # longest side of a map as it is shown
 
 
 class PictureUpload(gr.Image):
@@ -28,18 +26,12 @@ class PictureUpload(gr.Image):
         return payload.path if payload else None
 
 
-def overlay(picture: Image.Image, semantic: SemanticMap) -> Image.Image:
-    """The map half-transparent over its picture."""
-    small = fit(picture, min(SHOWN_SIDE, max(picture.size))) if max(picture.size) > SHOWN_SIDE else picture
-    colours = semantic.resized(small.size).rgb()
-    return Image.fromarray((np.asarray(small) * (1 - MAP_OPACITY) + colours * MAP_OPACITY).astype(np.uint8))
-
-
 def legend(*maps: SemanticMap | None) -> str:
     """The classes that occur in the maps, each with its colour, as HTML."""
-    shares = sum((m.shares() for m in maps if m is not None), np.zeros(len(CLASSES)))
+    there = [m for m in maps if m is not None]
+    shares = sum((m.shares() for m in there), np.zeros(len(CLASSES)))
     chips = "".join(f'<span class="chip"><i style="background:rgb{c.colour}"></i>{c.label}</span>' for c in CLASSES if shares[c.index] > 0)
-    return f'<div class="legend">{chips}</div>'
+    return f'<div class="legend" data-maps="{len(there)}">{chips}</div>'
 
 
 @lru_cache(maxsize=1)

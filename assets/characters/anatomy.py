@@ -42,7 +42,7 @@ class Form:
     lip_up: float = 0.037  # radius of the upper lip
     lip_low: float = 0.046
     smile: float = 0.016  # how much higher the corners are than the middle
-    ear: dict = None
+    ear: dict | None = None  # arguments of solids.leaf
     nasolabial: tuple[float, float] = (0.018, 0.045)  # depth, width
     neck: tuple[Vec, Vec, float, float] = ((0, -0.55, -0.12), (0, -1.75, -0.24), 0.40, 0.46)
     tendon: float = 0.085
@@ -130,10 +130,12 @@ def folds(p: Tensor, form: Form) -> Tensor:
     """Depth (length) of the folds every face has: from the nose wings to the mouth, under the lip, the philtrum."""
     depth, width = form.nasolabial
     wing, corner = form.wing[0], mouth_corner(form)
-    line = [(wing[0] + 0.07, wing[1] + 0.06, wing[2] - 0.06), (corner[0] + 0.05, (wing[1] + corner[1]) / 2, corner[2] + 0.02),
+    line = [(wing[0] + 0.07, wing[1] + 0.06, wing[2] - 0.06),
+            (corner[0] + 0.05, (wing[1] + corner[1]) / 2, corner[2] + 0.02),
             (corner[0] + 0.085, corner[1] - 0.10, corner[2] - 0.09)]
-    chin_fold = furrow(p, [(0, form.mouth_y - 0.15, form.mouth_z - 0.03), (0.14, form.mouth_y - 0.14, form.mouth_z - 0.10)], 0.05)
-    philtrum = furrow(p, [(0, wing[1] - 0.08, form.mouth_z + 0.03), (0, form.mouth_y + 0.06, form.mouth_z + 0.02)], 0.025)
+    y, z = form.mouth_y, form.mouth_z
+    chin_fold = furrow(p, [(0, y - 0.15, z - 0.03), (0.14, y - 0.14, z - 0.10)], 0.05)
+    philtrum = furrow(p, [(0, wing[1] - 0.08, z + 0.03), (0, y + 0.06, z + 0.02)], 0.025)
     corner_dent = furrow(p, [corner, (corner[0] + 0.01, corner[1], corner[2])], 0.04)
     return depth * furrow(p, line, width) + 0.022 * chin_fold + 0.012 * philtrum + 0.006 * corner_dent
 

@@ -23,10 +23,11 @@ def stroke_templates(rng: np.random.Generator, count: int = 18) -> list[np.ndarr
         streak /= np.abs(streak).max()
         inside = np.clip((u - start[row]) / 0.05, 0, 1) * np.clip((stop[row] - u) / 0.10, 0, 1)
         body = np.clip((0.90 - np.abs(v)) / 0.16, 0, 1)
-        dry = np.clip(1.15 + 0.9 * bristle[row] - np.clip(u - 0.55, 0, 1) * 1.6 + 0.6 * streak[row, (u * (w - 1)).astype(int)], 0, 1)
+        along = streak[row, (u * (w - 1)).astype(int)]
+        dry = np.clip(1.15 + 0.9 * bristle[row] - np.clip(u - 0.55, 0, 1) * 1.6 + 0.6 * along, 0, 1)
         cover = cv2.GaussianBlur((inside * body * dry).astype(np.float32), (0, 0), 0.8)
         lip = np.exp(-((np.abs(v) - 0.74) / 0.12) ** 2) + 0.7 * np.exp(-((u - stop[row] + 0.07) / 0.05) ** 2)
-        height = 0.45 + 0.35 * bristle[row] + 0.30 * lip + 0.15 * streak[row, (u * (w - 1)).astype(int)]
+        height = 0.45 + 0.35 * bristle[row] + 0.30 * lip + 0.15 * along
         out.append(np.dstack([cover, np.clip(height, 0, 1), bristle[row]]).astype(np.float32))
     return out
 
@@ -75,9 +76,11 @@ def layer(canvas: Canvas, target: np.ndarray, angle: np.ndarray, region: np.ndar
     """
     rng = canvas.rng
     seen = cv2.GaussianBlur(target, (0, 0), max(0.6, width * 0.22))
-    wrong = cv2.GaussianBlur(np.abs(cv2.GaussianBlur(canvas.colour, (0, 0), width * 0.2) - seen).sum(-1), (0, 0), width * 0.35)
+    laid = cv2.GaussianBlur(canvas.colour, (0, 0), width * 0.2)
+    wrong = cv2.GaussianBlur(np.abs(laid - seen).sum(-1), (0, 0), width * 0.35)
     step = width * 0.46
-    ys, xs = np.meshgrid(np.arange(step / 2, target.shape[0], step), np.arange(step / 2, target.shape[1], step), indexing="ij")
+    ys, xs = (np.arange(step / 2, n, step) for n in target.shape[:2])
+    ys, xs = np.meshgrid(ys, xs, indexing="ij")
     places = np.stack([xs.ravel(), ys.ravel()], 1) + rng.uniform(-0.5, 0.5, (xs.size, 2)) * step
     places = np.clip(places, 0, (target.shape[1] - 1, target.shape[0] - 1))
     col, row = places[:, 0].astype(int), places[:, 1].astype(int)
@@ -89,8 +92,8 @@ def layer(canvas: Canvas, target: np.ndarray, angle: np.ndarray, region: np.ndar
         tone = seen[r, c] if not keep_inside else 0.5 * (seen[r, c] + target[r, c])
         tone = tone * (1 + rng.normal(0, 0.75 * wild)) + rng.normal(0, 0.24 * wild, 3) * (0.15 + tone)
         canvas.stroke(x, y, angle[r, c] + rng.normal(0, 0.13), width * stretch[r, c] * rng.uniform(0.75, 1.25),
-                      width * rng.uniform(0.75, 1.2), np.clip(tone, 0, 1).astype(np.float32), load * rng.uniform(0.6, 1.1), 0.93,
-                      region if keep_inside else None)
+                      width * rng.uniform(0.75, 1.2), np.clip(tone, 0, 1).astype(np.float32),
+                      load * rng.uniform(0.6, 1.1), 0.93, region if keep_inside else None)
         count += 1
     return count
 
@@ -107,7 +110,7 @@ def raked(canvas: Canvas, pitch: float, depth: float) -> np.ndarray:
     """The painting under gallery light from the upper left: (H, W, 3) 0..1 with the relief of paint and canvas."""
     cloth = weave(canvas.thickness.shape, pitch)
     paint = cv2.GaussianBlur(canvas.thickness, (0, 0), 0.8)
-    relief = paint + 0.11 * cloth * np.clip(1.0 - paint, 0.25, 1)
+    relief = paint + 0.085 * cloth * np.clip(1.0 - paint, 0.25, 1)
     gx = cv2.Sobel(relief, cv2.CV_32F, 1, 0, ksize=3) / 8
     gy = cv2.Sobel(relief, cv2.CV_32F, 0, 1, ksize=3) / 8
     slope = (gx + 1.2 * gy) * depth

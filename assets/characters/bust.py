@@ -25,8 +25,10 @@ LIGHTS = [Light((0.78, 0.74, 0.55), (1.95, 1.76, 1.48), True, (0.10, 0.08, 0.06)
           Light((-0.75, 0.55, -0.75), (1.5, 1.7, 2.0), True)]
 BROW = dict(inner=(0.09, 0.165), peak=(0.28, 0.215), outer=(0.47, 0.145), half=0.042)
 CURL = 0.105  # radius of a curl
-CHIPS = [((0.27, 0.44, 0.66), 0.10), ((-0.42, -0.60, 0.45), 0.085), ((0.72, 0.16, -0.10), 0.075), ((0.03, -0.345, 1.045), 0.06),
-         ((-0.22, 0.82, 0.58), 0.12), ((0.13, -0.95, 0.66), 0.075), ((-0.45, 0.14, 0.62), 0.06), ((0.0, 0.10, 0.80), 0.03)]
+CHIPS = [  # centre and radius
+    ((0.27, 0.44, 0.66), 0.10), ((-0.42, -0.60, 0.45), 0.085), ((0.72, 0.16, -0.10), 0.075),
+    ((0.03, -0.345, 1.045), 0.06), ((-0.22, 0.82, 0.58), 0.12), ((0.13, -0.95, 0.66), 0.075),
+    ((-0.45, 0.14, 0.62), 0.06), ((0.0, 0.10, 0.80), 0.03)]
 
 
 def curl_centres() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -169,7 +171,8 @@ def flesh_look(p: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     pit, _, pit_id = cells(p * 21, 250)
     pits = band(pit, 0.30, 0.14) * (pit_id > 0.1 - 0.6 * cheek).float() * (0.15 + cheek + 0.6 * chin).clamp(max=1)
     small, _, small_id = cells(p * 48, 251)
-    pits = pits + 0.7 * band(small, 0.32, 0.15) * (small_id > 0.0).float() * (0.2 + 0.8 * cheek + 0.5 * nose).clamp(max=1)
+    dense = (0.2 + 0.8 * cheek + 0.5 * nose).clamp(max=1)
+    pits = pits + 0.7 * band(small, 0.32, 0.15) * (small_id > 0.0).float() * dense
     relief = relief - 0.006 * pits * (1 - lip) + 0.0012 * grain(p, 252) + 0.004 * fbm(p * 9, 3, 253)
     albedo = albedo * (1 - 0.55 * pits * (1 - lip)).clamp(min=0.3)[:, None]
     crack = cracks(p)
@@ -177,7 +180,7 @@ def flesh_look(p: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     albedo = mix(albedo, colour(0.055, 0.045, 0.035), crack * 0.9)
     fresh = band(chipped(p).abs(), 0.020, 0.004)
     relief = relief + fresh * (0.010 * fbm(p * 24, 3, 254))
-    albedo = mix(albedo, colour(0.70, 0.66, 0.58) * 1.0, fresh * 0.75)
+    albedo = mix(albedo, colour(0.70, 0.66, 0.58), fresh * 0.75)
     albedo = albedo * (1 + 0.16 * grain(p, 255))[:, None]
     return albedo, relief, (0.26 + 0.25 * lip + 0.15 * nose - 0.18 * fresh).clamp(min=0.05)
 
@@ -189,7 +192,8 @@ def cracks(p: Tensor) -> Tensor:
     second = (p[1] + 0.93 + 0.35 * p[0] + 1.3 * warp).abs()
     on_first = band(p[1], 0.15, 0.30) + band(p[1], -0.36, -0.50)
     width = 0.006 + 0.005 * gradient_noise(p * 9, 262)
-    return (band(first, 0.012, 0.003) * on_first.clamp(max=1) + 1.0 * (second < width).float() * band(p[1], -0.6, -0.9)).clamp(0, 1)
+    on_second = band(p[1], -0.6, -0.9)
+    return (band(first, 0.012, 0.003) * on_first.clamp(max=1) + (second < width).float() * on_second).clamp(0, 1)
 
 
 def hair_look(p: Tensor) -> tuple[Tensor, Tensor]:
@@ -225,10 +229,12 @@ def drapery_look(p: Tensor) -> tuple[Tensor, Tensor]:
     fine = torch.sin((p[1] * 4.2 + p[0] * 1.3 + 1.5 * warp) * 24 + 2 * warp)
     f1, f2, pebble = cells(p * 5.5 + warp * 0.4, 295)
     albedo = mix(colour(0.085, 0.022, 0.020), colour(0.21, 0.075, 0.045), band(bands + 0.35 * fine, -0.4, 0.9))
-    albedo = mix(albedo, colour(0.34, 0.22, 0.16), band(f2 - f1 + 0.15 * warp, 0.10, 0.22) * (pebble > 0.55).float() * 0.7)
+    pebbles = band(f2 - f1 + 0.15 * warp, 0.10, 0.22) * (pebble > 0.55).float()
+    albedo = mix(albedo, colour(0.34, 0.22, 0.16), pebbles * 0.7)
     albedo = mix(albedo, colour(0.45, 0.33, 0.25), band(ridged(p * 2.4 + warp, 3, 296), 0.80, 0.96) * 0.8)
     rasp = torch.cos((p[0] - 0.8 * p[1] + 0.04 * warp) * 130) * band(fbm(p * 3, 2, 297), -0.2, 0.3)
-    return albedo * (1 + 0.2 * grain(p, 298))[:, None], 0.0016 * rasp + 0.0012 * grain(p, 299) + 0.004 * fbm(p * 8, 3, 300)
+    relief = 0.0016 * rasp + 0.0012 * grain(p, 299) + 0.004 * fbm(p * 8, 3, 300)
+    return albedo * (1 + 0.2 * grain(p, 298))[:, None], relief
 
 
 def eye_look(p: Tensor) -> tuple[Tensor, Tensor]:
@@ -256,7 +262,8 @@ def look_of(surface: Surface) -> Look:
     chunks = [flesh_look(q, lab) for q, lab in zip(p[:, where].split(1 << 15, 1), label[where].split(1 << 15))]
     albedo, relief, shine = (torch.cat(c) for c in zip(*chunks))
     look.put(where, albedo, relief, 34.0, shine)
-    for names, material, points, gloss, shine in ((("hair",), hair_look, p, 16., 0.10), (("neck",), neck_look, surface.p, 26., 0.20),
+    for names, material, points, gloss, shine in ((("hair",), hair_look, p, 16., 0.10),
+                                                  (("neck",), neck_look, surface.p, 26., 0.20),
                                                   (("cloth",), drapery_look, surface.p, 40., 0.20),
                                                   (("l_eye", "r_eye"), eye_look, p, 60., 0.45)):
         where = is_class(label, *names)
@@ -280,13 +287,14 @@ def backdrop(size: int) -> np.ndarray:
     y, x = np.mgrid[0:size, 0:size] / size
     glow = np.exp(-(((x - 0.22) / 0.40) ** 2 + ((y - 0.52) / 0.50) ** 2))
     wall = figure.backdrop_noise(size, 4, 320, 4)
-    return ((0.010 + 0.060 * glow * (1 + 0.35 * wall))[..., None] * np.array([1.0, 0.92, 0.86])).clip(0.002, 1).astype(np.float32)
+    light = (0.010 + 0.060 * glow * (1 + 0.35 * wall))[..., None] * np.array([1.0, 0.92, 0.86])
+    return light.clip(0.002, 1).astype(np.float32)
 
 
 def render(size: int, factor: int = 2) -> tuple[np.ndarray, np.ndarray]:
     """uint8 RGB (size, size, 3) and uint8 labels (size, size)."""
-    surface = see(lambda q: blended(parts_of(q)), lambda q: with_brows(figure.class_of(q, parts_of(q), FORM), q), CAMERA,
-                  LIGHTS, size * factor)
+    surface = see(lambda q: blended(parts_of(q)), lambda q: with_brows(figure.class_of(q, parts_of(q), FORM), q),
+                  CAMERA, LIGHTS, size * factor)
     look = look_of(surface)
     hollow = figure.cavity(surface, look.height, 0.006)
     look.albedo *= (1 + 60 * hollow).clamp(0.45, 1.3)[:, None]

@@ -39,7 +39,8 @@ class Look:
     @classmethod
     def plain(cls, count: int) -> Look:
         """Matt mid grey everywhere."""
-        return cls(torch.full((count, 3), 0.3), torch.zeros(count), torch.full((count,), 20.0), torch.full((count,), 0.1))
+        return cls(torch.full((count, 3), 0.3), torch.zeros(count), torch.full((count,), 20.0),
+                   torch.full((count,), 0.1))
 
     def put(self, where: Tensor, albedo: Tensor, height: Tensor, gloss: float | Tensor, shine: float | Tensor) -> None:
         """Set the points in `where` (bool (N,)); the values are for those points only."""
@@ -72,7 +73,8 @@ def cavity(surface: Surface, height: Tensor, radius: float) -> Tensor:
     sigma = radius * surface.size
     for value in np.unique(label[label >= 0]):
         inside = (label == value).astype(np.float32)
-        blurred = cv2.GaussianBlur(h * inside, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(inside, (0, 0), sigma), 1e-3)
+        weight = np.maximum(cv2.GaussianBlur(inside, (0, 0), sigma), 1e-3)
+        blurred = cv2.GaussianBlur(h * inside, (0, 0), sigma) / weight
         out += (h - blurred) * inside
     return surface.gather(out.astype(np.float32))
 

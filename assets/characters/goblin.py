@@ -24,9 +24,10 @@ FORM = Form(
     muzzle=((0, -0.62, 0.47), (0.45, 0.22, 0.34)), eye=((0.290, 0.01, 0.545), 0.195), lid=0.026,
     opening=(0.180, 0.098, 0.085, 0.10), bridge=((0, 0.10, 0.735), (0, -0.24, 0.92), 0.06, 0.09),
     tip=((0, -0.32, 0.965), (0.125, 0.10, 0.11)), wing=((0.145, -0.355, 0.84), (0.095, 0.085, 0.12)),
-    nostril=((0.085, -0.425, 0.915), (0.055, 0.046, 0.075)), mouth_y=-0.635, mouth_z=0.825, mouth_half=0.34, lip_up=0.036,
-    lip_low=0.046, smile=-0.045, nasolabial=(0.050, 0.045), neck=((0, -0.55, -0.14), (0, -1.75, -0.24), 0.31, 0.38),
-    tendon=0.085, shoulders=((0, -2.00, -0.25), (1.40, 0.66, 0.50)),
+    nostril=((0.085, -0.425, 0.915), (0.055, 0.046, 0.075)), mouth_y=-0.635, mouth_z=0.825, mouth_half=0.34,
+    lip_up=0.036, lip_low=0.046, smile=-0.045, nasolabial=(0.050, 0.045),
+    neck=((0, -0.55, -0.14), (0, -1.75, -0.24), 0.31, 0.38), tendon=0.085,
+    shoulders=((0, -2.00, -0.25), (1.40, 0.66, 0.50)),
     ear=dict(base=(0.56, -0.16, 0.04), tip=(1.46, 0.50, -0.34), facing=(0.10, 0.05, 1.0), width=0.25, thick=0.022,
              rim=0.030, cup=0.40, round_=0.0))
 CAMERA = Camera(centre_y=-0.27, half=1.62)
@@ -48,17 +49,21 @@ def old_age(p: Tensor, warp: Tensor) -> Tensor:
     front = band(z, 0.1, 0.5)
     brow_rise = y - 0.10 * torch.cos(x * 5.0) + 0.035 * warp
     forehead = creases(brow_rise * 10.5, 3.5) * band(y, 0.26, 0.36) * band(y, 0.92, 0.62) * front * 0.020
-    frown = creases((x + 0.02 * warp) * 11 - 0.5, 4) * band(x, 0.13, 0.09) * band(y, 0.06, 0.14) * band(y, 0.38, 0.26) * 0.022
+    between = band(x, 0.13, 0.09) * band(y, 0.06, 0.14) * band(y, 0.38, 0.26)
+    frown = creases((x + 0.02 * warp) * 11 - 0.5, 4) * between * 0.022
     ex, ey = x - 0.29, (y - 0.0) * 1.25
     r = torch.sqrt(ex * ex + ey * ey + 1e-6)
     bags = creases(r * 17 + 0.25 * warp, 3) * band(r, 0.20, 0.23) * band(r, 0.42, 0.30) * band(ey, 0.02, -0.08) * 0.013
     angle = torch.atan2(y - 0.02 + 0.02 * warp, x - 0.30)
-    feet = creases(angle * 4.2 + 0.3 * warp, 3) * band(r, 0.20, 0.25) * band(r, 0.50, 0.32) * band(x, 0.40, 0.48) * 0.014
+    beside = band(r, 0.20, 0.25) * band(r, 0.50, 0.32) * band(x, 0.40, 0.48)
+    feet = creases(angle * 4.2 + 0.3 * warp, 3) * beside * 0.014
     hang = x + 0.22 * (y + 0.45) ** 2 + 0.10 * y + 0.035 * warp
     jowl = creases(hang * 10.5, 4) * band(y, -0.22, -0.34) * band(y, -0.92, -0.72) * band(x, 0.26, 0.36) * 0.016
-    whistle = creases((x + 0.012 * warp) * 15 * (1 + 0.5 * y), 3) * torch.exp(-((y + 0.545) / 0.035) ** 2) * band(x, 0.34, 0.24) * 0.008
+    above_lip = torch.exp(-((y + 0.545) / 0.035) ** 2) * band(x, 0.34, 0.24)
+    whistle = creases((x + 0.012 * warp) * 15 * (1 + 0.5 * y), 3) * above_lip * 0.008
     under = creases((x + 0.02 * warp) * 11, 3) * torch.exp(-((y + 0.76) / 0.05) ** 2) * band(x, 0.32, 0.22) * 0.010
-    snarl = creases((y + 0.5 * x + 0.02 * warp) * 15, 3) * band(x, 0.17, 0.08) * band(y, -0.26, -0.16) * band(y, 0.14, 0.04) * 0.010
+    bridge = band(x, 0.17, 0.08) * band(y, -0.26, -0.16) * band(y, 0.14, 0.04)
+    snarl = creases((y + 0.5 * x + 0.02 * warp) * 15, 3) * bridge * 0.010
     fold = 0.020 * furrow(m, [(0.10, 0.02, 0.80), (0.24, -0.22, 0.72), (0.42, -0.30, 0.62)], 0.035)
     return forehead + frown + (bags + feet + jowl + whistle + under + snarl) * front + fold
 
@@ -112,16 +117,20 @@ def skin_look(p: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     wart = band(w1, wart_size * 1.6, wart_size * 0.5) * (wid > -0.15).float()
     relief = relief + wart * (0.018 + 0.008 * leather)
     relief = relief + 0.006 * fbm(p * 16, 3, 37)
-    skew = stretched(torch.stack([p[0] + 0.6 * p[1] * p[0].sign(), p[1] - 0.6 * p[0] * p[0].sign(), z]) + warp, (26, 7, 12))
+    half = p[0].sign()
+    skew = torch.stack([p[0] + 0.6 * p[1] * half, p[1] - 0.6 * p[0] * half, z]) + warp
+    skew = stretched(skew, (26, 7, 12))
     hatch = ridged(skew, 3, 43, 0.6) * (1 - forehead) * (1 - nose)  # thin slack skin that hangs from the cheekbones
     relief = relief - 0.010 * band(hatch, 0.55, 0.95)
-    veins = band(ridged(p * 2.6 + warp * 6, 2, 38, 0.35), 0.80, 0.97) * (band(x, 0.28, 0.5) + forehead * 0.7).clamp(max=1)
+    thin = (band(x, 0.28, 0.5) + forehead * 0.7).clamp(max=1)  # where the skin is thin: temples and forehead
+    veins = band(ridged(p * 2.6 + warp * 6, 2, 38, 0.35), 0.80, 0.97) * thin
     relief = relief + 0.006 * veins
     albedo = mix(colour(0.185, 0.215, 0.110), colour(0.265, 0.25, 0.14), forehead)
     albedo = mix(albedo, colour(0.31, 0.135, 0.085), nose * 0.85)
     albedo = mix(albedo, colour(0.16, 0.115, 0.115), lid_zone * 0.75)
     albedo = mix(albedo, colour(0.25, 0.22, 0.19), chin * 0.6)
-    albedo = mix(albedo, colour(0.27, 0.16, 0.11), torch.exp(-((x - 0.42) / 0.16) ** 2 - ((y + 0.28) / 0.13) ** 2) * 0.55)
+    cheekbone = torch.exp(-((x - 0.42) / 0.16) ** 2 - ((y + 0.28) / 0.13) ** 2)
+    albedo = mix(albedo, colour(0.27, 0.16, 0.11), cheekbone * 0.55)
     albedo = mix(albedo, colour(0.13, 0.17, 0.085), band(soft, 0.0, 0.5) * 0.65)
     albedo = mix(albedo, colour(0.33, 0.30, 0.20), band(fbm(p * 11, 3, 41), 0.12, 0.5) * 0.5)
     spots, _, spot_id = cells(p * 11, 42)
@@ -280,8 +289,8 @@ def scalp_hairs(surface: Surface, picture: np.ndarray, label: np.ndarray, rng: n
         fall = rng.uniform(0.12, 0.40) if stray else rng.uniform(0.35, 1.25)
         wave, phase = rng.uniform(0.01, 0.04), 2.0 * np.sign(a) + rng.normal(0, 0.5)
         spread, lift = np.sign(a) * (0.10 + 0.14 * rng.random()), rng.uniform(0.0, 0.14)
-        points = [skull + np.array([spread * np.sqrt(t) + wave * np.sin(7 * t + phase) * t, lift * t * (1 - t) * 2 - fall * t ** 1.7, 0])
-                  for t in np.linspace(0, 1, 9)]
+        points = [skull + np.array([spread * np.sqrt(t) + wave * np.sin(7 * t + phase) * t,
+                                    lift * t * (1 - t) * 2 - fall * t ** 1.7, 0]) for t in np.linspace(0, 1, 9)]
         lines.append(figure.hair_line(CAMERA, surface.size, points))
         tones.append(rng.choice([0.06, 0.12, 0.22, 0.36], p=[0.3, 0.35, 0.25, 0.1]) * np.array([1.0, 0.90, 0.74]))
         widths.append(surface.size / 512 * rng.uniform(0.5, 1.0))
@@ -294,8 +303,8 @@ def scalp_hairs(surface: Surface, picture: np.ndarray, label: np.ndarray, rng: n
 def render(size: int, factor: int = 2) -> tuple[np.ndarray, np.ndarray]:
     """uint8 RGB (size, size, 3) and uint8 labels (size, size)."""
     rng = np.random.default_rng(7)
-    surface = see(lambda q: blended(parts_of(q)), lambda q: with_brows(figure.class_of(q, parts_of(q), FORM), q), CAMERA,
-                  LIGHTS, size * factor)
+    surface = see(lambda q: blended(parts_of(q)), lambda q: with_brows(figure.class_of(q, parts_of(q), FORM), q),
+                  CAMERA, LIGHTS, size * factor)
     look = look_of(surface)
     hollow = figure.cavity(surface, look.height, 0.008)
     look.albedo *= (1 + 70 * hollow).clamp(0.35, 1.5)[:, None]

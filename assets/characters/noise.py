@@ -82,7 +82,8 @@ def cells(p: Tensor, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         for dy in (-1, 0, 1):
             for dz in (-1, 0, 1):
                 h = lattice_hash(ix + dx, iy + dy, iz + dz, seed)
-                d = ((dx + 0.5 + 0.42 * bits_to_unit(h, 0) - fx) ** 2 + (dy + 0.5 + 0.42 * bits_to_unit(h, 10) - fy) ** 2
+                d = ((dx + 0.5 + 0.42 * bits_to_unit(h, 0) - fx) ** 2
+                     + (dy + 0.5 + 0.42 * bits_to_unit(h, 10) - fy) ** 2
                      + (dz + 0.5 + 0.42 * bits_to_unit(h, 20) - fz) ** 2)
                 nearer = d < first
                 second = torch.where(nearer, first, torch.minimum(second, d))

@@ -15,8 +15,8 @@ from .noise import band, fbm, gradient_noise, ridged, stretched
 from .solids import carve, ellipsoid, segment, taper, union
 from .tracer import Camera, Light, Surface, bumped, developed, see, shade
 
-FORM = Form(yaw=-0.16, pitch=0.03, roll=0.03, ear=HUMAN_EAR,
-            cheek_hollow=((0.60, -0.52, 0.42), (0.12, 0.18, 0.16)),
+FORM = Form(yaw=-0.16, pitch=0.03, roll=0.03, ear=HUMAN_EAR, smile=0.028, mouth_half=0.225,
+            opening=(0.150, 0.058, 0.048, 0.04), cheek_hollow=((0.60, -0.52, 0.42), (0.12, 0.18, 0.16)),
             neck=((0, -0.55, -0.12), (0, -1.75, -0.24), 0.42, 0.50), shoulders=((0, -2.02, -0.25), (1.45, 0.70, 0.56)))
 CAMERA = Camera(centre_y=-0.26, half=1.64)
 LIGHTS = [Light((-0.80, 0.72, 0.62), (2.7, 2.15, 1.42), True, (0.14, 0.05, 0.02)),
@@ -50,7 +50,7 @@ def combed_hair(p: Tensor) -> Tensor:
         q = p[:, near]
         u = strand_place(q)
         locks = torch.sin(u * 17 + 2 * gradient_noise(q * 3, 403)) * 0.6 + 0.4 * torch.sin(u * 41)
-        d[near] -= 0.028 * locks
+        d[near] -= 0.028 * locks * band(line[near], 0.03, -0.12)  # flat at the hairline, where it thins out
     return d + 0.02
 
 
@@ -73,8 +73,8 @@ def parts_of(world: Tensor) -> Parts:
     lapel = torch.sqrt((opening - 0.13) ** 2 * 0.30 + coat ** 2 + 1e-9) - 0.085 - 0.02 * gradient_noise(world * 7, 412)
     shirt = ellipsoid(world, (0, -2.02, -0.22), (1.36, 0.64, 0.52)) - 0.01 * torch.sin((x + 0.05 * sag) * 55)
     shirt = torch.maximum(shirt, opening - 0.05)  # linen shows only where the coat is open
-    collar = torch.maximum((segment(world, (0, -1.05, -0.12), (0, -1.45, -0.14))[0] - 0.56 - 0.22 * (y + 1.5)).abs() - 0.03,
-                           (y + 1.36 + 0.30 * z - 0.16 * x.abs()) * 0.8) - 0.012
+    tube = segment(world, (0, -1.05, -0.12), (0, -1.45, -0.14))[0] - 0.56 - 0.22 * (y + 1.5)
+    collar = torch.maximum(tube.abs() - 0.03, (y + 1.36 + 0.30 * z - 0.16 * x.abs()) * 0.8) - 0.012
     shirt = carve(union(shirt, collar, 0.04), taper(world, (0.02, -1.10, 0.62), (0.02, -1.72, 0.62), 0.26, 0.03), 0.03)
     parts["shirt"] = shirt
     parts["cloth"] = torch.minimum(torch.minimum(union(coat, lapel, 0.04), lapel), shirt)
@@ -86,7 +86,7 @@ def face_colour(p: Tensor, label: Tensor) -> Tensor:
     x, y, z = mirrored(p)
     soft = fbm(p * 3.5, 3, 420)
     fine = fbm(p * 13, 3, 421)
-    albedo = mix(colour(0.46, 0.265, 0.150), colour(0.52, 0.345, 0.185), band(y, 0.14, 0.34))
+    albedo = mix(colour(0.43, 0.245, 0.138), colour(0.43, 0.28, 0.148), band(y, 0.14, 0.34))
     albedo = mix(albedo, colour(0.37, 0.285, 0.19), band(y, -0.48, -0.78) * 0.9)
     blush = torch.exp(-((x - 0.36) / 0.19) ** 2 - ((y + 0.27) / 0.17) ** 2)
     albedo = mix(albedo, colour(0.60, 0.165, 0.105), blush * 0.60)
@@ -99,12 +99,14 @@ def face_colour(p: Tensor, label: Tensor) -> Tensor:
     albedo = mix(albedo, colour(0.33, 0.32, 0.22), band(soft, 0.05, 0.5) * 0.35)
     albedo = mix(albedo, colour(0.66, 0.40, 0.27), band(fine, 0.15, 0.5) * 0.30)
     upper, lower = is_class(label, "u_lip"), is_class(label, "l_lip")
-    albedo[upper], albedo[lower] = colour(0.34, 0.065, 0.055), colour(0.50, 0.125, 0.10)
+    albedo[upper], albedo[lower] = colour(0.25, 0.066, 0.052), colour(0.38, 0.115, 0.088)
+    albedo = mix(albedo, colour(0.25, 0.145, 0.085), is_class(label, "neck").float() * 0.75)
     lash = torch.exp(-(lid_gap(mirrored(p) - torch.tensor(FORM.eye[0])[:, None], FORM) / 0.014) ** 2) * (y > 0).float()
     albedo = mix(albedo, colour(0.05, 0.03, 0.02), lash * band(eye_r, 0.20, 0.15) * band(z, 0.3, 0.5) * 0.9)
     brow = brow_weight(p, **BROW) + 0.4 * gradient_noise(stretched(p, (30, 12, 10)), 425)
     hairs = 0.5 + 0.5 * torch.cos((x * 0.8 - y * 1.0) * 110)
-    return mix(albedo, mix(colour(0.035, 0.018, 0.009), colour(0.10, 0.050, 0.022), hairs), band(brow, 0.0, 0.35) * 0.92)
+    bristle = mix(colour(0.035, 0.018, 0.009), colour(0.10, 0.050, 0.022), hairs)
+    return mix(albedo, bristle, band(brow, 0.0, 0.30) * 0.96)
 
 
 def hair_colour(p: Tensor) -> tuple[Tensor, Tensor]:
@@ -140,7 +142,7 @@ def eye_colour(p: Tensor) -> Tensor:
     m = mirrored(p)
     d = m - torch.tensor(FORM.eye[0])[:, None]
     d = d / d.norm(dim=0)
-    gx, gy = d[0] - torch.where(p[0] > 0, 0.17, -0.17), d[1] - 0.03
+    gx, gy = d[0] - torch.where(p[0] > 0, 0.12, -0.12), d[1] - 0.01
     r, angle = torch.sqrt(gx * gx + gy * gy), torch.atan2(gy, gx)
     iris = mix(colour(0.20, 0.11, 0.035), colour(0.10, 0.14, 0.10), band(r, 0.25, 0.45))
     iris = iris * (1 + 0.5 * torch.sin(angle * 9))[:, None]
@@ -154,11 +156,13 @@ def look_of(surface: Surface) -> Look:
     p, label = to_head(surface.p, FORM), surface.label
     look = Look.plain(p.shape[1])
     flesh = is_class(label, "skin", "nose", "u_lip", "l_lip", "l_brow", "r_brow", "l_ear", "r_ear", "neck")
-    albedo = torch.cat([face_colour(q, lab) for q, lab in zip(p[:, flesh].split(1 << 15, 1), label[flesh].split(1 << 15))])
+    chunks = zip(p[:, flesh].split(1 << 15, 1), label[flesh].split(1 << 15))
+    albedo = torch.cat([face_colour(q, lab) for q, lab in chunks])
     lip = is_class(label[flesh], "u_lip", "l_lip").float()
     look.put(flesh, albedo, torch.zeros(int(flesh.sum())), 26.0, 0.20 + 0.25 * lip)
     hair, cloth, eye = is_class(label, "hair"), is_class(label, "cloth"), is_class(label, "l_eye", "r_eye")
-    for where, material, points, gloss, shine in ((hair, hair_colour, p, 22., 0.22), (cloth, cloth_colour, surface.p, 14., 0.07)):
+    for where, material, points, gloss, shine in ((hair, hair_colour, p, 22., 0.22),
+                                                  (cloth, cloth_colour, surface.p, 14., 0.07)):
         albedo, relief = (torch.cat(c) for c in zip(*[material(q) for q in points[:, where].split(1 << 15, 1)]))
         look.put(where, albedo, relief, gloss, shine)
     look.put(eye, eye_colour(p[:, eye]), torch.zeros(int(eye.sum())), 300.0, 1.2)
@@ -168,7 +172,8 @@ def look_of(surface: Surface) -> Look:
 def with_brows(label: Tensor, world: Tensor) -> Tensor:
     """Skin under the brows becomes brow."""
     p = to_head(world, FORM)
-    brow = (brow_weight(p, **BROW) + 0.4 * gradient_noise(stretched(p, (30, 12, 10)), 425) > 0.15) & is_class(label, "skin")
+    ragged = brow_weight(p, **BROW) + 0.4 * gradient_noise(stretched(p, (30, 12, 10)), 425)
+    brow = (ragged > 0.15) & is_class(label, "skin")
     label[brow & (p[0] > 0)] = INDEX["l_brow"]
     label[brow & (p[0] <= 0)] = INDEX["r_brow"]
     return label
@@ -180,7 +185,8 @@ def backdrop(size: int) -> np.ndarray:
     glow = np.exp(-(((x - 0.80) / 0.36) ** 2 + ((y - 0.42) / 0.45) ** 2))
     cloud = figure.backdrop_noise(size, 5, 450, 4)
     base = (0.018 + 0.095 * glow) * (1 + 0.5 * cloud)
-    tint = np.array([1.0, 0.72, 0.40]) * (1 + 0.25 * figure.backdrop_noise(size, 6, 455, 3)[..., None] * np.array([0.6, 0.2, -0.9]))
+    drift = figure.backdrop_noise(size, 6, 455, 3)[..., None] * np.array([0.6, 0.2, -0.9])  # warmer here, cooler there
+    tint = np.array([1.0, 0.72, 0.40]) * (1 + 0.25 * drift)
     return np.clip(base[..., None] * tint, 0.003, 1).astype(np.float32)
 
 
@@ -217,18 +223,18 @@ def painted(picture: np.ndarray, label: np.ndarray, angle: np.ndarray, seed: int
     jitter = np.where(behind, 0.12, np.where(hair, 0.13, np.where(cloth, 0.11, 0.085))).astype(np.float32)
     jitter = np.where(around, 0.055, jitter).astype(np.float32)
     everywhere = np.ones(label.shape, bool)
-    for width, where, tolerance, load, inside in ((30, everywhere, -1, 0.7, False), (17, everywhere, 0.05, 0.8, False),
-                                                  (10, everywhere, 0.05, 1.0, True), (7, ~behind, 0.06, 1.0, True),
-                                                  (4.6, ~behind, 0.09, 0.9, True), (3.2, around | hair, 0.09, 0.8, True),
-                                                  (2.2, around, 0.08, 0.5, True), (1.5, tiny, 0.06, 0.3, True)):
+    passes = ((30, everywhere, -1, 0.7, False), (17, everywhere, 0.05, 0.8, False), (10, everywhere, 0.05, 1.0, True),
+              (7, ~behind, 0.06, 1.0, True), (4.6, ~behind, 0.09, 0.9, True), (3.2, around | hair, 0.09, 0.8, True),
+              (2.2, around, 0.08, 0.5, True), (1.5, tiny, 0.06, 0.3, True))
+    for width, where, tolerance, load, inside in passes:
         brush.layer(canvas, picture, angle, label, width * unit, stretch, where, tolerance, jitter, load, inside)
     return brush.raked(canvas, 2.6 * unit, 1.5 * unit)
 
 
 def render(size: int, factor: int = 2) -> tuple[np.ndarray, np.ndarray]:
     """uint8 RGB (size, size, 3) and uint8 labels (size, size)."""
-    surface = see(lambda q: blended(parts_of(q)), lambda q: with_brows(figure.class_of(q, parts_of(q), FORM), q), CAMERA,
-                  LIGHTS, size * factor)
+    surface = see(lambda q: blended(parts_of(q)), lambda q: with_brows(figure.class_of(q, parts_of(q), FORM), q),
+                  CAMERA, LIGHTS, size * factor)
     look = look_of(surface)
     light = shade(surface, LIGHTS, bumped(surface, look.height), look.albedo, look.gloss, look.shine,
                   (colour(0.115, 0.10, 0.085), colour(0.075, 0.05, 0.03)), surface.open_)
