@@ -13,7 +13,7 @@ from facetransfer.errors import InputError
 from facetransfer.features import VGGLayout, load_network
 from facetransfer.guides import Guide
 from facetransfer.images import MIN_SIDE
-from facetransfer.losses import StyleLoss, smoothness_loss
+from facetransfer.losses import GramLoss, StyleLoss, gram, smoothness_loss
 from facetransfer.matching import Matches
 from facetransfer.phases import COLOUR_LAYER, CONTENT_LAYER, STYLE_LAYERS, Phase, StyleLayer, as_cells, phases_that_fit, prepare_phase
 from facetransfer.settings import TransferSettings
@@ -53,7 +53,7 @@ def transfer_steps(content: Tensor, style: Tensor, guides: tuple[Guide, Guide] |
 
     Args:
         content, style: (1,3,H,W) in [0,1], of any two sizes. The result has the content's.
-        guides: of content and style, with the same class channels; None for plain patch transfer (Li and Wand 2016).
+        guides: of content and style, with the same class channels, for the method semantic; without them it is the method mrf.
         start: (1,3,H,W) in [0,1], for the setting start="image".
     Yields a Step after each evaluation; stopping the generator stops the work. Same arguments, same bytes on a CPU.
     Raises InputError when a picture has a side under 32 pixels, or the start is missing.
@@ -64,7 +64,7 @@ def transfer_steps(content: Tensor, style: Tensor, guides: tuple[Guide, Guide] |
     if (settings.start == "image") != (start is not None):
         raise InputError("the start is an image when, and only when, a start image is given: give one or choose another start")
     content, style = content.to(device), style.to(device)
-    guides = guides and (guides[0].to(device), guides[1].to(device))
+    guides = (guides[0].to(device), guides[1].to(device)) if guides and settings.method == "semantic" else None
     network = load_network(settings.network, device)
     generator = torch.Generator().manual_seed(settings.seed)
     picture = content if start is None else start.to(device)
@@ -94,7 +94,7 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
                  matches: dict[str, Matches], style_grids: dict[str, tuple[int, int]], place: tuple[int, int]) -> Iterator[Step]:
     """The steps of one phase. `matches` and `style_grids`, by layer, carry what the phase before found to this one."""
     pixels = picture.clone(memory_format=torch.channels_last).requires_grad_()
-    losses: dict[str, StyleLoss] = {}
+    losses: dict[str, StyleLoss | GramLoss] = {}
     colour: StyleLoss | None = None
     values: dict[str, float] = {}
     leak: float | None = None
@@ -115,8 +115,11 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
         values.update({name: part.item() for name, part in parts.items()})
         return total
 
+    patches = settings.method != "gatys" and (settings.style_weight or settings.colour_weight)
+    if settings.method == "gatys":
+        losses = {n: GramLoss(gram(layer.features)) for n, layer in phase.style_layers.items()}
     for iteration in range(settings.iterations):
-        if iteration % settings.match_every == 0 and (settings.style_weight or settings.colour_weight):
+        if patches and iteration % settings.match_every == 0:
             _match_all(network, phase, pixels.detach(), settings, generator, matches, style_grids)
             losses = {n: StyleLoss(matching.votes(matches[n], layer.features)[0], layer.scale) for n, layer in phase.style_layers.items()}
             colour = StyleLoss(matching.votes(matches[COLOUR_LAYER], phase.style_cells)[0], phase.style_cells.square().mean())

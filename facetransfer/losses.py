@@ -1,4 +1,4 @@
-"""The three things a result is pulled by. Each loss is complete when it is made; all are free of scale.
+"""What a result is pulled by. Each loss is complete when it is made; all are free of scale.
 
 Feature losses are divided by the mean square of what they compare with, so the same weights fit every network.
 """
@@ -32,6 +32,22 @@ class StyleLoss:
 
     def __call__(self, features: Tensor) -> Tensor:
         return (features - self.targets).square().mean() / self.scale
+
+
+@dataclass(frozen=True)
+class GramLoss:
+    """Squared difference of Gram matrices (Gatys et al. 2015, eq. 4): which features occur together, no matter where. target (C,C)."""
+
+    target: Tensor
+
+    def __call__(self, features: Tensor) -> Tensor:
+        return (gram(features) - self.target).square().mean() / self.target.square().mean().clamp_min(1e-8)
+
+
+def gram(features: Tensor) -> Tensor:
+    """(C,h,w) to (C,C): the mean over cells of the products of channels."""
+    flat = features.flatten(1)
+    return flat @ flat.T / flat.shape[1]
 
 
 def smoothness_loss(picture: Tensor) -> Tensor:

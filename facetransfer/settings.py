@@ -8,6 +8,7 @@ from typing import Any, Iterator, NamedTuple
 from facetransfer.errors import InputError
 
 NETWORKS = ("compact", "vgg19", "seeded")
+METHODS = ("semantic", "mrf", "gatys")
 STARTS = ("content", "noise", "image")
 
 
@@ -48,6 +49,8 @@ class TransferSettings:
     Raises InputError where a value is not a number, is outside its range or is not one of its choices.
     """
 
+    method: str = _choice("semantic", "Method", "semantic: patches from the same part of the face (Champandard 2016); mrf: the nearest patches from anywhere "
+                          "(Li and Wand 2016); gatys: no patches, global texture (Gatys et al. 2015).", METHODS, advanced=False)
     phases: int = _number(3, "Phases", "Sizes worked at, each twice the one before: the first decides the layout, the last the detail.", 1, 6, 1)
     iterations: int = _number(60, "Iterations", "Steps in each phase. More is cleaner and slower.", 1, 2000, 1)
     content_weight: float = _number(10.0, "Content weight", "How much the result keeps the content picture's shapes.", 0, 1000, 0.5)

@@ -43,6 +43,25 @@ def test_the_face_takes_the_other_skin(face, green_face) -> None:
         assert (got - style).norm() < 0.25 * (content - style).norm() + 0.02, part
 
 
+def test_gatys_brings_the_statistics_and_no_matches(face, green_face) -> None:
+    from facetransfer.features import load_network
+    from facetransfer.losses import GramLoss, gram
+
+    pictures, network = [to_tensor(p) for p in (face[0], green_face[0])], load_network("seeded")
+    target = GramLoss(gram(network(pictures[1], ["3_1"])["3_1"][0]))
+    steps = list(transfer_steps(*pictures, guides_of(face[1], green_face[1]), replace(QUICK, method="gatys", phases=1, iterations=15, content_weight=0.0)))
+    assert steps[-1].leak is None and steps[-1].losses["colour"] == 0
+    before, after = (target(network(p, ["3_1"])["3_1"][0]).item() for p in (pictures[0], steps[-1].picture))
+    assert after < 0.2 * before and target(network(pictures[1], ["3_1"])["3_1"][0]).item() == 0
+
+
+def test_mrf_is_semantic_without_the_guides(face, green_face) -> None:
+    pictures, guides = (to_tensor(face[0]), to_tensor(green_face[0])), guides_of(face[1], green_face[1])
+    plain = transfer(*pictures, None, QUICK)
+    assert torch.equal(plain, transfer(*pictures, guides, replace(QUICK, method="mrf")))
+    assert not torch.equal(plain, transfer(*pictures, guides, QUICK))
+
+
 def test_steps_tell_where_they_are_and_can_be_left(face, green_face) -> None:
     steps = transfer_steps(to_tensor(face[0]), to_tensor(green_face[0]), guides_of(face[1], green_face[1]), QUICK)
     seen: list[Step] = [next(steps) for _ in range(4)]

@@ -19,12 +19,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from segmentation.classes import CLASSES
+from segmentation.classes import CLASSES, INDEX
 from segmentation.parsers.compact_network import CompactParserNetwork
 from training.face_pictures import IGNORE, FaceAugmenter, labelled_faces, read_labels, read_rgb
 
 SIDES = (160, 192, 192, 224)  # a batch's side, drawn anew: sizes seen apart from scales
 VALIDATION_SIDE = 288
+RARE = (("hat", 3.0, 0.01), ("eye_glasses", 1.5, 0.002), ("cloth", 1.0, 0.03), ("earring", 0.5, 0.001), ("mouth", 0.5, 0.002))  # class, extra draws, share
 
 
 def class_weights(labels: list[np.ndarray]) -> Tensor:
@@ -32,6 +33,12 @@ def class_weights(labels: list[np.ndarray]) -> Tensor:
     share = np.bincount(np.concatenate([m[::4, ::4].ravel() for m in labels]), minlength=len(CLASSES)) + 1.0
     weights = (share / share.sum()) ** -0.25
     return torch.tensor(np.minimum(weights, 4 * np.median(weights)) / weights.mean(), dtype=torch.float32)
+
+
+def rarity(labels: np.ndarray) -> float:
+    """How often a face is drawn: more where classes occur that most faces lack."""
+    share = np.bincount(labels[::4, ::4].ravel(), minlength=256)[:len(CLASSES)] / labels[::4, ::4].size
+    return 1 + sum(more for name, more, least in RARE if share[INDEX[name]] > least)
 
 
 def loss_of(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -84,6 +91,8 @@ def main() -> None:
     for folder in args.extra:
         training += [(p, folder / "masks" / f"{p.stem}.png") for p in sorted((folder / "images").iterdir())]
     faces = [(read_rgb(image), read_labels(mask)) for image, mask in training]
+    drawn = np.array([rarity(labels) for _, labels in faces])
+    drawn /= drawn.sum()
     weights = class_weights([labels for _, labels in faces])
     paths = sorted(p for folder in args.others for p in folder.rglob("*.jpg") if "ace" not in p.parent.name)
     rng = np.random.default_rng(time.time_ns())
@@ -110,7 +119,7 @@ def main() -> None:
         for group in optimiser.param_groups:
             group["lr"] = rate
         side = int(rng.choice(SIDES))
-        batch = [augment(*faces[i], side) for i in rng.integers(len(faces), size=args.batch)]
+        batch = [augment(*faces[i], side) for i in rng.choice(len(faces), size=args.batch, p=drawn)]
         x = torch.from_numpy(np.stack([b[0] for b in batch])).permute(0, 3, 1, 2).float() / 255
         y = torch.from_numpy(np.stack([b[1][1::2, 1::2] for b in batch])).long()
         loss = loss_of(network(x.contiguous(memory_format=torch.channels_last)), y, weights)
