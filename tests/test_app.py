@@ -70,6 +70,16 @@ def test_a_run_shows_pictures_and_ends_with_a_file(tmp_path: Path, face, green_f
     assert np.array_equal(np.asarray(open_picture(files[-1]["value"])), np.asarray(pictures[-1]))
 
 
+def test_compare_shows_the_three_methods(tmp_path: Path, face, green_face) -> None:
+    for name, (picture, _) in (("a", face), ("b", green_face)):
+        picture.save(tmp_path / f"{name}.png")
+    shown = list(handlers.compare(str(tmp_path / "a.png"), str(tmp_path / "b.png"), face[1], green_face[1], None, None,
+                                  *values(size=64, phases=1, iterations=2, network="seeded")))
+    pictures, names = zip(*shown[-1][0])
+    assert len(set(names)) == 3 and names[-1].startswith("Patches from the same part")
+    assert len({p.tobytes() for p in pictures}) == 3 and {p.size for p in pictures} == {(64, 64)}
+
+
 def test_results_past_their_time_are_removed_and_others_left(tmp_path: Path, face, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     first = Path(handlers.result_file(face[0]))

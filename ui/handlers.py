@@ -8,20 +8,22 @@ import shutil
 import tempfile
 import time
 import zipfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 from PIL import Image
+from torch import Tensor
 
 from facetransfer.devices import choose_device
 from facetransfer.engine import Step, transfer_steps
 from facetransfer.errors import InputError
+from facetransfer.guides import Guide
 from facetransfer.images import fit, open_picture, save_picture, to_image, to_tensor
 from facetransfer.phases import phases_that_fit
-from facetransfer.settings import PRESETS, TransferSettings, all_settings
+from facetransfer.settings import METHODS, PRESETS, TransferSettings, all_settings
 from segmentation.guidance import guides_of
 from segmentation.parsers import load_parser
 from segmentation.semantic_map import SemanticMap, map_path
@@ -31,6 +33,7 @@ from ui.pictures import exact_map, legend
 KEPT = 3600  # seconds that uploads and results are kept
 RESULT_PREFIX = "face-transfer-"
 SHOW_EVERY = 0.7  # seconds between two pictures on the way
+METHOD_NAMES = {"gatys": "Global texture (Gatys)", "mrf": "Nearest patches (Li and Wand)", "semantic": "Patches from the same part (ours)"}
 log = logging.getLogger(__name__)
 
 
@@ -100,30 +103,64 @@ def preset(name: str) -> list[Any]:
     return [getattr(settings, s.name) for s in all_settings()]
 
 
-@worded
-def run(content_path: str | None, style_path: str | None, content_map: SemanticMap | None, style_map: SemanticMap | None,
-        content_drawing: dict[str, Any] | None, style_drawing: dict[str, Any] | None, *values: Any) -> Iterator[tuple[Any, str, Any]]:
-    """The picture as it grows, the words beside it, and at the end the file to download."""
-    began = time.monotonic()
+@dataclass(frozen=True)
+class Job:
+    """All that a run needs, read and checked."""
+
+    content: Image.Image  # at the working size
+    pictures: tuple[Tensor, Tensor]  # content and style, (1,3,H,W)
+    guides: tuple[Guide, Guide]
+    settings: TransferSettings
+
+    def steps(self, **changed: Any) -> Iterator[Step]:
+        return transfer_steps(*self.pictures, self.guides, replace(self.settings, **changed), device=choose_device())
+
+
+def job_of(content_path: str | None, style_path: str | None, content_map: SemanticMap | None, style_map: SemanticMap | None,
+           content_drawing: dict[str, Any] | None, style_drawing: dict[str, Any] | None, *values: Any) -> Job:
+    """The inputs of the page as a job. Raises InputError where something is missing or cannot be used."""
     content, style = picture_at(content_path, "content"), picture_at(style_path, "style")
     settings = TransferSettings(**{s.name: s.kind(v) if s.kind in (int, float) and isinstance(v, (int, float)) else v
                                    for s, v in zip(all_settings(), values)})
     if settings.start == "image":
         settings = replace(settings, start="content")
-    small, small_style = fit(content, settings.size), fit(style, settings.size)
-    maps = (corrected(content_map or make_map(content)[0], content_drawing), corrected(style_map or make_map(style)[0], style_drawing))
-    guides = guides_of(*(m.resized(p.size) for m, p in zip(maps, (small, small_style))))
-    tensors = to_tensor(small), to_tensor(small_style)
+    small = fit(content, settings.size), fit(style, settings.size)
+    maps = corrected(content_map or make_map(content)[0], content_drawing), corrected(style_map or make_map(style)[0], style_drawing)
+    guides = guides_of(*(m.resized(p.size) for m, p in zip(maps, small)))
+    tensors = to_tensor(small[0]), to_tensor(small[1])
     if (fitting := phases_that_fit(settings.phases, tensors[0].shape[-2:], tensors[1].shape[-2:])) < settings.phases:
         gr.Info(f"{settings.phases} phases are more than pictures of this size allow: {fitting} are used.")
-    step, shown = None, 0.0
-    yield small, "Looking for patches ...", gr.update(interactive=False)
-    for step in transfer_steps(*tensors, guides, settings, device=choose_device()):
+    return Job(small[0], tensors, guides, settings)
+
+
+@worded
+def run(*inputs: Any) -> Iterator[tuple[Any, str, Any]]:
+    """The picture as it grows, the words beside it, and at the end the file to download. Inputs as of `job_of`."""
+    began = time.monotonic()
+    job, step, shown = job_of(*inputs), None, 0.0
+    yield job.content, "Looking for patches ...", gr.update(interactive=False)
+    for step in job.steps():
         if time.monotonic() - shown >= SHOW_EVERY:
             shown = time.monotonic()
-            yield to_image(step.picture).resize(small.size), progress_text(step, shown - began), gr.skip()
+            yield to_image(step.picture).resize(job.content.size), progress_text(step, shown - began), gr.skip()
     picture = to_image(step.picture)
     yield picture, done_text(step, time.monotonic() - began), gr.update(value=result_file(picture), interactive=True)
+
+
+@worded
+def compare(*inputs: Any) -> Iterator[tuple[list[tuple[Image.Image, str]], str]]:
+    """The same pair by the three methods of the article, at the same budget, one after another. Inputs as of `job_of`."""
+    job, shown = job_of(*inputs), 0.0
+    done: list[tuple[Image.Image, str]] = []
+    for i, method in enumerate(reversed(METHODS)):
+        step = None
+        for step in job.steps(method=method):
+            if time.monotonic() - shown >= SHOW_EVERY:
+                shown = time.monotonic()
+                yield [*done, (to_image(step.picture).resize(job.content.size), METHOD_NAMES[method])], \
+                    f"Method {i + 1} of {len(METHODS)} · {step.done:.0%}"
+        done.append((to_image(step.picture), METHOD_NAMES[method]))
+    yield done, "Done: one pair, three methods."
 
 
 @worded

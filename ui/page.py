@@ -90,6 +90,11 @@ def build_page() -> gr.Blocks:
                 save = gr.Button("Download maps", size="sm", elem_id="save-maps")
                 zipped = gr.DownloadButton(visible="hidden", elem_id="maps-zip")
         values = settings_inputs()
+        with gr.Accordion("Compare the three methods", open=False, elem_id="compare-room"):
+            gr.Markdown("The same two pictures by all three, with the settings above: why the maps matter. Takes three times as long.")
+            compare = gr.Button("Compare", elem_id="compare")
+            compared = gr.Gallery(columns=3, height=360, format="png", show_label=False, elem_id="compared")
+            compare_status = gr.Markdown("", elem_id="compare-status")
         gr.Examples(example_pairs(Path(get_upload_folder()) / "examples"), [content, style], cache_examples=False,
                     label="Examples: click a row", elem_id="examples")
         gr.Markdown(CONSENT)
@@ -105,9 +110,12 @@ def build_page() -> gr.Blocks:
                    show_progress="hidden").success(None, None, None, js=CLICK_ZIP, api_visibility="private")
         painted.change(handlers.choose_class, painted, [content_view, style_view], queue=False, show_progress="hidden", api_visibility="private")
         preset.change(handlers.preset, preset, values, queue=False, api_visibility="private")
-        running = run.click(handlers.run, [content, style, content_map, style_map, content_view, style_view, *values], [result, status, download],
-                            api_visibility="private", show_progress_on=status, scroll_to_output=True, **WORK)
-        stop.click(lambda: "Stopped. The picture so far is kept.", None, status, cancels=[running], queue=False, api_visibility="private")
+        everything = [content, style, content_map, style_map, content_view, style_view, *values]
+        running = run.click(handlers.run, everything, [result, status, download], api_visibility="private", show_progress_on=status,
+                            scroll_to_output=True, **WORK)
+        comparing = compare.click(handlers.compare, everything, [compared, compare_status], api_visibility="private",
+                                  show_progress_on=compare_status, **WORK)
+        stop.click(lambda: "Stopped. The picture so far is kept.", None, status, cancels=[running, comparing], queue=False, api_visibility="private")
     return page
 
 
