@@ -70,14 +70,13 @@ def transfer_steps(content: Tensor, style: Tensor, guides: tuple[Guide, Guide] |
     picture = content if start is None else start.to(device)
     phases = phases_that_fit(settings.phases, content.shape[-2:], style.shape[-2:])
     matches: dict[str, Matches] = {}
-    style_grids: dict[str, tuple[int, int]] = {}
     for i in range(phases):
         phase = prepare_phase(network, content, style, guides, 2.0 ** (i + 1 - phases))
         if i == 0 and settings.start == "noise":
             low, high = NOISE_RANGE
             picture = (torch.rand(phase.content.shape, generator=generator) * (high - low) + low).to(device)
         picture = F.interpolate(picture, size=phase.size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
-        for step in _phase_steps(network, phase, picture, settings, generator, matches, style_grids, (i + 1, phases)):
+        for step in _phase_steps(network, phase, picture, settings, generator, matches, (i + 1, phases)):
             picture = step.picture
             yield step
 
@@ -91,8 +90,8 @@ def transfer(content: Tensor, style: Tensor, guides: tuple[Guide, Guide] | None 
 
 
 def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: TransferSettings, generator: torch.Generator,
-                 matches: dict[str, Matches], style_grids: dict[str, tuple[int, int]], place: tuple[int, int]) -> Iterator[Step]:
-    """The steps of one phase. `matches` and `style_grids`, by layer, carry what the phase before found to this one."""
+                 matches: dict[str, Matches], place: tuple[int, int]) -> Iterator[Step]:
+    """The steps of one phase. `matches`, by layer, carries what the phase before found to this one."""
     pixels = picture.clone(memory_format=torch.channels_last).requires_grad_()
     losses: dict[str, StyleLoss | GramLoss] = {}
     colour: StyleLoss | None = None
@@ -120,7 +119,7 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
         losses = {n: GramLoss(gram(layer.features)) for n, layer in phase.style_layers.items()}
     for iteration in range(settings.iterations):
         if patches and iteration % settings.match_every == 0:
-            _match_all(network, phase, pixels.detach(), settings, generator, matches, style_grids)
+            _match_all(network, phase, pixels.detach(), settings, generator, matches)
             losses = {n: StyleLoss(matching.votes(matches[n], layer.features)[0], layer.scale) for n, layer in phase.style_layers.items()}
             colour = StyleLoss(matching.votes(matches[COLOUR_LAYER], phase.style_cells)[0], phase.style_cells.square().mean())
             leak = _leak(phase, matches)
@@ -132,7 +131,7 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
 
 @torch.no_grad()
 def _match_all(network: VGGLayout, phase: Phase, picture: Tensor, settings: TransferSettings, generator: torch.Generator,
-               matches: dict[str, Matches], style_grids: dict[str, tuple[int, int]]) -> None:
+               matches: dict[str, Matches]) -> None:
     """Finds each layer's matches for the picture as it is, coarse to fine, and keeps them in `matches`."""
     found, parent = network(picture, STYLE_LAYERS), None
     for name in STYLE_LAYERS:
@@ -140,13 +139,13 @@ def _match_all(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tran
         weights = settings.semantic_weight, settings.position_weight
         result = matching.score_cells(features, layer.result_guide, *weights, style=False)
         style = matching.score_cells(layer.features, layer.style_guide, *weights, style=True)
-        if features[0].numel() * layer.features[0].numel() <= matching.EXACT_PAIRS:
+        if matching.pairs(result, style) <= matching.EXACT_PAIRS:
             matches[name] = matching.exact_matches(result, style)
         else:
-            known = [n for n in (parent, name) if n in matches]
-            seeds = [matching.enlarged_matches(matches[n], features.shape[1:], layer.features.shape[1:], style_grids[n]) for n in known]
-            matches[name] = matching.improve_matches(result, style, seeds, generator)
-        style_grids[name], parent = layer.features.shape[1:], name
+            grids = result.shape[1:], style.shape[1:]
+            seeds = [matching.enlarged_matches(matches[n], *grids) for n in (parent, name) if n in matches]
+            matches[name] = matching.improve_matches(result, style, seeds or [matching.first_guess(result, style)], generator)
+        parent = name
 
 
 def _leak(phase: Phase, matches: dict[str, Matches]) -> float | None:

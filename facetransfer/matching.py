@@ -28,11 +28,15 @@ JUMPS = (1, 8, 3, 1)  # rounds of `improve_matches`: how far away a neighbour's 
 
 @dataclass(frozen=True)
 class Matches:
-    """For each window of the result its style window: rows and columns (h-2,w-2), int64, and the score, float32."""
+    """For each window of the result its style window: rows and columns (h-2,w-2), int64, and the score, float32.
+
+    grid: cells of the style, (H,W).
+    """
 
     rows: Tensor
     columns: Tensor
     score: Tensor
+    grid: tuple[int, int]
 
 
 def score_cells(features: Tensor, guide: Guide | None, semantic_weight: float, position_weight: float, *, style: bool) -> Tensor:
@@ -72,7 +76,20 @@ def exact_matches(result: Tensor, style: Tensor, chunk_bytes: int = CHUNK_BYTES)
         best.append(score)
         index.append(where)
     index = torch.cat(index)
-    return Matches(index // (W - 2), index % (W - 2), torch.cat(best))
+    return Matches(index // (W - 2), index % (W - 2), torch.cat(best), (H, W))
+
+
+def first_guess(result: Tensor, style: Tensor) -> Matches:
+    """A guess where nothing is known yet: the exact matches of both grids halved until every pair can be looked at."""
+    small, small_style = result, style
+    while pairs(small, small_style) > EXACT_PAIRS:
+        small, small_style = (F.avg_pool2d(x[None], 2, ceil_mode=True, count_include_pad=False)[0] for x in (small, small_style))
+    return enlarged_matches(exact_matches(small, small_style), result.shape[1:], style.shape[1:])
+
+
+def pairs(result: Tensor, style: Tensor) -> int:
+    """How many pairs of cells two grids (D,h,w) and (D,H,W) have."""
+    return result[0].numel() * style[0].numel()
 
 
 def window_rows(cells: Tensor) -> Tensor:
@@ -96,10 +113,10 @@ def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generat
         rows, columns = rows.clamp(0, top), columns.clamp(0, left)
         score = torch.einsum("nd,nd->n", query, keys[(rows * (W - 2) + columns).flatten()]).view(shape)
         if best is None:
-            return Matches(rows, columns, score)
+            return Matches(rows, columns, score, (H, W))
         better = score > best.score
         return Matches(torch.where(better, rows, best.rows), torch.where(better, columns, best.columns),
-                       torch.where(better, score, best.score))
+                       torch.where(better, score, best.score), (H, W))
 
     for seed in seeds:
         best = try_(seed.rows, seed.columns)
@@ -114,18 +131,20 @@ def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generat
     return best
 
 
-def enlarged_matches(matches: Matches, result_grid: tuple[int, int], style_grid: tuple[int, int],
-                     old_style_grid: tuple[int, int]) -> Matches:
-    """Matches of a coarser grid as guesses for a finer one, by proportion; the place within the coarse cell is kept."""
-    h, w = result_grid[0] - 2, result_grid[1] - 2
-    old_h, old_w = matches.rows.shape
-    y = torch.arange(h, device=matches.rows.device) * old_h / h
-    x = torch.arange(w, device=matches.rows.device) * old_w / w
-    yi, xi = y.long().clamp(max=old_h - 1), x.long().clamp(max=old_w - 1)
-    up_y, up_x = style_grid[0] / old_style_grid[0], style_grid[1] / old_style_grid[1]
-    rows = (matches.rows[yi][:, xi] + (y - yi)[:, None]) * up_y
-    columns = (matches.columns[yi][:, xi] + (x - xi)[None]) * up_x
-    return Matches(rows.round().long(), columns.round().long(), torch.full(rows.shape, -torch.inf, device=rows.device))
+def enlarged_matches(matches: Matches, result_grid: tuple[int, int], style_grid: tuple[int, int]) -> Matches:
+    """Matches of a coarser grid as guesses for a finer one: the window around the same place, as far from that place as it was."""
+    def along(axis: int, found: Tensor) -> tuple[Tensor, Tensor, float]:
+        """For each fine window along an axis: the nearest coarse one, how far it lies beyond it, and the style's growth."""
+        fine, coarse = result_grid[axis], found.shape[axis] + 2
+        middle = (torch.arange(fine - 2, device=found.device) + WINDOW / 2) * coarse / fine - WINDOW / 2  # in coarse windows
+        nearest = middle.round().clamp(0, coarse - 3)
+        return nearest.long(), middle - nearest, style_grid[axis] / matches.grid[axis]
+
+    y, beyond_y, up_y = along(0, matches.rows)
+    x, beyond_x, up_x = along(1, matches.columns)
+    rows = (matches.rows[y][:, x] + beyond_y[:, None] + WINDOW / 2) * up_y - WINDOW / 2
+    columns = (matches.columns[y][:, x] + beyond_x[None] + WINDOW / 2) * up_x - WINDOW / 2
+    return Matches(rows.round().long(), columns.round().long(), torch.full(rows.shape, -torch.inf, device=rows.device), tuple(style_grid))
 
 
 def votes(matches: Matches, style: Tensor) -> tuple[Tensor, Tensor]:

@@ -90,6 +90,18 @@ def test_start_from_an_image_and_from_nothing(face, green_face) -> None:
             next(transfer_steps(*pictures, None, settings, start=image))
 
 
+def test_grids_too_large_for_every_pair_are_searched_from_guesses(face, green_face, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one phase there is nothing to begin from; the result is nearly that of the exact search."""
+    from facetransfer import matching
+
+    pictures, guides = (to_tensor(face[0]), to_tensor(green_face[0])), guides_of(face[1], green_face[1])
+    settings = replace(QUICK, phases=1, iterations=8, match_every=4)
+    exact = transfer(*pictures, guides, settings)
+    monkeypatch.setattr(matching, "EXACT_PAIRS", 40_000)
+    near = transfer(*pictures, guides, settings)
+    assert not torch.equal(exact, near) and (exact - near).abs().mean() < 0.5 * (exact - pictures[0]).abs().mean()
+
+
 def test_content_alone_keeps_the_picture(face, green_face) -> None:
     content = to_tensor(face[0])
     kept = transfer(content, to_tensor(green_face[0]), None, replace(QUICK, style_weight=0.0, colour_weight=0.0, smoothness=0.0, phases=1))

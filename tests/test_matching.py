@@ -74,7 +74,7 @@ def test_leak_counts_only_classes_that_both_pictures_have() -> None:
     all_left = Guide(torch.tensor([1.0, 0, 0])[:, None, None].expand(3, 6, 6))
     all_right = Guide(torch.tensor([0, 1.0, 0])[:, None, None].expand(3, 6, 6))
     here = torch.zeros(4, 4, dtype=torch.long)
-    assert matching.leak(Matches(here, here, torch.zeros(4, 4)), all_left, all_right) == 0
+    assert matching.leak(Matches(here, here, torch.zeros(4, 4), (6, 6)), all_left, all_right) == 0
 
 
 def test_position_alone_finds_the_same_place() -> None:
@@ -97,7 +97,7 @@ def test_improved_guesses_come_close_to_the_exact_search() -> None:
     f, s = matching.score_cells(style[:, 3:33, 5:35], None, 0, 0, style=False), matching.score_cells(style, None, 0, 0, style=True)
     exact, generator = matching.exact_matches(f, s), torch.Generator().manual_seed(0)
     off = torch.randint(-5, 6, (2, 28, 28), generator=generator)
-    guess = Matches((exact.rows + off[0]).clamp(0, 37), (exact.columns + off[1]).clamp(0, 37), torch.zeros(28, 28))
+    guess = Matches((exact.rows + off[0]).clamp(0, 37), (exact.columns + off[1]).clamp(0, 37), torch.zeros(28, 28), (40, 40))
     found = matching.improve_matches(f, s, [guess], generator)
     start = matching.window_rows(f) * matching.window_rows(s)[(guess.rows * 38 + guess.columns).flatten()]
     assert (found.score >= start.sum(1).view(28, 28) - 1e-5).all()
@@ -105,20 +105,31 @@ def test_improved_guesses_come_close_to_the_exact_search() -> None:
     assert (found.score <= exact.score + 1e-5).all()
 
 
+def test_a_first_guess_needs_no_seed_and_lands_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On grids too large for every pair, a picture against itself: guesses lie a few cells from their place."""
+    monkeypatch.setattr(matching, "EXACT_PAIRS", 10_000)
+    smooth = torch.nn.functional.interpolate(cells(8, 6, 6, 0)[None], size=(36, 36), mode="bicubic")[0]
+    f, s = (matching.score_cells(smooth, None, 0, 0, style=flag) for flag in (False, True))
+    found = matching.first_guess(f, s)
+    there = torch.arange(34)
+    off = (found.rows - there[:, None]).abs() + (found.columns - there[None]).abs()
+    assert found.rows.shape == (34, 34) and off.float().median() <= 2
+
+
 def test_enlarged_matches_keep_their_place() -> None:
     """Every window matched with itself stays so, to a cell, on a grid twice as fine."""
     place = torch.arange(8)
-    own = Matches(place[:, None].expand(8, 8), place.expand(8, 8), torch.zeros(8, 8))
-    finer = matching.enlarged_matches(own, (20, 20), (20, 20), (10, 10))
+    own = Matches(place[:, None].expand(8, 8), place.expand(8, 8), torch.zeros(8, 8), (10, 10))
+    finer = matching.enlarged_matches(own, (20, 20), (20, 20))
     there = torch.arange(18)
-    assert (finer.rows - there[:, None]).abs().max() <= 2 and (finer.columns - there[None]).abs().max() <= 2
+    assert (finer.rows - there[:, None]).abs().max() <= 1 and (finer.columns - there[None]).abs().max() <= 1
 
 
 def test_votes_give_the_windows_loss_and_gradient() -> None:
     """sum_windows |window - match|^2 and sum_cells n |cell - target|^2 differ by a constant, so their gradients agree."""
     s, x = cells(3, 7, 8, 0), cells(3, 6, 5, 1).requires_grad_()
     generator = torch.Generator().manual_seed(2)
-    m = Matches(torch.randint(0, 5, (4, 3), generator=generator), torch.randint(0, 6, (4, 3), generator=generator), torch.zeros(4, 3))
+    m = Matches(torch.randint(0, 5, (4, 3), generator=generator), torch.randint(0, 6, (4, 3), generator=generator), torch.zeros(4, 3), (7, 8))
 
     def by_windows(picture: Tensor) -> Tensor:
         return sum((picture[:, y:y + 3, c:c + 3] - s[:, m.rows[y, c]:m.rows[y, c] + 3, m.columns[y, c]:m.columns[y, c] + 3]).square().sum()

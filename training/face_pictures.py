@@ -35,10 +35,13 @@ def read_labels(path: Path) -> np.ndarray:
 
 
 class FaceAugmenter:
-    """Draws training pictures from labelled faces. `others` are pictures without labels: backgrounds, textures, colours."""
+    """Draws training pictures from labelled faces. `others` are pictures without labels: backgrounds, textures, colours.
+
+    `calm`, 0 to 1, is raised towards the end of training: more pictures are then as a camera and the second look see them.
+    """
 
     def __init__(self, others: list[np.ndarray], rng: np.random.Generator) -> None:
-        self.others, self.rng = others, rng
+        self.others, self.rng, self.calm = others, rng, 0.0
 
     def __call__(self, picture: np.ndarray, labels: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
         """(H,W,3), (H,W) uint8 -> (side,side,3), (side,side) uint8."""
@@ -50,9 +53,10 @@ class FaceAugmenter:
     def _place(self, picture: np.ndarray, labels: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
         rng = self.rng
         kind = rng.random()  # most are as the second look sees them: upright, filling the square; others as the first look may
-        if kind < 0.65:
+        upright = 0.65 + 0.2 * self.calm
+        if kind < upright:
             scale, angle, slack = rng.uniform(0.8, 1.2), rng.normal(0, 7), 0.06
-        elif kind < 0.88:
+        elif kind < upright + 0.65 * (1 - upright):
             scale, angle, slack = rng.uniform(0.6, 1.4), rng.uniform(-45, 45), 0.15
         else:
             scale, angle, slack = rng.uniform(0.2, 0.6), rng.normal(0, 12), 0.35
@@ -86,7 +90,7 @@ class FaceAugmenter:
 
     def _recolour(self, picture: np.ndarray) -> np.ndarray:
         rng, side = self.rng, picture.shape[0]
-        if rng.random() < 0.4:  # as a camera may see it
+        if rng.random() < 0.4 + 0.3 * self.calm:  # as a camera may see it
             x = np.clip((picture.astype(np.float32) / 255 - 0.5) * rng.uniform(0.8, 1.2) + 0.5 + rng.normal(0, 0.05) + rng.normal(0, 0.02, 3), 0, 1)
             return (x * 255).astype(np.uint8)
         if rng.random() < 0.15:  # brush strokes: flat patches with crisp borders

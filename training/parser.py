@@ -23,7 +23,7 @@ from segmentation.classes import CLASSES, INDEX
 from segmentation.parsers.compact_network import CompactParserNetwork
 from training.face_pictures import IGNORE, FaceAugmenter, labelled_faces, read_labels, read_rgb
 
-SIDES = (160, 192, 192, 224)  # a batch's side, drawn anew: sizes seen apart from scales
+SIDES = (192, 192, 224, 224)  # a batch's side, drawn anew: sizes seen apart from scales
 VALIDATION_SIDE = 288
 RARE = (("hat", 3.0, 0.01), ("eye_glasses", 1.5, 0.002), ("cloth", 1.0, 0.03), ("earring", 0.5, 0.001), ("mouth", 0.5, 0.002))  # class, extra draws, share
 
@@ -118,6 +118,7 @@ def main() -> None:
         rate = args.rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
         for group in optimiser.param_groups:
             group["lr"] = rate
+        augment.calm = float(np.clip((done - 0.75) / 0.15, 0, 1))
         side = int(rng.choice(SIDES))
         batch = [augment(*faces[i], side) for i in rng.choice(len(faces), size=args.batch, p=drawn)]
         x = torch.from_numpy(np.stack([b[0] for b in batch])).permute(0, 3, 1, 2).float() / 255
