@@ -17,7 +17,9 @@ from segmentation.parsers.compact_network import STRIDE, CompactParserNetwork
 from segmentation.semantic_map import SemanticMap
 
 COARSE_SIDE = 256  # pixels of the longest side in the first look
-FINE_SIDE = 288  # of the square around the face in the second
+FINE_SIDES = (192, 224, 256)  # of the square around the face in the second: as the network was trained; their mean is taken
+FINE_SIDE = max(FINE_SIDES)
+CENTRE = 0.3  # pixels that a cell's class lies right of and below its middle: training reads the label at the cell's far corner
 FACE = [INDEX[n] for n in ("skin", "nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")]
 FEATURES = [INDEX[n] for n in ("nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")]
 MARGIN = 2.0  # side of the square around a face, in lengths of the face
@@ -43,8 +45,7 @@ class CompactParser:
             confidence, labels = whole.max(0)
             return Parse(SemanticMap(labels.byte().numpy()), confidence.numpy())
         x, y, side = (v / scale for v in square)
-        crop = crop_square(rgb, x, y, side, FINE_SIDE)
-        fine = self._mirrored_probabilities(crop)
+        fine = self._fine(rgb, x, y, side)
         left, top, right, bottom = max(0, round(x)), max(0, round(y)), min(width, round(x + side)), min(height, round(y + side))
         grid = np.meshgrid((np.arange(left, right) + 0.5 - x) * FINE_SIDE / side - 0.5,
                            (np.arange(top, bottom) + 0.5 - y) * FINE_SIDE / side - 0.5)
@@ -58,19 +59,25 @@ class CompactParser:
 
     def _probabilities(self, rgb: np.ndarray, width: int, height: int) -> Tensor:
         """Class probabilities (19,height,width) of a picture (H,W,3) uint8, seen at that size."""
-        small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+        small = rgb if rgb.shape[:2] == (height, width) else cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
         x = torch.from_numpy(small).to(self.device).permute(2, 0, 1)[None].float() / 255
         padded = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
         logits = self.network(padded.contiguous(memory_format=torch.channels_last))
-        logits = F.interpolate(logits, size=padded.shape[-2:], mode="bilinear", align_corners=False)[..., :height, :width]
+        shift = torch.tensor([[[1, 0, -2 * CENTRE / padded.shape[3]], [0, 1, -2 * CENTRE / padded.shape[2]]]], device=self.device)
+        grid = F.affine_grid(shift, [1, 1, *padded.shape[-2:]], align_corners=False)
+        logits = F.grid_sample(logits, grid, mode="bilinear", padding_mode="border", align_corners=False)[..., :height, :width]
         return logits[0].softmax(0).cpu()
 
-    def _mirrored_probabilities(self, crop: np.ndarray) -> Tensor:
-        """The mean over the square and its mirror image, (19,side,side): left and right are told by both."""
-        side = crop.shape[0]
-        plain = self._probabilities(crop, side, side)
-        mirrored = self._probabilities(np.ascontiguousarray(crop[:, ::-1]), side, side)
-        return (plain + mirrored[torch.from_numpy(MIRROR.astype(np.int64))].flip(2)) / 2
+    def _fine(self, rgb: np.ndarray, x: float, y: float, side: float) -> Tensor:
+        """The square's probabilities (19,FINE_SIDE,FINE_SIDE): the mean over sizes, and over the square and its mirror image."""
+        seen, mirror = [], torch.from_numpy(MIRROR.astype(np.int64))
+        for size in FINE_SIDES:
+            crop = crop_square(rgb, x, y, side, size)
+            plain = self._probabilities(crop, size, size)
+            mirrored = self._probabilities(np.ascontiguousarray(crop[:, ::-1]), size, size)
+            both = (plain + mirrored[mirror].flip(2)) / 2
+            seen.append(F.interpolate(both[None], size=(FINE_SIDE, FINE_SIDE), mode="bilinear", align_corners=False)[0])
+        return torch.stack(seen).mean(0)
 
 
 def face_square(labels: np.ndarray, face: np.ndarray) -> tuple[float, float, float] | None:
