@@ -10,7 +10,7 @@ from gradio.utils import get_upload_folder
 from facetransfer.settings import PRESETS, Setting, all_settings
 from ui import handlers
 from ui.map_editor import CLASS_LABELS, map_editor
-from ui.pictures import PictureUpload, example_pairs
+from ui.pictures import example_pairs, picture_upload
 
 WORK = dict(concurrency_id="work", concurrency_limit=1)  # one heavy job at a time; the others wait in line
 TITLE = """# Face transfer
@@ -67,10 +67,10 @@ def build_page() -> gr.Blocks:
         gr.Markdown(TITLE)
         with gr.Row(equal_height=False):
             with gr.Column(min_width=320):
-                content = picture_input("Content: whose face", "content")
+                content = picture_upload("Content: whose face", "content")
                 content_view = map_editor("Content map", "content-map")
             with gr.Column(min_width=320):
-                style = picture_input("Style: whose skin", "style")
+                style = picture_upload("Style: whose skin", "style")
                 style_view = map_editor("Style map", "style-map")
             with gr.Column(min_width=320):
                 result = gr.Image(label="Result", format="png", interactive=False, height=360, elem_id="result",
@@ -117,10 +117,6 @@ def build_page() -> gr.Blocks:
                                   show_progress_on=compare_status, **WORK)
         stop.click(lambda: "Stopped. The picture so far is kept.", None, status, cancels=[running, comparing], queue=False, api_visibility="private")
     return page
-
-
-def picture_input(label: str, name: str) -> PictureUpload:
-    return PictureUpload(label=label, type="filepath", image_mode=None, sources=["upload", "clipboard"], height=300, elem_id=name)
 
 
 def _parse_as(role: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -17,13 +16,11 @@ from segmentation.semantic_map import SemanticMap, map_path, read_map
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
 
 
-class PictureUpload(gr.Image):
-    """gr.Image that hands over the uploaded file unread, so that a broken one gets our words and EXIF is obeyed."""
-
-    is_template = True  # gradio draws it as its parent
-
-    def preprocess(self, payload: Any) -> str | None:
-        return payload.path if payload else None
+def picture_upload(label: str, name: str) -> gr.Image:
+    """An image input that hands over the uploaded file unread, so that a broken one gets our words and EXIF is obeyed."""
+    upload = gr.Image(label=label, type="filepath", image_mode=None, sources=["upload", "clipboard"], height=300, elem_id=name)
+    upload.preprocess = lambda payload: payload.path if payload else None
+    return upload
 
 
 def legend(*maps: SemanticMap | None) -> str:
