@@ -11,7 +11,7 @@ from facetransfer import InputError
 from facetransfer.images import open_picture
 from segmentation.classes import INDEX, PALETTE
 from segmentation.parsers import load_parser
-from segmentation.parsers.compact import COARSE_SIDE, CompactParser, crop_square, face_square
+from segmentation.parsers.compact import COARSE_SIDE, CompactParser, crop_square, largest_face
 from segmentation.parsers.compact_network import CompactParserNetwork
 from segmentation.semantic_map import SemanticMap
 from ui.pictures import EXAMPLES
@@ -54,7 +54,7 @@ def test_the_second_look_sees_more_than_the_first(face) -> None:
 
 def test_without_a_face_there_is_no_square() -> None:
     skin_only = np.full((64, 64), INDEX["skin"], np.uint8)
-    assert face_square(skin_only, np.ones((64, 64), np.float32)) is None
+    assert largest_face(skin_only, np.ones((64, 64), np.float32)) is None
     assert not CompactParser(ByColour(), "cpu")(Image.fromarray(PALETTE[np.zeros((80, 90), np.uint8)])).found_face
 
 

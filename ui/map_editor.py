@@ -62,4 +62,5 @@ def brush(label: str) -> gr.Brush:
 def map_editor(label: str, name: str) -> gr.ImageEditor:
     """An empty editor. Lossless: `format` decides what the browser sends back."""
     return gr.ImageEditor(label=label, type="numpy", image_mode="RGBA", format="png", interactive=True, sources=(), transforms=(), layers=False,
-                          brush=brush("Skin"), eraser=gr.Eraser(default_size=BRUSH), height=430, elem_id=name, buttons=["fullscreen"])
+                          brush=brush("Skin"), eraser=gr.Eraser(default_size=BRUSH), height=430, elem_id=name, buttons=["fullscreen"],
+                          placeholder="The map appears here after an upload.")

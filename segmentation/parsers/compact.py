@@ -1,4 +1,4 @@
-"""`compact`: our own face parser. Looks twice: at the whole picture to find the face, then at the square around it."""
+"""`compact`: our own face parser. Looks at the whole picture to find the face, then at squares around it."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -17,12 +17,10 @@ from segmentation.parsers.compact_network import STRIDE, CompactParserNetwork
 from segmentation.semantic_map import SemanticMap
 
 COARSE_SIDE = 256  # pixels of the longest side in the first look
-FINE_SIDES = (192, 224, 256)  # of the square around the face in the second: as the network was trained; their mean is taken
-FINE_SIDE = max(FINE_SIDES)
+LOOKS = ((2.0, (224,)), (1.3, (192, 224, 256)))  # of the later looks: the square's side in lengths of the face, the sizes it is seen at
 CENTRE = 0.3  # pixels that a cell's class lies right of and below its middle: training reads the label at the cell's far corner
 FACE = [INDEX[n] for n in ("skin", "nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")]
 FEATURES = [INDEX[n] for n in ("nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")]
-MARGIN = 2.0  # side of the square around a face, in lengths of the face
 MIN_FACE = 0.0015  # share of the picture that a face must cover
 
 
@@ -39,23 +37,30 @@ class CompactParser:
         height, width = rgb.shape[:2]
         scale = COARSE_SIDE / max(height, width)
         coarse = self._probabilities(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
-        square = face_square(coarse.argmax(0).numpy(), coarse[FACE].sum(0).numpy())
+        face = largest_face(coarse.argmax(0).numpy(), coarse[FACE].sum(0).numpy())
         whole = F.interpolate(coarse[None], size=(height, width), mode="bilinear", align_corners=False)[0]
-        if square is None:
+        if face is None:
             confidence, labels = whole.max(0)
             return Parse(SemanticMap(labels.byte().numpy()), confidence.numpy())
-        x, y, side = (v / scale for v in square)
-        fine = self._fine(rgb, x, y, side)
-        left, top, right, bottom = max(0, round(x)), max(0, round(y)), min(width, round(x + side)), min(height, round(y + side))
-        grid = np.meshgrid((np.arange(left, right) + 0.5 - x) * FINE_SIDE / side - 0.5,
-                           (np.arange(top, bottom) + 0.5 - y) * FINE_SIDE / side - 0.5)
-        inside = np.stack([cv2.remap(p, *(g.astype(np.float32) for g in grid), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-                           for p in fine.numpy()])
-        blend = _fade(bottom - top, right - left, (top > 0, bottom < height, left > 0, right < width), max(2, int(side / 24)))
-        patch = whole[:, top:bottom, left:right]
-        patch += torch.from_numpy(blend) * (torch.from_numpy(inside) - patch)
+        middle_x, middle_y, length = (v / scale for v in face)
+        for margin, sizes in LOOKS:
+            side = min(margin * length, float(max(width, height)))
+            x, y = (float(np.clip(m - side / 2, min(0, n - side), max(0, n - side))) for m, n in ((middle_x, width), (middle_y, height)))
+            self._look_again(whole, rgb, x, y, side, sizes)
         confidence, labels = whole.max(0)
         return Parse(SemanticMap(labels.byte().numpy()), confidence.numpy())
+
+    def _look_again(self, whole: Tensor, rgb: np.ndarray, x: float, y: float, side: float, sizes: tuple[int, ...]) -> None:
+        """Puts what the square at (x, y) shows into the probabilities of the whole picture, faded in at its rim."""
+        height, width = rgb.shape[:2]
+        fine, shown = self._fine(rgb, x, y, side, sizes), max(sizes)
+        left, top, right, bottom = max(0, round(x)), max(0, round(y)), min(width, round(x + side)), min(height, round(y + side))
+        grid = np.meshgrid((np.arange(left, right) + 0.5 - x) * shown / side - 0.5, (np.arange(top, bottom) + 0.5 - y) * shown / side - 0.5)
+        inside = np.stack([cv2.remap(p, *(g.astype(np.float32) for g in grid), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+                           for p in fine.numpy()])
+        blend = _fade(bottom - top, right - left, (top > 0, bottom < height, left > 0, right < width), max(2, int(side / 16)))
+        patch = whole[:, top:bottom, left:right]
+        patch += torch.from_numpy(blend) * (torch.from_numpy(inside) - patch)
 
     def _probabilities(self, rgb: np.ndarray, width: int, height: int) -> Tensor:
         """Class probabilities (19,height,width) of a picture (H,W,3) uint8, seen at that size."""
@@ -68,20 +73,20 @@ class CompactParser:
         logits = F.grid_sample(logits, grid, mode="bilinear", padding_mode="border", align_corners=False)[..., :height, :width]
         return logits[0].softmax(0).cpu()
 
-    def _fine(self, rgb: np.ndarray, x: float, y: float, side: float) -> Tensor:
-        """The square's probabilities (19,FINE_SIDE,FINE_SIDE): the mean over sizes, and over the square and its mirror image."""
+    def _fine(self, rgb: np.ndarray, x: float, y: float, side: float, sizes: tuple[int, ...]) -> Tensor:
+        """The square's probabilities (19,S,S), S the largest of `sizes`: their mean, and that over the square and its mirror image."""
         seen, mirror = [], torch.from_numpy(MIRROR.astype(np.int64))
-        for size in FINE_SIDES:
+        for size in sizes:
             crop = crop_square(rgb, x, y, side, size)
             plain = self._probabilities(crop, size, size)
             mirrored = self._probabilities(np.ascontiguousarray(crop[:, ::-1]), size, size)
             both = (plain + mirrored[mirror].flip(2)) / 2
-            seen.append(F.interpolate(both[None], size=(FINE_SIDE, FINE_SIDE), mode="bilinear", align_corners=False)[0])
+            seen.append(F.interpolate(both[None], size=(max(sizes),) * 2, mode="bilinear", align_corners=False)[0])
         return torch.stack(seen).mean(0)
 
 
-def face_square(labels: np.ndarray, face: np.ndarray) -> tuple[float, float, float] | None:
-    """The square (x, y, side) around the largest face, in cells of the coarse look; None without a face.
+def largest_face(labels: np.ndarray, face: np.ndarray) -> tuple[float, float, float] | None:
+    """Middle (x, y) and length of the largest face, in cells of the coarse look; None without a face.
 
     labels (h,w) classes; face (h,w), the probability of any part of a face. A region counts when it is large enough and
     has features (eyes, nose, mouth) in it: bare skin alone is a hand or a shoulder.
@@ -97,8 +102,7 @@ def face_square(labels: np.ndarray, face: np.ndarray) -> tuple[float, float, flo
     if best is None:
         return None
     left, top, w, h = stats[best, :4]
-    side = MARGIN * max(w, h)
-    return left + w / 2 - side / 2, top + h / 2 - side * 0.5, float(side)
+    return left + w / 2, top + h / 2, float(max(w, h))
 
 
 def crop_square(rgb: np.ndarray, x: float, y: float, side: float, size: int) -> np.ndarray:
