@@ -52,6 +52,13 @@ def test_the_second_look_sees_more_than_the_first(face) -> None:
     assert (found[eye] == INDEX["l_eye"]).mean() > 0.5 > 2 * (first_look[eye] == INDEX["l_eye"]).mean()
 
 
+def test_a_large_photo_costs_no_more_memory_and_keeps_its_size(face) -> None:
+    truth = in_larger(face[1].resized((1000, 1000)), 4000, 3000, 2000, 1500)
+    found = CompactParser(ByColour(), "cpu")(Image.fromarray(truth.rgb()))
+    assert found.semantic.size == (4000, 3000) and found.confidence.shape == (3000, 4000)
+    assert (found.semantic.labels == truth.labels).mean() > 0.97
+
+
 def test_without_a_face_there_is_no_square() -> None:
     skin_only = np.full((64, 64), INDEX["skin"], np.uint8)
     assert largest_face(skin_only, np.ones((64, 64), np.float32)) is None

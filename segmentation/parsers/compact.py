@@ -16,6 +16,7 @@ from segmentation.parsers import Parse
 from segmentation.parsers.compact_network import STRIDE, CompactParserNetwork
 from segmentation.semantic_map import SemanticMap
 
+LARGEST_SIDE = 1536  # pixels; a larger picture is parsed at this size, or 19 probabilities for each of its pixels would fill the memory
 COARSE_SIDE = 256  # pixels of the longest side in the first look
 LOOKS = ((2.0, (224,)), (1.3, (192, 224, 256)))  # of the later looks: the square's side in lengths of the face, the sizes it is seen at
 CENTRE = 0.3  # pixels that a cell's class lies right of and below its middle: training reads the label at the cell's far corner
@@ -33,6 +34,9 @@ class CompactParser:
 
     @torch.inference_mode()
     def __call__(self, picture: Image.Image) -> Parse:
+        if max(picture.size) > LARGEST_SIDE:
+            found = self(picture.resize([max(1, round(n * LARGEST_SIDE / max(picture.size))) for n in picture.size], Image.Resampling.BOX))
+            return Parse(found.semantic.resized(picture.size), cv2.resize(found.confidence, picture.size))
         rgb = np.asarray(picture.convert("RGB"))
         height, width = rgb.shape[:2]
         scale = COARSE_SIDE / max(height, width)
