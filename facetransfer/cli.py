@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from facetransfer import __version__
 from facetransfer.errors import InputError, complain
@@ -13,52 +15,77 @@ from facetransfer.settings import PRESETS, TransferSettings, all_settings
 
 if TYPE_CHECKING:
     from PIL import Image
-    from torch import Tensor
 
-    from facetransfer.guides import Guide
-    from segmentation.semantic_map import SemanticMap
+    from facetransfer.engine import Step
+    from facetransfer.job import Face, Job
+    from facetransfer.recipe import Recipe
+
+PLACES = ("alone", "style", "content")
 
 
 def options() -> argparse.ArgumentParser:
     """The command line's parser."""
     parser = argparse.ArgumentParser(
         prog="python -m facetransfer", description="Puts one picture's skin on another picture's face, patch by patch, each from its own part of the face.",
-        epilog="Maps beside the pictures (NAME_sem.png) are used when they are there; otherwise the parser makes them.")
+        epilog="Maps beside the pictures (NAME_sem.png) are used when they are there; otherwise the parser makes them. Without --content, --content-map "
+               "alone says what goes where, and with neither the result is the style's texture.")
     files = parser.add_argument_group("pictures")
-    files.add_argument("--content", type=Path, required=True, help="the picture whose shapes are kept")
+    files.add_argument("--content", type=Path, help="the picture whose shapes are kept")
     files.add_argument("--style", type=Path, required=True, help="the picture whose skin is taken")
     files.add_argument("--output", type=Path, required=True, help="where the result is written")
-    files.add_argument("--start-image", type=Path, help="a picture to start from (with --start image)")
+    files.add_argument("--start-image", type=Path, help="a picture to start from: a result to refine, for instance")
     files.add_argument("--content-map", type=Path, help="semantic map of the content (default: NAME_sem.png beside it, if there is one)")
     files.add_argument("--style-map", type=Path, help="semantic map of the style (default: NAME_sem.png beside it, if there is one)")
     files.add_argument("--parser", default="compact", help="makes the maps that are not there: compact, or none for none (default: compact)")
     files.add_argument("--save-maps", action="store_true", help="write the maps that were used beside the output")
+    files.add_argument("--recipe", type=Path, help="a result of before: its settings are used again, and the pictures must be the same")
+    where = parser.add_argument_group("where")
+    where.add_argument("--into", choices=PLACES, help="alone: the result as it is; style: placed into the style picture; content: only the face is worked on, at "
+                       "full size, and goes back into the content photo (default: alone)")
+    where.add_argument("--strength", type=strengths, metavar="CLASS=N,...", help="how much of the style each class takes, 0 (keep the photo) to 2: "
+                       "background=0,skin=1.5; 1 where not named")
+    where.add_argument("--region", type=Path, help="a picture, white where to work: elsewhere the start image stays, or the content")
+    also = parser.add_argument_group("on the way and beside the result")
+    also.add_argument("--print-every", type=int, default=0, metavar="N", help="print the losses every N steps (0: never)")
+    also.add_argument("--save-every", type=int, default=0, metavar="N", help="write the picture every N steps beside the output (0: never)")
+    also.add_argument("--animation", type=Path, help="write the run as an animation: a .webp, .gif or .mp4 file")
+    also.add_argument("--report", type=Path, help="write what the result measures as JSON: leak, layout_iou, style_distance, sharpness")
     parser.add_argument("--device", default="auto", help="auto (the best there is), cpu, gpu0, gpu1 ... (default: auto)")
     parser.add_argument("--preset", choices=tuple(PRESETS), default="Balanced", help="named settings; single settings given beside it win (default: Balanced)")
     parser.add_argument("--version", action="version", version=__version__)
     settings = parser.add_argument_group("settings")
     for s in all_settings():
         default = f"(default: {s.default})"
-        if s.choices:
+        if s.several:
+            settings.add_argument(s.flag, metavar="A,B,...", help=f"{s.help} Of {', '.join(s.choices)} {default}")
+        elif s.choices:
             settings.add_argument(s.flag, choices=s.choices, help=f"{s.help} {default}")
         else:
             settings.add_argument(s.flag, type=s.kind, metavar="N", help=f"{s.help} {s.minimum:.10g} to {s.maximum:.10g} {default}")
     return parser
 
 
-def settings_from(args: argparse.Namespace) -> TransferSettings:
-    """The preset's settings with those given on the command line in their place."""
+def strengths(text: str) -> dict[str, float]:
+    """skin=1.5,hair=0 as a dictionary; argparse words the error."""
+    try:
+        return {name.strip(): float(value) for name, value in (part.split("=") for part in text.split(","))}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not CLASS=NUMBER,CLASS=NUMBER") from None
+
+
+def settings_from(args: argparse.Namespace, recipe: Recipe | None = None) -> TransferSettings:
+    """The recipe's or the preset's settings with those given on the command line in their place."""
     given = {s.name: getattr(args, s.name) for s in all_settings() if getattr(args, s.name) is not None}
     if args.start_image and "start" not in given:
         given["start"] = "image"
-    return replace(TransferSettings(**PRESETS[args.preset]), **given)
+    return replace(recipe.settings if recipe else TransferSettings(**PRESETS[args.preset]), **given)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; the exit status: 0 done, 2 wrong input, 130 stopped by Ctrl-C (what there was is written)."""
     args = options().parse_args(arguments)
     try:
-        return run(args, settings_from(args))
+        return run(args)
     except InputError as error:
         return complain(error)
     except KeyboardInterrupt:
@@ -66,103 +93,138 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def run(args: argparse.Namespace, settings: TransferSettings) -> int:
+def run(args: argparse.Namespace) -> int:
     """Reads, checks everything before any work, transfers, writes."""
-    from facetransfer.images import check_writable, fit, open_picture, to_tensor
+    settings = settings_from(args)
+    from facetransfer.animation import check_animation
+    from facetransfer.images import check_writable, open_picture
 
     check_writable(args.output)
-    content, style = open_picture(args.content), open_picture(args.style)
-    start = open_picture(args.start_image) if args.start_image else None
-    small_content, small_style = fit(content, settings.size), fit(style, settings.size)
-    from facetransfer.devices import choose_device
+    if args.animation:
+        check_animation(args.animation)
+    if args.report and not args.report.parent.is_dir():
+        raise InputError(f"the folder {args.report.parent} does not exist: make it first or choose another")
+    for name in ("print_every", "save_every"):
+        if getattr(args, name) < 0:
+            raise InputError(f"{name.replace('_', ' ')} is {getattr(args, name)}: give a number of steps, or 0 for never")
+    content, style = args.content and open_picture(args.content), open_picture(args.style)
+    start, region = (path and open_picture(path) for path in (args.start_image, args.region))
+    recipe = None
+    if args.recipe:
+        from facetransfer.recipe import read_recipe
+
+        recipe = read_recipe(args.recipe)
+        settings = settings_from(args, recipe)
+        for name in ("into", "strength"):
+            if getattr(args, name) is None and recipe.options.get(name):
+                setattr(args, name, strengths(recipe.options[name]) if name == "strength" else recipe.options[name])
+    import numpy as np
+
+    from facetransfer.devices import choose_device, shown
+    from facetransfer.job import prepare
 
     device = choose_device(args.device)
-    maps = find_maps(args, content, style, device)
-    guides = guides_at(maps, (small_content, small_style), device, args.parser) if maps else None
-    if maps and args.save_maps:
-        for semantic, source in zip(maps, (args.content, args.style)):
-            semantic.save(args.output.with_name(f"{args.output.stem}_{source.stem}_sem.png"))
-    return work(args.output, to_tensor(small_content), to_tensor(small_style), guides, settings,
-                to_tensor(start) if start else None, device)
+    faces = find_faces(args, content, style, device)
+    asked = {"into": args.into or "", "strength": ",".join(f"{n}={v:.10g}" for n, v in (args.strength or {}).items()), "parser": args.parser}
+    job = prepare(*faces, settings, place=args.into or "alone", strengths=args.strength, start=start, options=asked,
+                  region=None if region is None else np.asarray(region.convert("L")) > 127)
+    if recipe:
+        same_inputs(recipe, job.recipe)
+    for note in job.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if args.save_maps:
+        for face, source in zip(faces, (args.content or args.content_map, args.style)):
+            if face is not None and face.semantic:
+                face.semantic.save(args.output.with_name(f"{args.output.stem}_{source.stem}_sem.png"))
+    print(f"{job.size[0]}x{job.size[1]} pixels on {shown(device)}", file=sys.stderr)
+    return work(args, job, device)
 
 
-def find_maps(args: argparse.Namespace, content: Image.Image, style: Image.Image, device: str) -> tuple[SemanticMap, SemanticMap] | None:
-    """The maps given or lying beside the pictures; those missing are parsed; None with --parser none and no maps."""
+def find_faces(args: argparse.Namespace, content: Image.Image | None, style: Image.Image, device: str) -> tuple[Face | None, Face]:
+    """Both pictures with their maps: given, lying beside them, or parsed; without maps with --parser none and none there."""
+    from facetransfer.job import Face
     from segmentation.parsers import load_parser
     from segmentation.semantic_map import map_path, read_map, read_map_pair
 
-    def beside(given: Path | None, picture: Path) -> Path | None:
-        path = given or map_path(picture)
-        return path if given or path.exists() else None
+    def beside(given: Path | None, picture: Path | None) -> Path | None:
+        path = given or (picture and map_path(picture))
+        return path if given or (path and path.exists()) else None
 
     paths = [beside(args.content_map, args.content), beside(args.style_map, args.style)]
+    parse = None if args.parser == "none" else load_parser(args.parser, device)
+    if content is None and not paths[0]:
+        return None, Face.of(style)  # its texture
     if all(paths):
         maps = read_map_pair(*paths)
-    elif args.parser == "none":
-        if any(paths):
-            raise InputError(f"only {next(filter(None, paths))} is there, and --parser none makes no other: give both maps or a parser")
-        return None
+    elif parse is None and any(paths):
+        raise InputError(f"only {next(filter(None, paths))} is there, and --parser none makes no other: give both maps or a parser")
     else:
-        parse = load_parser(args.parser, device)
-        maps = tuple(read_map(path) if path else parsed(parse, picture, name)
-                     for path, picture, name in zip(paths, (content, style), (args.content, args.style)))
-    for semantic, picture, name in zip(maps, (content, style), (args.content, args.style)):
-        if semantic.size[0] * picture.height != semantic.size[1] * picture.width and \
-                abs(semantic.size[0] / semantic.size[1] - picture.width / picture.height) > 0.02:
-            raise InputError(f"the map of {name.name} is {semantic.size[0]}x{semantic.size[1]}, which is another shape than the picture's "
-                             f"{picture.width}x{picture.height}: give a map of the same shape")
-    return maps
+        maps = tuple(read_map(path) if path else None for path in paths)
+    faces = []
+    for picture, semantic, name in zip((content, style), maps, (args.content, args.style)):
+        if picture is None:
+            faces.append(Face(None, semantic, None, semantic.frame()))
+            continue
+        face = Face.of(picture, semantic, parse)
+        if semantic is None and face.semantic and not face.frame:
+            print(f"note: no face was found in {name.name}: the map may be wrong; paint {name.stem}_sem.png yourself, or use --parser none", file=sys.stderr)
+        faces.append(face)
+    return tuple(faces)
 
 
-def parsed(parse, picture: Image.Image, name: Path) -> SemanticMap:
-    """The automatic map; says so where no face was found."""
-    found = parse(picture)
-    if not found.found_face:
-        print(f"note: no face was found in {name.name}: the map may be wrong; paint {name.stem}_sem.png yourself, or use --parser none", file=sys.stderr)
-    return found.semantic
+def same_inputs(recipe: Recipe, now: Recipe) -> None:
+    """InputError where a picture or map is not the one that the recipe was written for."""
+    for role, wanted in recipe.inputs.items():
+        if now.inputs.get(role) != wanted:
+            raise InputError(f"the {role} is not the one that the recipe was made with: give the same file, or leave --recipe out")
 
 
-def guides_at(maps: tuple[SemanticMap, SemanticMap], small: tuple[Image.Image, Image.Image], device: str, parser: str) -> tuple[Guide, Guide]:
-    """The guides at the working size. Maps in colours of their own do not say where the face is: the parser does."""
-    from segmentation.guidance import guides_of
-    from segmentation.parsers import load_parser
-
-    sized = [m.resized(p.size) for m, p in zip(maps, small)]
-    frames = (None, None)
-    if not maps[0].is_face and parser != "none":
-        parse = load_parser(parser, device)
-        frames = tuple(parse(p).semantic.frame() for p in small)
-    return guides_of(*sized, frames)
-
-
-def work(output: Path, content: Tensor, style: Tensor, guides: tuple[Guide, Guide] | None, settings: TransferSettings,
-         start: Tensor | None, device: str) -> int:
+def work(args: argparse.Namespace, job: Job, device: str) -> int:
     """Transfers with a progress bar and writes the result; Ctrl-C writes the picture so far."""
     from tqdm import tqdm
 
-    from facetransfer.engine import transfer_steps
-    from facetransfer.images import save_picture, to_image
-    from facetransfer.phases import phases_that_fit
+    from facetransfer.animation import Animation
+    from facetransfer.images import save_picture
+    from facetransfer.job import result_picture
 
-    fitting = phases_that_fit(settings.phases, content.shape[-2:], style.shape[-2:])
-    if fitting < settings.phases:
-        print(f"note: {settings.phases} phases are more than pictures of this size allow: {fitting} are used", file=sys.stderr)
-    step, status = None, 0
+    began, step, status = time.monotonic(), None, 0
+    film = Animation(args.animation, job.size) if args.animation else None
     with tqdm(total=1.0, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}") as bar:
         try:
-            for step in transfer_steps(content, style, guides, settings, start=start, device=device):
+            for count, step in enumerate(job.steps(device), 1):
                 bar.set_description_str(f"phase {step.phase}/{step.phases}", refresh=False)
                 bar.set_postfix_str(f"loss {sum(step.losses.values()):.4f}", refresh=False)
                 bar.update(step.done - bar.n)
+                if args.print_every and count % args.print_every == 0:
+                    tqdm.write(f"{count}: " + "  ".join(f"{n} {v:.5f}" for n, v in step.losses.items()))
+                if args.save_every and count % args.save_every == 0:
+                    save_picture(result_picture(step, job.size), args.output.with_name(f"{args.output.stem}_{count:05d}{args.output.suffix}"))
+                if film:
+                    film.add(step)
         except KeyboardInterrupt:
             if step is None:
                 raise
             status = 130
-    picture = to_image(step.picture)
-    if status:
-        picture = picture.resize((content.shape[-1], content.shape[-2]))
-        print(f"stopped in phase {step.phase} of {step.phases}: the picture so far is written", file=sys.stderr)
-    save_picture(picture, output)
+            print(f"stopped in phase {step.phase} of {step.phases}: the picture so far is written", file=sys.stderr)
+    picture = result_picture(step, job.size)
+    carried: dict[str, Any] = {"pnginfo": job.recipe.in_png()} if args.output.suffix.lower() == ".png" and not status else {}
+    save_picture(job.placed(picture), args.output, **carried)
+    if film:
+        film.save()
+    if args.report:
+        write_report(args, job, picture, step, time.monotonic() - began, device)
     leak = "" if step.leak is None else f"  ({step.leak:.1%} of the patches come from another class)"
-    print(f"{output}{leak}")
+    print(f"{args.output}{leak}")
     return status
+
+
+def write_report(args: argparse.Namespace, job: Job, picture: Image.Image, step: Step, seconds: float, device: str) -> None:
+    """The numbers of the result as JSON."""
+    from facetransfer.images import write_text
+    from segmentation.parsers import load_parser
+
+    parse = None if args.parser == "none" else load_parser(args.parser, device)
+    report = job.report(picture, step.leak, parse)
+    report |= {"seconds": round(seconds, 2), "losses": step.losses, "notes": job.notes, "command": job.recipe.command(
+        *(p.name if p else "content.png" for p in (args.content, args.style, args.output)))}
+    write_text(args.report, json.dumps(report, indent=1) + "\n")

@@ -1,7 +1,7 @@
 """The transfer itself: phases from small to large, in each a search for patches and steps towards them, in turn."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Iterator
 
 import torch
@@ -9,17 +9,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facetransfer import matching
+from facetransfer.colours import grays_of, with_colours_of
 from facetransfer.errors import InputError
-from facetransfer.features import VGGLayout, load_network
+from facetransfer.features import VGGLayout, load_network, stride_of
 from facetransfer.guides import Guide
 from facetransfer.images import MIN_SIDE
 from facetransfer.losses import GramLoss, StyleLoss, gram, smoothness_loss
 from facetransfer.matching import Matches
-from facetransfer.phases import COLOUR_LAYER, CONTENT_LAYER, STYLE_LAYERS, Phase, StyleLayer, as_cells, phases_that_fit, prepare_phase
+from facetransfer.phases import Phase, as_cells, phases_that_fit, prepare_phase
 from facetransfer.settings import TransferSettings
+from facetransfer.strength import Strength
+from facetransfer.turns import style_copies
 
 CONTENT_SCALE, STYLE_SCALE, COLOUR_SCALE, SMOOTHNESS_SCALE = 0.05, 0.1, 1.0, 1.0  # what a weight of 1 means, the losses being free of scale
-NOISE_RANGE = (16 / 255, 240 / 255)
 MEMORY = 8  # steps that L-BFGS remembers
 
 
@@ -46,71 +48,99 @@ class Step:
         return (sum(cost[:self.phase - 1]) + cost[self.phase - 1] * self.iteration / self.iterations) / sum(cost)
 
 
-def transfer_steps(content: Tensor, style: Tensor, guides: tuple[Guide, Guide] | None = None,
-                   settings: TransferSettings = TransferSettings(), *, start: Tensor | None = None,
+def transfer_steps(content: Tensor | None, style: Tensor, guides: tuple[Guide, Guide] | None = None,
+                   settings: TransferSettings = TransferSettings(), *, start: Tensor | None = None, strength: Tensor | None = None,
                    device: str = "cpu") -> Iterator[Step]:
     """Transfers the style's skin onto the content, a step at a time.
 
     Args:
-        content, style: (1,3,H,W) in [0,1], of any two sizes. The result has the content's.
+        content, style: (1,3,H,W) in [0,1], of any two sizes. The result has the content's. Without a content the guide alone
+            says what goes where (the result has the guide's size, "doodle"), and without guides either the result is the
+            style's texture, a square of the setting `size`; both then start from noise unless a start is given.
         guides: of content and style, with the same class channels, for the method semantic; without them it is the method mrf.
         start: (1,3,H,W) in [0,1], for the setting start="image".
+        strength: (H,W) in [0,2], of the content's size: how much of the style each place takes; 0 keeps the content, or the
+            start where one is given.
     Yields a Step after each evaluation; stopping the generator stops the work. Same arguments, same bytes on a CPU.
     Raises InputError when a picture has a side under 32 pixels, or the start is missing.
     """
     for name, picture in (("content", content), ("style", style)):
-        if min(picture.shape[-2:]) < MIN_SIDE:
+        if picture is not None and min(picture.shape[-2:]) < MIN_SIDE:
             raise InputError(f"the {name} picture is {picture.shape[-1]}x{picture.shape[-2]} pixels: each side needs at least {MIN_SIDE}")
     if (settings.start == "image") != (start is not None):
         raise InputError("the start is an image when, and only when, a start image is given: give one or choose another start")
-    content, style = content.to(device), style.to(device)
-    guides = (guides[0].to(device), guides[1].to(device)) if guides and settings.method == "semantic" else None
+    if content is None:
+        if settings.colours == "content" or strength is not None:
+            raise InputError("colours or parts of the content cannot be kept where there is no content picture: give one")
+        if guides is None and not settings.size:
+            raise InputError("size is 0, as large as the content, but there is no content picture: give a size or a picture")
+        settings = replace(settings, content_weight=0.0, start="noise" if start is None else "image")
+    style = style.to(device)
+    content, start, strength = (None if x is None else x.to(device) for x in (content, start, strength))
+    kept = content if start is None else start  # the picture that stays where the strength is 0
+    wanted_colours = content if settings.colours == "content" else None
+    if wanted_colours is not None:
+        content, style = grays_of(content, style)
+    size = tuple(content.shape[-2:]) if content is not None else tuple(guides[0].classes.shape[-2:]) if guides else (settings.size,) * 2
+    guides = (guides[0].to(device), guides[1].to(device)) if guides and settings.method == "semantic" else (None, None)
     network = load_network(settings.network, device)
     generator = torch.Generator().manual_seed(settings.seed)
-    picture = content if start is None else start.to(device)
-    phases = phases_that_fit(settings.phases, content.shape[-2:], style.shape[-2:])
+    picture = content if start is None else start
+    copies = style_copies(style, guides[1], settings.turns)
+    phases = phases_that_fit(settings.phases, size, style.shape[-2:])
     matches: dict[str, Matches] = {}
     for i in range(phases):
-        phase = prepare_phase(network, content, style, guides, 2.0 ** (i + 1 - phases))
+        phase = prepare_phase(network, size, content, copies, guides[0], settings, 2.0 ** (i + 1 - phases))
         if i == 0 and settings.start == "noise":
-            low, high = NOISE_RANGE
-            picture = (torch.rand(phase.content.shape, generator=generator) * (high - low) + low).to(device)
-        picture = F.interpolate(picture, size=phase.size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
-        for step in _phase_steps(network, phase, picture, settings, generator, matches, (i + 1, phases)):
-            picture = step.picture
-            yield step
+            low, high = settings.noise_low / 255, settings.noise_high / 255
+            picture = (torch.rand((1, 3, *phase.size), generator=generator) * (high - low) + low).to(device)
+        picture = resized(picture, phase.size)
+        here = Strength.of(strength, kept, phase.size) if strength is not None else None
+        for step in _phase_steps(network, phase, picture, settings, generator, matches, (i + 1, phases), here):
+            picture = shown = step.picture
+            if wanted_colours is not None:
+                shown = with_colours_of(shown, resized(wanted_colours, phase.size))
+            yield replace(step, picture=here.blended(shown) if here else shown)
 
 
-def transfer(content: Tensor, style: Tensor, guides: tuple[Guide, Guide] | None = None,
-             settings: TransferSettings = TransferSettings(), *, start: Tensor | None = None, device: str = "cpu") -> Tensor:
+def transfer(content: Tensor | None, style: Tensor, guides: tuple[Guide, Guide] | None = None,
+             settings: TransferSettings = TransferSettings(), *, start: Tensor | None = None, strength: Tensor | None = None,
+             device: str = "cpu") -> Tensor:
     """The last picture of `transfer_steps`, (1,3,H,W) in [0,1]."""
-    for step in transfer_steps(content, style, guides, settings, start=start, device=device):
+    for step in transfer_steps(content, style, guides, settings, start=start, strength=strength, device=device):
         pass
     return step.picture
 
 
+def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """A picture (1,3,H,W) in [0,1] at (height, width)."""
+    return F.interpolate(picture, size=size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
+
+
 def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: TransferSettings, generator: torch.Generator,
-                 matches: dict[str, Matches], place: tuple[int, int]) -> Iterator[Step]:
+                 matches: dict[str, Matches], place: tuple[int, int], strength: Strength | None) -> Iterator[Step]:
     """The steps of one phase. `matches`, by layer, carries what the phase before found to this one."""
-    pixels = picture.clone(memory_format=torch.channels_last).requires_grad_()
+    pixels = (strength.kept_fixed(picture) if strength else picture).clone(memory_format=torch.channels_last).requires_grad_()
     losses: dict[str, StyleLoss | GramLoss] = {}
     colour: StyleLoss | None = None
     values: dict[str, float] = {}
     leak: float | None = None
     optimiser = torch.optim.LBFGS([pixels], lr=1.0, max_iter=1, history_size=MEMORY, tolerance_grad=0, tolerance_change=0)
+    names = list(phase.style_layers)
+    stride = stride_of(names[-1])
 
     def evaluate() -> Tensor:
-        found = network(pixels, (*STYLE_LAYERS, CONTENT_LAYER))
+        found = network(pixels, (*names, settings.content_layer) if phase.content_loss else names)
         none = pixels.new_zeros(())
         parts = {
-            "content": settings.content_weight * CONTENT_SCALE * phase.content_loss(found[CONTENT_LAYER][0]),
+            "content": settings.content_weight * CONTENT_SCALE * phase.content_loss(found[settings.content_layer][0]) if phase.content_loss else none,
             "style": settings.style_weight * STYLE_SCALE * sum((loss(found[n][0]) for n, loss in losses.items()), none) / max(1, len(losses)),
-            "colour": settings.colour_weight * COLOUR_SCALE * (colour(as_cells(pixels)) if colour else none),
+            "colour": settings.colour_weight * COLOUR_SCALE * (colour(as_cells(pixels, stride)) if colour else none),
             "smoothness": settings.smoothness * SMOOTHNESS_SCALE * smoothness_loss(pixels),
         }
         total = sum(parts.values())
         (gradient,) = torch.autograd.grad(total, pixels)
-        pixels.grad = gradient
+        pixels.grad = gradient * strength.free if strength else gradient
         values.update({name: part.item() for name, part in parts.items()})
         return total
 
@@ -119,9 +149,12 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
         losses = {n: GramLoss(gram(layer.features)) for n, layer in phase.style_layers.items()}
     for iteration in range(settings.iterations):
         if patches and iteration % settings.match_every == 0:
-            _match_all(network, phase, pixels.detach(), settings, generator, matches)
-            losses = {n: StyleLoss(matching.votes(matches[n], layer.features)[0], layer.scale) for n, layer in phase.style_layers.items()}
-            colour = StyleLoss(matching.votes(matches[COLOUR_LAYER], phase.style_cells)[0], phase.style_cells.square().mean())
+            asked = _match_all(network, phase, pixels.detach(), settings, generator, matches)
+            grids = {n: strength.on_grid(m.rows.shape[0] + 2, m.rows.shape[1] + 2) if strength else None for n, m in matches.items() if n in names}
+            losses = {n: StyleLoss(matching.votes(matches[n], layer.features, asked.get(n))[0], layer.scale, grids[n])
+                      for n, layer in phase.style_layers.items()}
+            last = names[-1]
+            colour = StyleLoss(matching.votes(matches[last], phase.style_cells, asked.get(last))[0], phase.style_cells.square().mean(), grids[last])
             leak = _leak(phase, matches)
         optimiser.step(evaluate)
         with torch.no_grad():
@@ -131,24 +164,44 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
 
 @torch.no_grad()
 def _match_all(network: VGGLayout, phase: Phase, picture: Tensor, settings: TransferSettings, generator: torch.Generator,
-               matches: dict[str, Matches]) -> None:
-    """Finds each layer's matches for the picture as it is, coarse to fine, and keeps them in `matches`."""
-    found, parent = network(picture, STYLE_LAYERS), None
-    for name in STYLE_LAYERS:
-        layer, features = phase.style_layers[name], found[name][0]
-        weights = settings.semantic_weight, settings.position_weight
-        result = matching.score_cells(features, layer.result_guide, *weights, style=False)
-        style = matching.score_cells(layer.features, layer.style_guide, *weights, style=True)
-        if matching.pairs(result, style) <= matching.EXACT_PAIRS:
-            matches[name] = matching.exact_matches(result, style)
-        else:
-            grids = result.shape[1:], style.shape[1:]
-            seeds = [matching.enlarged_matches(matches[n], *grids) for n in (parent, name) if n in matches]
-            matches[name] = matching.improve_matches(result, style, seeds or [matching.first_guess(result, style)], generator)
+               matches: dict[str, Matches]) -> dict[str, tuple[Matches, Tensor]]:
+    """Finds each layer's matches for the picture as it is, coarse to fine, and keeps them in `matches`.
+
+    Returns, by layer, what the style asks for (see `matching.votes`), where the setting `completeness` is above 0.
+    """
+    names = list(phase.style_layers)
+    found, parent, asked = network(picture, names), None, {}
+    weights = settings.semantic_weight, settings.position_weight
+    for name, layer in phase.style_layers.items():
+        features, copies = found[name][0], phase.copies
+        result = matching.score_cells(features, layer.result_guide, *weights, style=False, copies=copies)
+        style = matching.score_cells(layer.features, layer.style_guide, *weights, style=True, copies=copies)
+        before = matches.get(name)
+        bias = matching.overused(before, settings.variety) if settings.variety and before and before.grid == tuple(style.shape[1:]) else None
+        matches[name] = _search(result, style, [matches[n] for n in (parent, name) if n in matches], copies, generator, settings.memory, bias)
+        if settings.completeness:
+            back = f"{name} asked"
+            plain = layer.features[:, :(layer.features.shape[1] + 1) // copies - 1]  # the style as it is, without its turned copies
+            guide = layer.style_guide and layer.style_guide.rows(plain.shape[1])
+            matches[back] = _search(matching.score_cells(plain, guide, *weights, style=False),
+                                    matching.score_cells(features, layer.result_guide, *weights, style=True),
+                                    [matches[back]] if back in matches else [], 1, generator, settings.memory)
+            asked[name] = matches[back], matching.askers(matches[back], guide, layer.result_guide, settings.completeness)
         parent = name
+    return asked
+
+
+def _search(result: Tensor, style: Tensor, guesses: list[Matches], copies: int, generator: torch.Generator, memory: int, bias: Tensor | None = None) -> Matches:
+    """Every pair looked at where that is cheap, or else guesses improved. Cells as of `matching.score_cells`."""
+    if matching.pairs(result, style) <= matching.EXACT_PAIRS:
+        return replace(matching.exact_matches(result, style, memory << 20, bias), copies=copies)
+    seeds = [matching.enlarged_matches(g, result.shape[1:], style.shape[1:]) for g in guesses]
+    if not seeds:
+        seeds = [matching.first_guess(result, style[:, :(style.shape[1] + 1) // copies - 1])]
+    return replace(matching.improve_matches(result, style, seeds, generator, bias), copies=copies)
 
 
 def _leak(phase: Phase, matches: dict[str, Matches]) -> float | None:
     """The mean leak over the style layers, or None where nothing guides."""
-    guided: list[tuple[Matches, StyleLayer]] = [(matches[n], layer) for n, layer in phase.style_layers.items() if layer.result_guide]
+    guided = [(matches[n], layer) for n, layer in phase.style_layers.items() if layer.result_guide]
     return sum(matching.leak(m, layer.result_guide, layer.style_guide) for m, layer in guided) / len(guided) if guided else None

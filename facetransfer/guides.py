@@ -29,5 +29,9 @@ class Guide:
             return F.adaptive_avg_pool2d(x[None], (height, width))[0]
         return Guide(pooled(self.classes), None if self.position is None else pooled(self.position))
 
+    def rows(self, count: int) -> Guide:
+        """The first rows of the guide: of a stack, its first grid."""
+        return Guide(self.classes[:, :count], None if self.position is None else self.position[:, :count])
+
     def to(self, device: str) -> Guide:
         return Guide(self.classes.to(device), None if self.position is None else self.position.to(device))

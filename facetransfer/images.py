@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -106,15 +106,31 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
 
 
 def save_picture(picture: Image.Image, path: str | os.PathLike[str], **options: Any) -> None:
-    """Writes the whole picture beside its place, then moves it there: an old file stays intact until the new one is whole."""
+    """Writes the whole picture; an old file stays intact until the new one is whole."""
     path = check_writable(path)
     kind = Image.registered_extensions()[path.suffix.lower()]
     if kind == "JPEG":
         options = {"quality": 95, "subsampling": 0, **options}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix)
+    with written_whole(path) as temporary, open(temporary, "wb") as file:
+        picture.save(file, format=kind, **options)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes the whole text, as `save_picture` does."""
+    with written_whole(Path(path)) as temporary:
+        Path(temporary).write_text(text, "utf-8")
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[str]:
+    """A name beside `path` to write to; moved there at the end, removed on an error. InputError where it cannot be written."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            picture.save(file, format=kind, **options)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix)
+        os.close(handle)
+    except OSError as error:
+        raise InputError(f"{path} could not be written ({error.strerror or error}): choose another place") from None
+    try:
+        yield temporary
         mask = os.umask(0)  # mkstemp makes the file private; a result has the rights of any new file
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)

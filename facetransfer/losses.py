@@ -24,14 +24,17 @@ class StyleLoss:
     """Squared difference of windows from their matched style windows (Li and Wand 2016, eq. 2), in its voted form.
 
     targets (C,h,w) from `matching.votes`; scale, the mean square of the style's features. Published, a cell weighs as
-    many windows as cover it, which leaves the rim almost free and shows as a frame: here all cells weigh the same.
+    many windows as cover it, which leaves the rim almost free and shows as a frame: here all cells weigh the same, or as
+    `strength` (h,w) says.
     """
 
     targets: Tensor
     scale: Tensor
+    strength: Tensor | None = None
 
     def __call__(self, features: Tensor) -> Tensor:
-        return (features - self.targets).square().mean() / self.scale
+        difference = (features - self.targets).square()
+        return (difference if self.strength is None else difference * self.strength).mean() / self.scale
 
 
 @dataclass(frozen=True)

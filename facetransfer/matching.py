@@ -23,6 +23,7 @@ from facetransfer.guides import Guide
 WINDOW = 3
 CHUNK_BYTES = 96 << 20  # of products held at once
 EXACT_PAIRS = 80_000_000  # pairs of windows up to which every pair is looked at
+BARRIER = 1e3  # what a window loses that lies across two style grids
 JUMPS = (1, 8, 3, 1)  # rounds of `improve_matches`: how far away a neighbour's choice is asked for
 
 
@@ -30,19 +31,26 @@ JUMPS = (1, 8, 3, 1)  # rounds of `improve_matches`: how far away a neighbour's 
 class Matches:
     """For each window of the result its style window: rows and columns (h-2,w-2), int64, and the score, float32.
 
-    grid: cells of the style, (H,W).
+    grid: cells of the style, (H,W). copies: style grids that lie in it one below the other, see `stacked`.
     """
 
     rows: Tensor
     columns: Tensor
     score: Tensor
     grid: tuple[int, int]
+    copies: int = 1
 
 
-def score_cells(features: Tensor, guide: Guide | None, semantic_weight: float, position_weight: float, *, style: bool) -> Tensor:
+def stacked(grids: list[Tensor]) -> Tensor:
+    """Grids (C,H,W) of one size, one below the other, an empty row between two: (C,n(H+1)-1,W)."""
+    return torch.cat([F.pad(g, (0, 0, 0, int(i + 1 < len(grids)))) for i, g in enumerate(grids)], 1)
+
+
+def score_cells(features: Tensor, guide: Guide | None, semantic_weight: float, position_weight: float, *, style: bool, copies: int = 1) -> Tensor:
     """Cell vectors (D,h,w) whose inner product, result's with style's, is nine times a cell's part in S(p,q).
 
     The result's |a|^2 is left out: it is the same for every style window. `guide` is on the grid of `features` (C,h,w).
+    copies: style grids stacked in the style's; no window across the empty row between two of them is ever the best.
     """
     parts = [F.normalize(features, dim=0, eps=1e-6)]
     if guide is not None and semantic_weight:
@@ -51,11 +59,19 @@ def score_cells(features: Tensor, guide: Guide | None, semantic_weight: float, p
         place, length = guide.position, guide.position.square().sum(0, keepdim=True)
         parts.append(place * (2 * position_weight) ** 0.5)
         parts.append(-position_weight * length if style else torch.ones_like(length))
+    if copies > 1:
+        barrier = torch.ones_like(features[:1])
+        if style:
+            height = (features.shape[1] + 1) // copies
+            barrier = -BARRIER * ((torch.arange(features.shape[1], device=features.device) + 1) % height == 0).to(features).view(1, -1, 1).expand_as(barrier)
+        parts.append(barrier)
     return torch.cat(parts) / WINDOW
 
 
-def exact_matches(result: Tensor, style: Tensor, chunk_bytes: int = CHUNK_BYTES) -> Matches:
+def exact_matches(result: Tensor, style: Tensor, chunk_bytes: int = CHUNK_BYTES, bias: Tensor | None = None) -> Matches:
     """The best style window of every window, every pair looked at. result (D,h,w), style (D,H,W).
+
+    bias (H-2,W-2) is added to the scores of each style window.
 
     A window's score is the sum of nine cell products along a diagonal: one matrix product of cells, then shifted sums,
     first along rows, then along columns, on as many rows of the result at a time as `chunk_bytes` holds.
@@ -72,6 +88,8 @@ def exact_matches(result: Tensor, style: Tensor, chunk_bytes: int = CHUNK_BYTES)
         del product
         across = down[:, :-2, :, :-2] + down[:, 1:-1, :, 1:-1]
         across += down[:, 2:, :, 2:]
+        if bias is not None:
+            across += bias
         score, where = across.flatten(2).max(2)
         best.append(score)
         index.append(where)
@@ -80,7 +98,7 @@ def exact_matches(result: Tensor, style: Tensor, chunk_bytes: int = CHUNK_BYTES)
 
 
 def first_guess(result: Tensor, style: Tensor) -> Matches:
-    """A guess where nothing is known yet: the exact matches of both grids halved until every pair can be looked at."""
+    """A guess for one style grid where nothing is known yet: the exact matches of both grids halved until every pair can be looked at."""
     small, small_style = result, style
     while pairs(small, small_style) > EXACT_PAIRS:
         small, small_style = (F.avg_pool2d(x[None], 2, ceil_mode=True, count_include_pad=False)[0] for x in (small, small_style))
@@ -98,7 +116,7 @@ def window_rows(cells: Tensor) -> Tensor:
         -1, WINDOW * WINDOW * cells.shape[0])
 
 
-def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generator: torch.Generator) -> Matches:
+def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generator: torch.Generator, bias: Tensor | None = None) -> Matches:
     """Good style windows from guesses, without looking at every pair (PatchMatch, Barnes et al. 2009).
 
     Each window asks its neighbours, near and far, what they chose, shifts that to its own place, and tries random
@@ -111,7 +129,9 @@ def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generat
 
     def try_(rows: Tensor, columns: Tensor) -> Matches:
         rows, columns = rows.clamp(0, top), columns.clamp(0, left)
-        score = torch.einsum("nd,nd->n", query, keys[(rows * (W - 2) + columns).flatten()]).view(shape)
+        index = (rows * (W - 2) + columns).flatten()
+        score = torch.einsum("nd,nd->n", query, keys[index])
+        score = (score if bias is None else score + bias.flatten()[index]).view(shape)
         if best is None:
             return Matches(rows, columns, score, (H, W))
         better = score > best.score
@@ -133,25 +153,42 @@ def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generat
 
 def enlarged_matches(matches: Matches, result_grid: tuple[int, int], style_grid: tuple[int, int]) -> Matches:
     """Matches of a coarser grid as guesses for a finer one: the window around the same place, as far from that place as it was."""
-    def along(axis: int, found: Tensor) -> tuple[Tensor, Tensor, float]:
+    copies = matches.copies
+    coarse_height, fine_height = ((g[0] + 1) // copies - 1 for g in (matches.grid, style_grid))  # of one style grid
+    copy = matches.rows // (coarse_height + 1)
+
+    def along(axis: int, found: Tensor, coarse_style: int, fine_style: int) -> tuple[Tensor, Tensor, float]:
         """For each fine window along an axis: the nearest coarse one, how far it lies beyond it, and the style's growth."""
         fine, coarse = result_grid[axis], found.shape[axis] + 2
         middle = (torch.arange(fine - 2, device=found.device) + WINDOW / 2) * coarse / fine - WINDOW / 2  # in coarse windows
         nearest = middle.round().clamp(0, coarse - 3)
-        return nearest.long(), middle - nearest, style_grid[axis] / matches.grid[axis]
+        return nearest.long(), middle - nearest, fine_style / coarse_style
 
-    y, beyond_y, up_y = along(0, matches.rows)
-    x, beyond_x, up_x = along(1, matches.columns)
-    rows = (matches.rows[y][:, x] + beyond_y[:, None] + WINDOW / 2) * up_y - WINDOW / 2
-    columns = (matches.columns[y][:, x] + beyond_x[None] + WINDOW / 2) * up_x - WINDOW / 2
-    return Matches(rows.round().long(), columns.round().long(), torch.full(rows.shape, -torch.inf, device=rows.device), tuple(style_grid))
+    y, beyond_y, up_y = along(0, matches.rows, coarse_height, fine_height)
+    x, beyond_x, up_x = along(1, matches.columns, matches.grid[1], style_grid[1])
+    copy = copy[y][:, x]
+    within = matches.rows[y][:, x] - copy * (coarse_height + 1)
+    rows = ((within + beyond_y[:, None] + WINDOW / 2) * up_y - WINDOW / 2).round().long()
+    columns = ((matches.columns[y][:, x] + beyond_x[None] + WINDOW / 2) * up_x - WINDOW / 2).round().long()
+    if copies > 1:
+        rows = rows.clamp(0, fine_height - WINDOW) + copy * (fine_height + 1)
+    return Matches(rows, columns, torch.full(rows.shape, -torch.inf, device=rows.device), tuple(style_grid), copies)
 
 
-def votes(matches: Matches, style: Tensor) -> tuple[Tensor, Tensor]:
+def overused(matches: Matches, variety: float) -> Tensor:
+    """What each style window loses, (H-2,W-2): `variety` times the best score it got in the matches before (neural-doodle's variety)."""
+    H, W = matches.grid
+    best = torch.zeros((H - 2) * (W - 2), device=matches.rows.device)
+    best.scatter_reduce_(0, (matches.rows * (W - 2) + matches.columns).flatten(), matches.score.flatten(), "amax")
+    return -variety * best.view(H - 2, W - 2)
+
+
+def votes(matches: Matches, style: Tensor, asked: tuple[Matches, Tensor] | None = None) -> tuple[Tensor, Tensor]:
     """What the matched windows want of each cell: targets (C,h,w), their mean, and counts (1,h,w), how many want something.
 
     sum over windows of |window - match|^2 = sum over cells of counts |cell - target|^2 + a constant: the style loss
     between two searches is one weighted squared difference with the same gradient. `style` are features (C,H,W).
+    asked: matches from the style to the result, and the weight (H-2,W-2) with which each style window wants its match.
     """
     (h, w), W = matches.rows.shape, style.shape[2]
     flat, index = style.flatten(1), matches.rows * W + matches.columns
@@ -161,7 +198,29 @@ def votes(matches: Matches, style: Tensor) -> tuple[Tensor, Tensor]:
         for dx in range(WINDOW):
             total[:, dy:dy + h, dx:dx + w] += flat[:, (index + dy * W + dx).flatten()].view(-1, h, w)
             counts[:, dy:dy + h, dx:dx + w] += 1
+    if asked is not None:
+        back, weight = asked
+        place, weight = (back.rows * (w + 2) + back.columns).flatten(), weight.flatten()
+        rows, columns = back.rows.shape
+        for dy in range(WINDOW):
+            for dx in range(WINDOW):
+                cell = place + dy * (w + 2) + dx
+                total.flatten(1).index_add_(1, cell, style[:, dy:dy + rows, dx:dx + columns].flatten(1) * weight)
+                counts.flatten(1).index_add_(1, cell, weight[None])
     return total / counts, counts
+
+
+def askers(back: Matches, style: Guide | None, result: Guide | None, completeness: float) -> Tensor:
+    """The weight (H-2,W-2) of each style window's wish (Simakov et al. 2008: all of the source shall appear).
+
+    `back` are matches from the style to the result. Together the wishes weigh `completeness` times what the result's own
+    matches weigh; a window whose match is of another class wishes nothing.
+    """
+    weight = torch.full(back.rows.shape, completeness * back.grid[0] * back.grid[1] / back.rows.numel(), device=back.rows.device)
+    if style is not None:
+        own = style.classes.argmax(0)[1:-1, 1:-1]
+        weight = weight * (own == result.classes.argmax(0)[back.rows + 1, back.columns + 1])
+    return weight
 
 
 def leak(matches: Matches, result: Guide, style: Guide) -> float:

@@ -7,14 +7,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from facetransfer.features import VGGLayout, stride_of
+from facetransfer.features import LAYERS, VGGLayout, stride_of
 from facetransfer.guides import Guide
 from facetransfer.images import MIN_SIDE
 from facetransfer.losses import ContentLoss
+from facetransfer.matching import stacked
+from facetransfer.settings import TransferSettings
 
-STYLE_LAYERS = ("4_1", "3_1", "2_1")  # coarse to fine: a layer's matches are guesses for the next
-CONTENT_LAYER = "4_2"
-COLOUR_LAYER = STYLE_LAYERS[-1]  # whose matches also say which pixels a place should have
+
+def style_layers_of(settings: TransferSettings) -> list[str]:
+    """Coarse to fine: a layer's matches are guesses for the next, and those of the last also say which pixels a place should have."""
+    return sorted(settings.style_layers.split(","), key=LAYERS.index, reverse=True)
 
 
 def phases_that_fit(phases: int, content: tuple[int, int], style: tuple[int, int]) -> int:
@@ -26,23 +29,28 @@ def phases_that_fit(phases: int, content: tuple[int, int], style: tuple[int, int
     return min(phases, fitting)
 
 
+def shrunk_size(size: tuple[int, int], scale: float) -> list[int]:
+    """(height, width) at `scale`, no side under MIN_SIDE."""
+    return [max(MIN_SIDE, round(n * scale)) for n in size]
+
+
 def shrunk(picture: Tensor, scale: float) -> Tensor:
-    """A picture (1,3,H,W) at `scale` <= 1 of its size, each pixel the mean of those it covers."""
-    if scale == 1:
-        return picture
-    return F.interpolate(picture, size=[max(MIN_SIDE, round(n * scale)) for n in picture.shape[-2:]], mode="area")
+    """A picture (1,C,H,W) at `scale` <= 1 of its size, each pixel the mean of those it covers."""
+    return picture if scale == 1 else F.interpolate(picture, size=shrunk_size(picture.shape[-2:], scale), mode="area")
 
 
-def as_cells(picture: Tensor) -> Tensor:
-    """A picture (1,3,H,W) as cells of the colour layer: (3*s*s,ceil(H/s),ceil(W/s)), s its stride, a cell its s x s pixels."""
-    s = stride_of(COLOUR_LAYER)
+def as_cells(picture: Tensor, stride: int) -> Tensor:
+    """A picture (1,3,H,W) as cells of a layer: (3*stride*stride,ceil(H/stride),ceil(W/stride)), a cell its stride x stride pixels."""
     height, width = picture.shape[-2:]
-    return F.pixel_unshuffle(F.pad(picture, (0, -width % s, 0, -height % s), mode="replicate"), s)[0]
+    return F.pixel_unshuffle(F.pad(picture, (0, -width % stride, 0, -height % stride), mode="replicate"), stride)[0]
 
 
 @dataclass(frozen=True)
 class StyleLayer:
-    """The style picture on one layer: features (C,H,W), their mean square, and the guides on both pictures' grids."""
+    """The style picture on one layer: features (C,H,W), their mean square, and the guides on both pictures' grids.
+
+    Features and guide of a style in several copies are `stacked`.
+    """
 
     features: Tensor
     scale: Tensor
@@ -52,26 +60,32 @@ class StyleLayer:
 
 @dataclass(frozen=True)
 class Phase:
-    """size (height, width) of the result in this phase."""
+    """size (height, width) of the result in this phase. content_loss is None where there is no content."""
 
     size: tuple[int, int]
-    content: Tensor  # (1,3,H,W)
-    content_loss: ContentLoss
-    style_layers: dict[str, StyleLayer]
-    style_cells: Tensor  # (12,h,w), see `as_cells`
+    content_loss: ContentLoss | None
+    style_layers: dict[str, StyleLayer]  # coarse to fine
+    style_cells: Tensor  # (3*s*s,h,w), see `as_cells`, s the stride of the last layer
+    copies: int  # of the style
 
 
 @torch.no_grad()
-def prepare_phase(network: VGGLayout, content: Tensor, style: Tensor, guides: tuple[Guide, Guide] | None, scale: float) -> Phase:
-    """The phase at `scale` of the full pictures (1,3,H,W); pictures and guides are shrunk from the originals."""
-    content, style = shrunk(content, scale), shrunk(style, scale)
-    content_features = network(content, (CONTENT_LAYER,))[CONTENT_LAYER][0]
-    found, layers = network(style, STYLE_LAYERS), {}
-    height, width = content.shape[-2:]
-    for name in STYLE_LAYERS:
-        features, stride = found[name][0].contiguous(), stride_of(name)
-        grids = None
-        if guides is not None:
-            grids = guides[0].on_grid(-(-height // stride), -(-width // stride)), guides[1].on_grid(*features.shape[1:])
-        layers[name] = StyleLayer(features, features.square().mean().clamp_min(1e-8), *(grids or (None, None)))
-    return Phase((height, width), content, ContentLoss(content_features), layers, as_cells(style))
+def prepare_phase(network: VGGLayout, size: tuple[int, int], content: Tensor | None, copies: list[tuple[Tensor, Guide | None]],
+                  result_guide: Guide | None, settings: TransferSettings, scale: float) -> Phase:
+    """The phase at `scale` of the full size (height, width); pictures (1,3,H,W) and guides are shrunk from the originals."""
+    height, width = shrunk_size(size, scale) if scale != 1 else size
+    content_loss = None
+    if content is not None:
+        content_loss = ContentLoss(network(shrunk(content, scale), (settings.content_layer,))[settings.content_layer][0])
+    names, layers = style_layers_of(settings), {}
+    styles = [(shrunk(style, scale), guide) for style, guide in copies]
+    found = [network(style, names) for style, _ in styles]
+    for name in names:
+        grids, stride, guides = [f[name][0] for f in found], stride_of(name), (None, None)
+        if result_guide is not None:
+            there = [guide.on_grid(*grid.shape[1:]) for grid, (_, guide) in zip(grids, styles)]
+            position = None if there[0].position is None else stacked([g.position for g in there])
+            guides = result_guide.on_grid(-(-height // stride), -(-width // stride)), Guide(stacked([g.classes for g in there]), position)
+        layers[name] = StyleLayer(stacked(grids).contiguous(), grids[0].square().mean().clamp_min(1e-8), *guides)
+    cells = stacked([as_cells(style, stride_of(names[-1])) for style, _ in styles])
+    return Phase((height, width), content_loss, layers, cells, len(copies))

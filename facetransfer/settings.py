@@ -10,6 +10,10 @@ from facetransfer.errors import InputError
 NETWORKS = ("compact", "vgg19", "seeded")
 METHODS = ("semantic", "mrf", "gatys")
 STARTS = ("content", "noise", "image")
+LAYERS = ("1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "3_4", "4_1", "4_2")  # of every feature network: block_convolution
+TURNS = ("none", "turned", "turned and scaled")
+ON_OFF = ("on", "off")
+COLOURS = ("style", "content")
 
 
 class Setting(NamedTuple):
@@ -23,6 +27,7 @@ class Setting(NamedTuple):
     maximum: float | None
     step: float | None
     choices: tuple[str, ...] | None
+    several: bool  # a list of choices with commas between them
     advanced: bool
 
     @property
@@ -42,6 +47,10 @@ def _choice(default: str, label: str, text: str, choices: tuple[str, ...], advan
     return field(default=default, metadata=dict(label=label, help=text, choices=choices, advanced=advanced))
 
 
+def _list(default: str, label: str, text: str, choices: tuple[str, ...]) -> Any:
+    return field(default=default, metadata=dict(label=label, help=text, choices=choices, several=True, advanced=True))
+
+
 @dataclass(frozen=True)
 class TransferSettings:
     """Everything that decides a result, apart from the pictures and their maps.
@@ -59,15 +68,29 @@ class TransferSettings:
     position_weight: float = _number(0.5, "Position weight", "How strictly a place in the face takes from the same place: cheek from cheek.", 0, 20, 0.1)
     colour_weight: float = _number(15.0, "Colour weight", "How strictly pixels follow the patches found, beside their features: clean colours, no noise.", 0, 100, 0.1)
     smoothness: float = _number(1.0, "Smoothness", "How much noise between neighbouring pixels is punished.", 0, 100, 0.1)
+    colours: str = _choice("style", "Colours", "style: skin and colours change; content: only light and dark change, the colours stay the content's.", COLOURS, advanced=False)
     size: int = _number(512, "Size", "Longest side of the result in pixels (0: as large as the content picture).", 0, 2048, 32)
     seed: int = _number(0, "Random seed", "The same seed gives the same picture.", 0, 2**31 - 1, 1, advanced=True)
     match_every: int = _number(15, "Match every", "Steps between two searches for the nearest patches (1: at every step, as published).", 1, 1000, 1, advanced=True)
     start: str = _choice("content", "Start from", "The picture the work starts from: the content, noise, or a picture that is given.", STARTS)
+    noise_low: int = _number(16, "Noise from", "Darkest value of the noise that the work may start from, of 255.", 0, 255, 1, advanced=True)
+    noise_high: int = _number(240, "Noise to", "Brightest value of that noise, of 255.", 0, 255, 1, advanced=True)
+    align: str = _choice("on", "Align the faces", "on: the style's face is brought to the size, tilt and direction of the content's first.", ON_OFF)
+    edges: str = _choice("hard", "Map edges", "soft: where the maps are automatic, how sure the parser was softens the borders between parts.", ("hard", "soft"))
+    kinship: float = _number(1.0, "Kinship", "How much alike parts (hat and hair, both lips) stand in for each other where one is missing.", 0, 1, 0.1, advanced=True)
+    variety: float = _number(0.0, "Variety", "How much a patch that was just used is avoided: less repetition, less likeness.", 0, 10, 0.05, advanced=True)
+    completeness: float = _number(0.0, "Completeness", "How strongly every patch of the style wants a place in the result: scars and tusks appear.", 0, 10, 0.1, advanced=True)
+    turns: str = _choice("none", "Extra patches", "Patches of the style also turned by 12 degrees each way, and scaled: more to choose from, slower.", TURNS)
+    style_layers: str = _list("4_1,3_1,2_1", "Style layers", "Layers of the feature network that carry the style.", LAYERS)
+    content_layer: str = _choice("4_2", "Content layer", "Layer of the feature network that keeps the content.", LAYERS)
+    memory: int = _number(96, "Search memory", "Megabytes that the search for patches may hold at once. The result is the same, larger is a little faster.", 8, 16384, 8, advanced=True)
     network: str = _choice("compact", "Feature network", "compact is ours and ships with the program; vgg19 is the published one (548 MB, downloaded once).", NETWORKS)
 
     def __post_init__(self) -> None:
         for setting in all_settings():
             _check(setting, getattr(self, setting.name))
+        if self.noise_low > self.noise_high:
+            raise InputError(f"noise from is {self.noise_low}, above noise to, {self.noise_high}: give the darker value first")
         if not (self.content_weight or self.style_weight):
             raise InputError("content weight and style weight are both 0: at least one must be larger, or nothing is left to do")
 
@@ -77,10 +100,15 @@ def all_settings() -> Iterator[Setting]:
     for f in fields(TransferSettings):
         m = f.metadata
         yield Setting(f.name, f.default, m["label"], m["help"], m.get("minimum"), m.get("maximum"), m.get("step"),
-                      m.get("choices"), m["advanced"])
+                      m.get("choices"), m.get("several", False), m["advanced"])
 
 
 def _check(setting: Setting, value: Any) -> None:
+    if setting.several:
+        parts = value.split(",") if isinstance(value, str) else []
+        if not parts or len(set(parts)) < len(parts) or set(parts) - set(setting.choices):
+            raise InputError(f"{setting.label.lower()} is {value!r}: give some of {', '.join(setting.choices)}, each once, with commas and no spaces between them")
+        return
     if setting.choices is not None:
         if value not in setting.choices:
             raise InputError(f"{setting.label.lower()} is {value!r}: choose one of {', '.join(setting.choices)}")

@@ -56,3 +56,29 @@ PALETTE = np.array([c.colour for c in CLASSES], dtype=np.uint8)  # (19, 3) RGB
 MIRROR = np.array([INDEX[c.mirror] for c in CLASSES], dtype=np.uint8)  # (19,) class after a horizontal flip
 GUIDES = tuple(dict.fromkeys(c.guide for c in CLASSES))  # the guide channels, in order
 GUIDE_OF = np.array([GUIDES.index(c.guide) for c in CLASSES], dtype=np.uint8)  # (19,) guide channel of a class
+
+KIN = {  # guide channels that are alike, and how much: a part finds its nearest kin where the other picture lacks it
+    ("hat", "hair"): 0.5, ("hat", "cloth"): 0.3, ("brow", "hair"): 0.4, ("u_lip", "l_lip"): 0.5, ("mouth", "u_lip"): 0.3, ("mouth", "l_lip"): 0.3,
+    ("eye_glasses", "eye"): 0.4, ("eye_glasses", "skin"): 0.2, ("nose", "skin"): 0.4, ("ear", "skin"): 0.4, ("neck", "skin"): 0.5,
+    ("cloth", "background"): 0.2, ("cloth", "neck"): 0.2}
+
+
+def affinities(kinship: float = 1.0) -> np.ndarray:
+    """How alike two guide channels are, (guides,guides): 1 on the diagonal, `kinship` in [0,1] times KIN beside it; positive definite."""
+    alike = np.eye(len(GUIDES))
+    for (a, b), value in KIN.items():
+        i, j = GUIDES.index(a), GUIDES.index(b)
+        alike[i, j] = alike[j, i] = kinship * value
+    return alike
+
+
+def class_vectors(kinship: float = 1.0) -> np.ndarray:
+    """A unit vector for each guide channel, (guides,guides): its inner products are the affinities (their symmetric square root)."""
+    values, vectors = np.linalg.eigh(affinities(kinship))
+    return (vectors * np.sqrt(values)) @ vectors.T
+
+
+def nearest_kin(guide: str, there: set[str]) -> str | None:
+    """Of the guide channels `there` the one most like `guide`; None where none is alike."""
+    best = max(there - {guide}, key=lambda other: affinities()[GUIDES.index(guide), GUIDES.index(other)], default=None)
+    return best if best is not None and affinities()[GUIDES.index(guide), GUIDES.index(best)] > 0 else None

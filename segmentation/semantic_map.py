@@ -1,8 +1,9 @@
 """A semantic map: for each pixel of a picture, its class. Read from and written to `photo_sem.png`."""
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -22,17 +23,29 @@ OWN_SHARE, OWN_DISTANCE = 5e-4, 48.0  # a hand-painted colour covers at least th
 
 @dataclass(frozen=True)
 class FaceFrame:
-    """Where a face is: its middle (x, y), between eyes and mouth, and its size, in pixels; size = 2.5 x eyes to mouth."""
+    """Where a face is, in pixels of its picture.
+
+    x, y: its middle, between eyes and mouth. size: 2.5 x eyes to mouth. tilt: radians, clockwise, 0 upright.
+    turn: where the nose lies beside the line from eyes to mouth, in face sizes: below 0 the face looks to the left of the
+    picture, above 0 to the right.
+    """
 
     x: float
     y: float
     size: float
+    tilt: float = 0.0
+    turn: float = 0.0
 
     def position(self, width: int, height: int) -> np.ndarray:
-        """Place in the face of each pixel, (2,H,W) float32: x and y from the middle in face sizes, held within +-2."""
-        x = (np.arange(width, dtype=np.float32) + 0.5 - self.x) / self.size
-        y = (np.arange(height, dtype=np.float32) + 0.5 - self.y) / self.size
-        return np.stack(np.broadcast_arrays(x[None, :], y[:, None])).clip(-2, 2)
+        """Place in the face of each pixel, (2,H,W) float32: along the face's own axes from its middle, in face sizes, held within +-2."""
+        x = ((np.arange(width, dtype=np.float32) + 0.5 - self.x) / self.size)[None, :]
+        y = ((np.arange(height, dtype=np.float32) + 0.5 - self.y) / self.size)[:, None]
+        c, s = math.cos(self.tilt), math.sin(self.tilt)
+        return np.stack((x * c + y * s, y * c - x * s)).astype(np.float32).clip(-2, 2)
+
+    def scaled(self, factor: float) -> FaceFrame:
+        """The same face in the picture at `factor` of its size."""
+        return replace(self, x=self.x * factor, y=self.y * factor, size=self.size * factor)
 
 
 @dataclass(frozen=True)
@@ -78,28 +91,37 @@ class SemanticMap:
         return np.bincount(self.labels.ravel(), minlength=count) / self.labels.size
 
     def frame(self) -> FaceFrame | None:
-        """Where the face is: from eyes and mouth, else from the skin's extent; None without a face."""
+        """Where the face is: from eyes, nose and mouth, else from the skin's extent; None without a face."""
         if not self.is_face:
             return None
-        eyes = [c for c in (self._middle("l_eye"), self._middle("r_eye")) if c is not None] or \
-               [c for c in (self._middle("eye_glasses"), self._middle("l_brow"), self._middle("r_brow")) if c is not None]
-        mouth = self._middle("mouth", "u_lip", "l_lip")
+        left, right = (self._first(f"{side}_eye", f"{side}_brow") for side in "lr")
+        eyes = [e for e in (left, right) if e is not None] or [g for g in (self._middle("eye_glasses"),) if g is not None]
+        mouth, nose = self._middle("mouth", "u_lip", "l_lip"), self._middle("nose")
         if eyes and mouth is not None:
             eye = np.mean(eyes, 0)
-            size = 2.5 * float(np.hypot(*(mouth - eye)))
+            down = mouth - eye
+            size = 2.5 * float(np.hypot(*down))
             if size >= 8:
+                tilt = math.atan2(-down[0], down[1])
+                if left is not None and right is not None and np.hypot(*(left - right)) > 0.15 * size:
+                    tilt = math.atan2(*(left - right)[::-1])  # of the line through the eyes: the mouth of a turned head lies aside
                 middle = (eye + mouth) / 2
-                return FaceFrame(float(middle[0]), float(middle[1]), size)
+                beside = 0.0 if nose is None else ((nose - middle)[0] * math.cos(tilt) + (nose - middle)[1] * math.sin(tilt)) / size
+                return FaceFrame(float(middle[0]), float(middle[1]), size, tilt, float(beside))
         skin = np.argwhere(np.isin(self.labels, [INDEX["skin"], INDEX["nose"]]))
         if len(skin) < 0.002 * self.labels.size:
             return None
         (top, left), (bottom, right) = np.percentile(skin, (2, 98), axis=0)
         return FaceFrame(float(left + right) / 2, float(top + bottom) / 2, max(8.0, float(bottom - top)))
 
+    def _first(self, *names: str) -> np.ndarray | None:
+        """The middle of the first of these classes that is there."""
+        return next((m for m in map(self._middle, names) if m is not None), None)
+
     def _middle(self, *names: str) -> np.ndarray | None:
         """(x, y) of the pixels of these classes, None if there are hardly any."""
         places = np.argwhere(np.isin(self.labels, [INDEX[n] for n in names]))
-        return places.mean(0)[::-1] if len(places) >= 4 else None
+        return places.mean(0)[::-1] + 0.5 if len(places) >= 4 else None
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a palette PNG: pixel value = label, colours as in `rgb()`."""

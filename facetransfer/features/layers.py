@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-CONVS = (2, 2, 4, 2)  # convolutions in each block, as far as conv4_2
-LAYERS = tuple(f"{block + 1}_{i + 1}" for block, count in enumerate(CONVS) for i in range(count))
+from facetransfer.settings import LAYERS
 
 
 def stride_of(layer: str) -> int:

@@ -14,7 +14,6 @@ from facetransfer.weights import load_weights
 from segmentation.classes import INDEX, MIRROR
 from segmentation.parsers import Parse
 from segmentation.parsers.compact_network import STRIDE, CompactParserNetwork
-from segmentation.semantic_map import SemanticMap
 
 LARGEST_SIDE = 1536  # pixels; a larger picture is parsed at this size, or 19 probabilities for each of its pixels would fill the memory
 COARSE_SIDE = 256  # pixels of the longest side in the first look
@@ -36,23 +35,21 @@ class CompactParser:
     def __call__(self, picture: Image.Image) -> Parse:
         if max(picture.size) > LARGEST_SIDE:
             found = self(picture.resize([max(1, round(n * LARGEST_SIDE / max(picture.size))) for n in picture.size], Image.Resampling.BOX))
-            return Parse(found.semantic.resized(picture.size), cv2.resize(found.confidence, picture.size))
-        rgb = np.asarray(picture.convert("RGB"))
+            return Parse(found.semantic.resized(picture.size), cv2.resize(found.confidence, picture.size), found.probabilities)
+        rgb = np.array(picture.convert("RGB"))
         height, width = rgb.shape[:2]
         scale = COARSE_SIDE / max(height, width)
         coarse = self._probabilities(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
         face = largest_face(coarse.argmax(0).numpy(), coarse[FACE].sum(0).numpy())
         whole = F.interpolate(coarse[None], size=(height, width), mode="bilinear", align_corners=False)[0]
         if face is None:
-            confidence, labels = whole.max(0)
-            return Parse(SemanticMap(labels.byte().numpy()), confidence.numpy())
+            return Parse.of(whole.numpy())
         middle_x, middle_y, length = (v / scale for v in face)
         for margin, sizes in LOOKS:
             side = min(margin * length, float(max(width, height)))
             x, y = (float(np.clip(m - side / 2, min(0, n - side), max(0, n - side))) for m, n in ((middle_x, width), (middle_y, height)))
             self._look_again(whole, rgb, x, y, side, sizes)
-        confidence, labels = whole.max(0)
-        return Parse(SemanticMap(labels.byte().numpy()), confidence.numpy())
+        return Parse.of(whole.numpy())
 
     def _look_again(self, whole: Tensor, rgb: np.ndarray, x: float, y: float, side: float, sizes: tuple[int, ...]) -> None:
         """Puts what the square at (x, y) shows into the probabilities of the whole picture, faded in at its rim."""

@@ -1,0 +1,265 @@
+"""A job: two pictures with their maps, made ready; the work; and what is done with the result. Both doors go through here.
+
+Like the doors, this file knows the core and the maps.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Iterator
+
+import numpy as np
+import torch
+from PIL import Image
+
+from facetransfer import quality
+from facetransfer.engine import Step, transfer_steps
+from facetransfer.errors import InputError
+from facetransfer.guides import Guide
+from facetransfer.images import fit, to_image, to_tensor
+from facetransfer.phases import phases_that_fit
+from facetransfer.placement import back_into, into_picture
+from facetransfer.recipe import Recipe, fingerprint, versions
+from facetransfer.settings import TransferSettings
+from segmentation.alignment import Alignment, align, similarity
+from segmentation.classes import CLASSES, INDEX, MIRROR, NAMES
+from segmentation.guidance import guides_of, substitutes
+from segmentation.parsers import Parse, Parser
+from segmentation.semantic_map import FaceFrame, SemanticMap
+
+PLACES = ("alone", "style", "content")  # where the result goes: as it is, into the style picture, back into the full-size content photo
+AROUND = 3.0  # side of what is worked on, in face sizes, when the result goes back into the content photo
+FACE_PARTS = [INDEX[n] for n in ("skin", "nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")]
+REGIONS: dict[str, dict[str, float]] = {
+    "Everything": {},
+    "Keep the background": {"background": 0.0},
+    "Keep the eyes": {"l_eye": 0.0, "r_eye": 0.0},
+    "Only the face": {c.name: 0.0 for c in CLASSES if c.index not in FACE_PARTS},
+    "Only the skin": {c.name: 0.0 for c in CLASSES if c.name not in ("skin", "nose", "neck", "l_ear", "r_ear")},
+}
+"""Named strengths by class; classes not named have 1."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """A picture and what is known of it: its map (of any size), the parser's probabilities, where the face is (in the picture's pixels)."""
+
+    picture: Image.Image
+    semantic: SemanticMap | None = None
+    probabilities: np.ndarray | None = None
+    frame: FaceFrame | None = None
+
+    @classmethod
+    def of(cls, picture: Image.Image, semantic: SemanticMap | None = None, parse: Parser | Parse | None = None) -> Face:
+        """With the map given, or the parser's. A map in colours of its own does not say where the face is: the parser does.
+
+        `parse` may be what the parser said already. Raises InputError when the map has another shape than the picture.
+        """
+        found = None
+        if parse is not None and (semantic is None or not semantic.is_face or isinstance(parse, Parse)):
+            found = parse if isinstance(parse, Parse) else parse(picture)
+        if semantic is None:
+            semantic = found and found.semantic
+        if semantic is None:
+            return cls(picture)
+        check_shape(semantic, picture)
+        known = semantic if semantic.is_face else found and found.semantic
+        frame = known.frame() if known is not None else None
+        if frame:
+            frame = frame.scaled(picture.width / known.size[0])
+        return cls(picture, semantic, found and found.probabilities, frame)
+
+    def cut(self, box: tuple[int, int, int, int]) -> Face:
+        """The part (left, top, right, bottom) of the picture. The map must have the picture's size."""
+        left, top, right, bottom = box
+        labels = np.ascontiguousarray(self.semantic.labels[top:bottom, left:right])
+        frame = self.frame and replace(self.frame, x=self.frame.x - left, y=self.frame.y - top)
+        return Face(self.picture.crop(box), SemanticMap(labels, self.semantic.colours), None, frame)
+
+    def fitted(self, longest: int) -> Face:
+        """With the picture's and the map's longest side at `longest` pixels."""
+        picture = fit(self.picture, longest)
+        return Face(picture, self.semantic and self.semantic.resized(picture.size), self.probabilities,
+                    self.frame and self.frame.scaled(picture.width / self.picture.width))
+
+
+def check_shape(semantic: SemanticMap, picture: Image.Image, name: str = "a picture") -> None:
+    """InputError where the map has not the picture's shape; another size is fine."""
+    if abs(semantic.size[0] / semantic.size[1] - picture.width / picture.height) > 0.02 * picture.width / picture.height + 1 / picture.height:
+        raise InputError(f"the map of {name} is {semantic.size[0]}x{semantic.size[1]}, which is another shape than the picture's "
+                         f"{picture.width}x{picture.height}: give a map of the same shape")
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a run needs, read and checked. Pictures here have the working size."""
+
+    content: Face | None
+    style: Face
+    guides: tuple[Guide, Guide] | None
+    settings: TransferSettings
+    recipe: Recipe
+    strength: torch.Tensor | None = None
+    start: torch.Tensor | None = None
+    place: str = "alone"
+    whole: tuple[Face | None, Face | None] = (None, None)  # content and style as they came
+    box: tuple[int, int, int, int] | None = None  # of the whole content that is worked on
+    alignment: Alignment | None = None
+    notes: list[str] = field(default_factory=list)  # what a person should know before the run
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the result."""
+        if self.content:
+            return self.content.picture.size
+        return tuple(self.guides[0].classes.shape[:0:-1]) if self.guides else (self.settings.size,) * 2
+
+    def steps(self, device: str = "cpu", **changed: Any) -> Iterator[Step]:
+        """The work, see `transfer_steps`; `changed` are settings to change."""
+        content = to_tensor(self.content.picture) if self.content else None
+        return transfer_steps(content, to_tensor(self.style.picture), self.guides, replace(self.settings, **changed),
+                              start=self.start, strength=self.strength, device=device)
+
+    def placed(self, picture: Image.Image) -> Image.Image:
+        """The result where it goes."""
+        if self.place == "content":
+            return back_into(self.whole[0].picture, picture, self.box) if self.box else picture
+        if self.place == "style":
+            style = self.whole[1]
+            matrix = similarity(self.content.frame, style.frame, bool(self.alignment and self.alignment.mirrored))
+            parts = [np.isin(m.labels, FACE_PARTS) for m in (self.content.semantic, style.semantic.resized(style.picture.size))]
+            return into_picture(style.picture, picture, matrix, *parts)
+        return picture
+
+    def report(self, picture: Image.Image, leak: float | None, parse: Parser | None = None) -> dict[str, Any]:
+        """The numbers that say how good the result is, see `facetransfer.quality`; layout_iou needs a parser."""
+        maps = self.content.semantic if self.content else None, self.style.semantic
+        guided = all(maps) and self.guides is not None
+        classes = [torch.from_numpy(m.labels.astype(np.int64)) for m in maps] if guided else [None, None]
+        result, style = to_tensor(picture), to_tensor(self.style.picture)
+        layout = None
+        if parse is not None and maps[0] is not None and maps[0].is_face:
+            layout = quality.layout_iou(parse(picture).semantic.labels, maps[0].labels, len(CLASSES))
+        return {"leak": leak, "layout_iou": layout, "style_distance": quality.style_distance(result, style, *classes),
+                "sharpness": quality.sharpness(result, style), "substitutes": substitutes(*maps) if guided else {}}
+
+
+def prepare(content: Face | None, style: Face, settings: TransferSettings, *, place: str = "alone", strengths: dict[str, float] | None = None,
+            region: np.ndarray | None = None, start: Image.Image | None = None, options: dict[str, Any] | None = None) -> Job:
+    """Makes a job ready.
+
+    Args:
+        content: None with a style alone (its texture is made). A content whose picture is None has a map alone ("doodle").
+        place: one of PLACES.
+        strengths: by class name, 0 to 2, how much of the style a class takes; 1 where not named.
+        region: (H,W) bool of the content's shape, where to work; None for everywhere. Elsewhere the start stays, or the content.
+        options: of the door, for the recipe.
+    Raises InputError where these do not go together.
+    """
+    if place not in PLACES:
+        raise InputError(f"the place is {place!r}: choose one of {', '.join(PLACES)}")
+    strengths = checked(strengths or {})
+    inputs = {name: fingerprint(pixels) for name, pixels in (
+        ("content", content and content.picture and np.asarray(content.picture)), ("style", np.asarray(style.picture)),
+        ("content map", content and content.semantic and content.semantic.labels), ("style map", style.semantic and style.semantic.labels),
+        ("start", start and np.asarray(start)), ("region", region)) if pixels is not None}
+    recipe = Recipe(settings, inputs, options or {}, versions())
+    whole, box, notes = (content, style), None, []
+    if content is not None and content.picture is None:
+        return _doodle(content, style, settings, recipe)
+    if content is None:
+        return Job(None, style.fitted(settings.size), None, settings, recipe, start=start and to_tensor(start))
+    if place != "alone" and not (content.frame and (style.frame or place == "content")):
+        raise InputError(f"the result can only be placed into the {place} picture where a face is known in {'it' if place == 'content' else 'both'}: paint the map, or leave the place out")
+    if place == "content" and (box := face_box(content)):
+        content = replace(content, semantic=content.semantic.resized(content.picture.size)).cut(box)
+    content = content.fitted(settings.size)
+    alignment, small_style = None, style.fitted(settings.size)
+    if settings.align == "on" and content.frame and style.frame:
+        alignment = align(content.frame, style.frame, content.picture.size, style.picture.size)
+        small_style = aligned(style, alignment)
+        if alignment.mirrored:
+            notes.append("the faces look to opposite sides: the style is mirrored")
+    guides = None
+    if content.semantic and small_style.semantic:
+        guides = guides_of(content.semantic, small_style.semantic, (content.frame, small_style.frame),
+                           (content.probabilities, small_style.probabilities), settings)
+        for part, kin in substitutes(content.semantic, small_style.semantic).items():
+            notes.append(f"the style has no {part.replace('_', ' ')}: " + (f"{kin.replace('_', ' ')} stands in" if kin else "whatever is nearest stands in"))
+    fitting = phases_that_fit(settings.phases, content.picture.size, small_style.picture.size)
+    if fitting < settings.phases:
+        notes.append(f"{settings.phases} phases are more than pictures of this size allow: {fitting} are used")
+    strength = None
+    if strengths or region is not None:
+        strength = strength_of(content, strengths, region)
+    return Job(content, small_style, guides, settings, recipe, strength, start and to_tensor(start), place, whole, box, alignment, notes)
+
+
+def _doodle(content: Face, style: Face, settings: TransferSettings, recipe: Recipe) -> Job:
+    """A map without a photo: the map says what goes where."""
+    if style.semantic is None:
+        raise InputError("a map without a content photo needs a map of the style picture too: give one, or let the parser make it")
+    longest = settings.size or max(content.semantic.size)
+    scale = longest / max(content.semantic.size)
+    semantic = content.semantic.resized(tuple(max(32, round(n * scale)) for n in content.semantic.size))
+    small = style.fitted(settings.size)
+    guides = guides_of(semantic, small.semantic, (semantic.frame(), small.frame), settings=settings)
+    return Job(None, small, guides, settings, recipe)
+
+
+def aligned(style: Face, alignment: Alignment) -> Face:
+    """The style picture, its map and its probabilities aligned."""
+    width = style.picture.width
+    frame = style.frame
+    x, y = alignment.matrix @ (frame.x, frame.y, 1.0)
+    flip = -1 if alignment.mirrored else 1
+    tilt = flip * frame.tilt + float(np.arctan2(alignment.matrix[1, 0], alignment.matrix[0, 0])) - (np.pi if alignment.mirrored else 0.0)
+    tilt = float((tilt + np.pi) % (2 * np.pi) - np.pi)
+    probabilities = None
+    if style.probabilities is not None:
+        probabilities = alignment.probabilities(style.probabilities, width, MIRROR)
+    return Face(alignment.picture(style.picture), alignment.map(style.semantic, width), probabilities,
+                FaceFrame(float(x), float(y), frame.size * alignment.scale, tilt, flip * frame.turn))
+
+
+def face_box(face: Face) -> tuple[int, int, int, int] | None:
+    """The square around the face that is worked on, cut at the picture's rim; None where that is nearly the whole picture."""
+    width, height = face.picture.size
+    half = AROUND * face.frame.size / 2
+    box = (max(0, round(face.frame.x - half)), max(0, round(face.frame.y - half)),
+           min(width, round(face.frame.x + half)), min(height, round(face.frame.y + half)))
+    return box if (box[2] - box[0]) * (box[3] - box[1]) < 0.8 * width * height else None
+
+
+def checked(strengths: dict[str, float]) -> dict[str, float]:
+    """The strengths that differ from 1. Raises InputError for an unknown class or a value outside 0 to 2."""
+    for name, value in strengths.items():
+        if name not in INDEX:
+            raise InputError(f"no class is called {name!r}: choose from {', '.join(NAMES)}")
+        if not isinstance(value, (int, float)) or not 0 <= value <= 2:
+            raise InputError(f"the strength of {name} is {value}: give a number from 0 (keep the photo) to 2")
+    return {n: float(v) for n, v in strengths.items() if v != 1}
+
+
+def strength_of(content: Face, strengths: dict[str, float], region: np.ndarray | None) -> torch.Tensor:
+    """How much of the style each place takes, (H,W) in [0,2], of the content's size."""
+    width, height = content.picture.size
+    strength = torch.ones(height, width)
+    if strengths:
+        if not (content.semantic and content.semantic.is_face):
+            raise InputError("strengths by class need a map in the colours of the classes: let the parser make it, or paint it in them")
+        table = torch.ones(len(CLASSES))
+        for name, value in strengths.items():
+            table[INDEX[name]] = value
+        strength = table[torch.from_numpy(content.semantic.labels.astype(np.int64))]
+    if region is not None:
+        where = np.asarray(Image.fromarray(region.astype(np.uint8) * 255).resize((width, height), Image.Resampling.NEAREST)) > 127
+        if not where.any():
+            raise InputError("the region to work on is empty: mark where the picture shall change")
+        strength = strength * torch.from_numpy(where)
+    return strength
+
+
+def result_picture(step: Step, size: tuple[int, int]) -> Image.Image:
+    """A step's picture at the size of the result."""
+    picture = to_image(step.picture)
+    return picture if picture.size == size else picture.resize(size, Image.Resampling.BICUBIC)

@@ -1,0 +1,91 @@
+"""Brings the style's face to the size, tilt and direction of the content's: windows have one size, so faces must too."""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from facetransfer.images import MIN_SIDE
+from segmentation.semantic_map import FaceFrame, SemanticMap
+
+LARGEST = 2.0  # times that a style picture is enlarged at most: more only blurs
+UPRIGHT = math.radians(4)  # difference in tilt that is left alone: turning a picture costs sharpness
+TURNED = 0.05  # face sizes that the noses must lie beside the middle, to opposite sides, before the style is mirrored
+AROUND = 1.25  # side of what is kept of the style around its face, in sides of the content
+
+
+def similarity(source: FaceFrame, target: FaceFrame, mirrored: bool = False) -> np.ndarray:
+    """The (2,3) matrix that takes places (x, y) of one face to the same places of the other; x flipped first where mirrored."""
+    scale = target.size / source.size
+    flip = -1.0 if mirrored else 1.0
+    tilt = target.tilt - flip * source.tilt
+    c, s = scale * math.cos(tilt), scale * math.sin(tilt)
+    matrix = np.array([[c * flip, -s, 0.0], [s * flip, c, 0.0]])
+    matrix[:, 2] = (target.x, target.y) - matrix[:, :2] @ (source.x, source.y)
+    return matrix
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """matrix (2,3): places of the style picture, in pixels of the original, to places of the aligned one. size: its (width, height)."""
+
+    matrix: np.ndarray
+    size: tuple[int, int]
+    mirrored: bool
+
+    @property
+    def scale(self) -> float:
+        """How much larger the style becomes."""
+        return float(np.hypot(*self.matrix[:, 0]))
+
+    def picture(self, picture: Image.Image) -> Image.Image:
+        """The style picture aligned; what lies beside it is mirrored in."""
+        pixels, factor = np.asarray(picture), 1.0
+        if self.scale < 1:  # averaged first, so that nothing aliases
+            smaller = [max(1, round(n * self.scale)) for n in picture.size]
+            factor = smaller[0] / picture.width
+            pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
+        return Image.fromarray(self._warped(pixels, factor, cv2.INTER_CUBIC if self.scale >= 1 else cv2.INTER_LINEAR))
+
+    def map(self, semantic: SemanticMap, width: int) -> SemanticMap:
+        """A map of the style picture aligned; `width` is that of the original picture, whatever the map's."""
+        if self.mirrored:  # the warp flips the picture; left and right are swapped here
+            semantic = SemanticMap(semantic.mirrored().labels[:, ::-1], semantic.colours)
+        return SemanticMap(self._warped(semantic.labels, semantic.size[0] / width, cv2.INTER_NEAREST), semantic.colours)
+
+    def probabilities(self, probabilities: np.ndarray, width: int, mirror: np.ndarray) -> np.ndarray:
+        """Class probabilities (K,h,w) aligned, float32; `mirror` (K,) says which class becomes which in a mirror."""
+        if self.mirrored:
+            probabilities = probabilities[mirror]
+        return np.stack([self._warped(p.astype(np.float32), p.shape[1] / width, cv2.INTER_LINEAR) for p in probabilities])
+
+    def _warped(self, pixels: np.ndarray, factor: float, interpolation: int) -> np.ndarray:
+        """Pixels of the picture at `factor` of its size, aligned."""
+        matrix = self.matrix.copy()
+        matrix[:, :2] /= factor
+        matrix[:, 2] += matrix[:, :2].sum(1) * 0.5 - 0.5  # places are counted from the picture's corner, OpenCV's from the first pixel's middle
+        return cv2.warpAffine(pixels, matrix, self.size, flags=interpolation, borderMode=cv2.BORDER_REFLECT)
+
+
+def align(content: FaceFrame, style: FaceFrame, content_size: tuple[int, int], style_size: tuple[int, int]) -> Alignment:
+    """The alignment of a style picture (width, height) to a content picture; each frame in pixels of its own picture."""
+    mirrored = content.turn * style.turn < 0 and min(abs(content.turn), abs(style.turn)) > TURNED
+    tilt = content.tilt
+    if abs(content.tilt - (-style.tilt if mirrored else style.tilt)) < UPRIGHT:
+        tilt = -style.tilt if mirrored else style.tilt
+    smallest = MIN_SIDE / min(style_size)  # a style must keep a window at its coarsest
+    scale = min(max(content.size / style.size, smallest), max(LARGEST, smallest))
+    target = FaceFrame(content.x, content.y, style.size * scale, tilt)
+    matrix = similarity(style, target, mirrored)
+    corners = np.array([[0, 0, 1], [style_size[0], 0, 1], [0, style_size[1], 1], [*style_size, 1]], float) @ matrix.T
+    limit = np.array(content_size) * (AROUND - 1) / 2
+    low = np.maximum(np.floor(corners.min(0)), np.floor(-limit))
+    high = np.minimum(np.ceil(corners.max(0)), np.ceil(np.array(content_size) + limit))
+    short = np.maximum(MIN_SIDE - (high - low), 0)
+    low, high = low - np.floor(short / 2), high + np.ceil(short / 2)
+    matrix[:, 2] -= low
+    width, height = (int(n) for n in high - low)
+    return Alignment(matrix, (width, height), mirrored)
