@@ -31,6 +31,8 @@ class Step:
 
     phase, iteration: counted from 1, of `phases` and `iterations`. picture: (1,3,H,W) in [0,1], H and W those of the
     phase. losses: weighted, by name. leak: share of windows whose source is of another class, None without a guide.
+    sources: (2,h,w), for each window of the finest style layer the place (x, y) that it takes after, in shares of the
+    style picture's width and height; None for the method gatys.
     """
 
     phase: int
@@ -40,6 +42,7 @@ class Step:
     picture: Tensor
     losses: dict[str, float]
     leak: float | None
+    sources: Tensor | None = None
 
     @property
     def done(self) -> float:
@@ -125,6 +128,7 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
     colour: StyleLoss | None = None
     values: dict[str, float] = {}
     leak: float | None = None
+    sources: Tensor | None = None
     optimiser = torch.optim.LBFGS([pixels], lr=1.0, max_iter=1, history_size=MEMORY, tolerance_grad=0, tolerance_change=0)
     names = list(phase.style_layers)
     stride = stride_of(names[-1])
@@ -155,11 +159,11 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
                       for n, layer in phase.style_layers.items()}
             last = names[-1]
             colour = StyleLoss(matching.votes(matches[last], phase.style_cells, asked.get(last))[0], phase.style_cells.square().mean(), grids[last])
-            leak = _leak(phase, matches)
+            leak, sources = _leak(phase, matches), matching.sources(matches[last])
         optimiser.step(evaluate)
         with torch.no_grad():
             pixels.clamp_(0, 1)
-        yield Step(*place, iteration + 1, settings.iterations, pixels.detach().clone(), dict(values), leak)
+        yield Step(*place, iteration + 1, settings.iterations, pixels.detach().clone(), dict(values), leak, sources)
 
 
 @torch.no_grad()

@@ -175,6 +175,13 @@ def enlarged_matches(matches: Matches, result_grid: tuple[int, int], style_grid:
     return Matches(rows, columns, torch.full(rows.shape, -torch.inf, device=rows.device), tuple(style_grid), copies)
 
 
+def sources(matches: Matches) -> Tensor:
+    """Where each window's match lies in the style picture, (2,h-2,w-2): x and y of its middle, in shares of width and height."""
+    height = (matches.grid[0] + 1) // matches.copies - 1
+    rows = matches.rows % (height + 1)
+    return torch.stack(((matches.columns + WINDOW / 2) / matches.grid[1], (rows + WINDOW / 2) / height))
+
+
 def overused(matches: Matches, variety: float) -> Tensor:
     """What each style window loses, (H-2,W-2): `variety` times the best score it got in the matches before (neural-doodle's variety)."""
     H, W = matches.grid

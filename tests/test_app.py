@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterator
 
@@ -22,6 +23,8 @@ from facetransfer.errors import InputError
 from facetransfer.images import open_picture
 from facetransfer.settings import TransferSettings, all_settings
 from segmentation.classes import CLASSES, INDEX
+from segmentation.parsers import Parse
+from segmentation.semantic_map import SemanticMap
 from ui import handlers
 from ui.map_editor import corrected, editor_value, overlay
 from ui.pictures import exact_map, example_pairs, legend
@@ -30,12 +33,20 @@ ROOT = Path(__file__).resolve().parent.parent
 SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder to keep what the browser showed
 
 
+PLACE = next(iter(handlers.PLACE_LABELS))
+
+
 def values(**changed: object) -> list[object]:
-    return [changed.get(s.name, s.default) for s in all_settings()]
+    """The place, the strengths of the classes, the settings, as the page gives them."""
+    return [changed.pop("place", PLACE), *changed.pop("strengths", [1.0] * len(CLASSES)), *handlers.shown(replace(TransferSettings(), **changed))]
+
+
+def known(pair: tuple) -> Parse:
+    return Parse(pair[1], np.ones(pair[1].labels.shape, np.float32))
 
 
 def test_presets_come_in_the_order_of_the_settings() -> None:
-    assert handlers.preset("Balanced") == [getattr(TransferSettings(), s.name) for s in all_settings()]
+    assert handlers.settings_of(handlers.preset("Balanced")) == TransferSettings()
     assert handlers.preset("Preview")[[s.name for s in all_settings()].index("size")] == 256
 
 
@@ -45,13 +56,13 @@ def test_what_cannot_be_used_becomes_a_toast(tmp_path: Path, face, content: str 
     Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
     face[0].save(tmp_path / "face.png")
     with pytest.raises(gr.Error, match=words):
-        list(handlers.run(content and str(tmp_path / content), str(tmp_path / "face.png"), None, None, None, None, *values(size=0)))
+        list(handlers.run(None, None, None, False, content and str(tmp_path / content), str(tmp_path / "face.png"), None, None, None, None, *values(size=0)))
 
 
 def test_a_fault_of_ours_is_said_plainly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, face) -> None:
     def broken(*args):
         raise RuntimeError("secret path")
-    monkeypatch.setattr(handlers, "make_map", broken)
+    monkeypatch.setattr(handlers, "known_of", broken)
     face[0].save(tmp_path / "face.png")
     with pytest.raises(gr.Error) as error:
         list(handlers.parse(str(tmp_path / "face.png"), "content"))
@@ -62,34 +73,85 @@ def test_a_run_shows_pictures_and_ends_with_a_file(tmp_path: Path, face, green_f
     monkeypatch.setattr(handlers, "SHOW_EVERY", 0.0)
     for name, (picture, _) in (("a", face), ("b", green_face)):
         picture.save(tmp_path / f"{name}.png")
-    shown = list(handlers.run(str(tmp_path / "a.png"), str(tmp_path / "b.png"), face[1], green_face[1], None, None,
-                              *values(size=96, phases=2, iterations=2, network="seeded")))
-    pictures, words, files = zip(*shown)
-    assert len(shown) == 6 and {p.size for p in pictures} == {(96, 96)} and "Phase 2 of 2" in words[-2] and words[-1].startswith("Done in")
-    assert open_picture(files[-1]["value"]).size == (96, 96)
-    assert np.array_equal(np.asarray(open_picture(files[-1]["value"])), np.asarray(pictures[-1]))
+    inputs = [str(tmp_path / "a.png"), str(tmp_path / "b.png"), known(face), known(green_face), None, None]
+    settings = dict(size=96, phases=2, iterations=2, network="seeded")
+    shown = list(handlers.run([], None, None, True, *inputs, *values(**settings)))
+    pictures, words, files, _, numbers, last, _, gallery = zip(*shown)
+    assert len(shown) == 7 and {p.size for p in pictures} == {(96, 96)} and "Phase 2 of 2" in words[-3] and words[-1].startswith("Done in")
+    with zipfile.ZipFile(files[-1]["value"]) as archive:
+        assert set(archive.namelist()) == {"face-transfer.png", "recipe.json", "command.txt", "report.json", "content_sem.png", "style_sem.png", "run.webp"}
+        assert np.array_equal(np.asarray(Image.open(archive.open("face-transfer.png"))), np.asarray(pictures[-1]))
+        assert np.array_equal(np.asarray(Image.open(archive.open("content_sem.png"))), face[1].labels)
+    assert "of the patches come from the same part" in numbers[-1] and len(gallery[-1]) == 1
+    restored = next(handlers.restore(gallery[-1][0][0]))
+    assert handlers.settings_of(restored[1 + len(CLASSES):]) == replace(TransferSettings(), **settings) and restored[0] == PLACE
+
+    # A repainted part is worked on, from the result; the rest stays as it is.
+    repainted = Parse(SemanticMap(face[1].labels.copy()), np.ones((128, 128), np.float32))
+    repainted.semantic.labels[100:120, 4:24] = INDEX["hat"]
+    inputs[2] = repainted
+    again = list(handlers.run(gallery[-1], last[-1], pictures[-1], False, *inputs, *values(**settings)))[-1]
+    moved = (np.asarray(again[0]) != np.asarray(pictures[-1])).any(2)
+    assert moved[75:90, 3:18].any() and not moved[:60].any() and len(again[-1]) == 2
+
+
+def test_a_click_shows_where_a_patch_came_from() -> None:
+    sources = np.zeros((2, 4, 4), np.float32)
+    sources[:, 3, 0] = 0.75, 0.25
+    last = handlers.LastRun(np.zeros((4, 4), np.uint8), Image.new("RGB", (200, 100), (90, 90, 90)), sources)
+    event = type("Event", (), {"index": (2, 63)})()
+    shown = np.asarray(handlers.where_from(last, Image.new("RGB", (64, 64)), event)["value"]).astype(int)
+    ys, xs = np.nonzero((shown != 90).any(2))
+    assert xs.mean() == pytest.approx(150, abs=2) and ys.mean() == pytest.approx(25, abs=2)
+
+
+def test_advice_names_what_is_missing_and_unsettles_nobody(face, green_face) -> None:
+    key, told = handlers.show_advice(None, None, known(face), known(green_face), *values()[1 + len(CLASSES):])
+    assert "Both maps have what they need" in told and "Skin" in told
+    hatted = Parse(SemanticMap(np.where(np.arange(128)[:, None] < 25, np.uint8(INDEX["hat"]), face[1].labels)), np.ones((128, 128), np.float32))
+    assert "has no hat: hair stands in" in handlers.show_advice(None, None, hatted, known(green_face), *values()[1 + len(CLASSES):])[1]
+    nobody = Parse(SemanticMap(np.zeros((64, 64), np.uint8)), np.ones((64, 64), np.float32))
+    assert "No face is known in the style" in handlers.show_advice(None, None, known(face), nobody, *values()[1 + len(CLASSES):])[1]
+
+
+def test_unsure_places_are_hatched_and_strokes_stay(tmp_path: Path, face) -> None:
+    face[0].save(tmp_path / "face.png")
+    confidence = np.ones((128, 128), np.float32)
+    confidence[:, :40] = 0.3
+    drawing = editor_value(*face)
+    drawing["layers"][0][5:9, 5:9] = 255
+    value = next(handlers.show_unsure(str(tmp_path / "face.png"), Parse(face[1], confidence), drawing, True))
+    changed = (value["background"] != overlay(*face)).any(2)
+    assert changed[:, :38].mean() > 0.2 and not changed[:, 42:].any() and value["layers"][0][6, 6, 3] == 255
+
+
+def test_the_expected_time_grows_with_the_work() -> None:
+    def seconds(**changed: object) -> float:
+        from facetransfer.expected_time import expected_seconds
+        return expected_seconds(replace(TransferSettings(), **changed), (512, 512))
+    assert 0 < seconds(iterations=10) < seconds() < seconds(iterations=600) and "Expected time here: about" in handlers.time_text(None, *values()[1 + len(CLASSES):])
 
 
 def test_compare_shows_the_three_methods(tmp_path: Path, face, green_face) -> None:
     for name, (picture, _) in (("a", face), ("b", green_face)):
         picture.save(tmp_path / f"{name}.png")
-    shown = list(handlers.compare(str(tmp_path / "a.png"), str(tmp_path / "b.png"), face[1], green_face[1], None, None,
+    shown = list(handlers.compare(str(tmp_path / "a.png"), str(tmp_path / "b.png"), known(face), known(green_face), None, None,
                                   *values(size=64, phases=1, iterations=2, network="seeded")))
     pictures, names = zip(*shown[-1][0])
     assert len(set(names)) == 3 and names[-1].startswith("Patches from the same part")
     assert len({p.tobytes() for p in pictures}) == 3 and {p.size for p in pictures} == {(64, 64)}
 
 
-def test_results_past_their_time_are_removed_and_others_left(tmp_path: Path, face, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_past_their_time_are_removed_and_others_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    first = Path(handlers.result_file(face[0]))
+    first = handlers.result_folder()
     (tmp_path / "not-ours").mkdir()
-    second = Path(handlers.result_file(face[0]))
+    second = handlers.result_folder()
     assert first.exists() and second.exists() and first != second
-    for folder in (first.parent, tmp_path / "not-ours"):
+    for folder in (first, tmp_path / "not-ours"):
         os.utime(folder, (0, 0))
-    handlers.result_file(face[0])
-    assert not first.parent.exists() and second.exists() and (tmp_path / "not-ours").exists()
+    handlers.result_folder()
+    assert not first.exists() and second.exists() and (tmp_path / "not-ours").exists()
 
 
 def test_the_map_lies_over_its_picture_and_its_classes_are_named(face) -> None:
@@ -210,8 +272,9 @@ def test_two_pictures_maps_and_a_result(page, tmp_path: Path, face, green_face) 
     keep(page, "3-result")
     with page.expect_download() as download:
         page.click("#download")
-    result = open_picture(download.value.path())
-    assert result.size == (256, 256)
+    with zipfile.ZipFile(download.value.path()) as archive:
+        result = Image.open(archive.open("face-transfer.png")).convert("RGB")
+    assert result.size == (256, 256) and "same part of the face" in page.inner_text("#numbers")
     content = np.asarray(Image.open(tmp_path / "content.png")).astype(float)
     assert np.abs(np.asarray(result) - content).mean() > 10
 

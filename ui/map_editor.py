@@ -19,20 +19,30 @@ from segmentation.semantic_map import SemanticMap
 
 OPACITY = 0.55  # of the map over its picture
 STROKE = 0.85  # opacity of what is painted
+SURE, HATCH = 0.6, 6  # probability below which a place is hatched; pixels between two lines
 SHOWN_SIDE = 768  # longest side of a picture in the editor, pixels
 BRUSH = 12  # radius in pixels
 CLASS_LABELS = [c.label for c in CLASSES]
 
 
-def overlay(picture: Image.Image, semantic: SemanticMap) -> np.ndarray:
-    """The map half-transparent over its picture, (H,W,3) uint8, no side longer than SHOWN_SIDE."""
+def overlay(picture: Image.Image, semantic: SemanticMap, confidence: np.ndarray | None = None) -> np.ndarray:
+    """The map half-transparent over its picture, (H,W,3) uint8, no side longer than SHOWN_SIDE.
+
+    With a confidence (H,W) in [0,1] the places where it is low are hatched.
+    """
     small = fit(picture, SHOWN_SIDE) if max(picture.size) > SHOWN_SIDE else picture
-    return (np.asarray(small) * (1 - OPACITY) + semantic.resized(small.size).rgb() * OPACITY).astype(np.uint8)
+    over = (np.asarray(small) * (1 - OPACITY) + semantic.resized(small.size).rgb() * OPACITY).astype(np.uint8)
+    if confidence is not None:
+        unsure = cv2.resize(confidence, small.size, interpolation=cv2.INTER_LINEAR) < SURE
+        y, x = np.mgrid[:over.shape[0], :over.shape[1]]
+        over[unsure & ((x + y) % HATCH == 0)] = 255
+        over[unsure & ((x + y) % HATCH == 1)] = 0
+    return over
 
 
-def editor_value(picture: Image.Image, semantic: SemanticMap) -> dict[str, Any]:
+def editor_value(picture: Image.Image, semantic: SemanticMap, confidence: np.ndarray | None = None) -> dict[str, Any]:
     """What the editor shows: the overlay, and one clear layer, with which undo starts empty."""
-    background = overlay(picture, semantic)
+    background = overlay(picture, semantic, confidence)
     return {"background": background, "layers": [np.zeros((*background.shape[:2], 4), np.uint8)], "composite": None}
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from facetransfer.job import REGIONS
 from facetransfer.settings import PRESETS, Setting, all_settings
+from segmentation.classes import CLASSES
 from ui import handlers
 from ui.map_editor import CLASS_LABELS, map_editor
 from ui.pictures import example_pairs, picture_upload
@@ -30,12 +32,17 @@ CSS = """
 #examples th {white-space: normal}
 #examples table {min-width: 0}
 [id$="-map"] button[aria-label="Clear canvas"] {display: none}
+#result img {cursor: crosshair}
+.advice {margin: .2rem 0 .4rem 1.1rem; padding: 0}
+.shares td, .shares th {padding: .05rem .7rem .05rem 0; text-align: left; font-variant-numeric: tabular-nums}
 #status {min-height: 1.6rem; font-variant-numeric: tabular-nums}
 """
 
 
 def setting_input(setting: Setting) -> gr.components.Component:
     """The slider or choice of one setting."""
+    if setting.several:
+        return gr.Dropdown(list(setting.choices), value=setting.default.split(","), multiselect=True, label=setting.label, info=setting.help)
     if setting.choices:
         choices = [c for c in setting.choices if c not in ("seeded", "image")]  # for tests; for the command line
         return gr.Dropdown(choices, value=setting.default, label=setting.label, info=setting.help)
@@ -61,6 +68,17 @@ def settings_inputs() -> list[gr.components.Component]:
     return [inputs[s.name] for s in all_settings()]
 
 
+def strength_inputs() -> tuple[gr.Dropdown, list[gr.Slider]]:
+    """A choice of named regions, and a slider for each class."""
+    with gr.Accordion("Parts: what changes and what stays", open=False, elem_id="parts"):
+        named = gr.Dropdown(list(REGIONS), value="Everything", label="What changes", elem_id="region", info="0 keeps the photo, 1 is normal, 2 takes twice as much.")
+        sliders = []
+        for i in range(0, len(CLASSES), 4):
+            with gr.Row():
+                sliders += [gr.Slider(0, 2, value=1, step=0.1, label=c.label, min_width=140) for c in CLASSES[i:i + 4]]
+    return named, sliders
+
+
 def build_page() -> gr.Blocks:
     """The page with its events wired."""
     with gr.Blocks(title="Face transfer", delete_cache=(handlers.KEPT, handlers.KEPT), analytics_enabled=False) as page:
@@ -73,23 +91,41 @@ def build_page() -> gr.Blocks:
                 style = picture_upload("Style: whose skin", "style")
                 style_view = map_editor("Style map", "style-map")
             with gr.Column(min_width=320):
-                result = gr.Image(label="Result", format="png", interactive=False, height=360, elem_id="result",
+                result = gr.Image(label="Result", format="png", type="pil", interactive=False, height=360, elem_id="result",
                                   buttons=["download", "fullscreen"])
                 status = gr.Markdown("", elem_id="status")
                 with gr.Row():
                     run = gr.Button("Run", variant="primary", elem_id="run")
                     stop = gr.Button("Stop", variant="stop", elem_id="stop")
-                download = gr.DownloadButton("Download the picture", interactive=False, elem_id="download")
+                    refine = gr.Button("Refine", elem_id="refine")
+                download = gr.DownloadButton("Download all: picture, recipe, maps", interactive=False, elem_id="download")
                 preset = gr.Radio(list(PRESETS), value="Balanced", label="Preset", elem_id="preset")
+                expected = gr.Markdown("", elem_id="expected")
+                place = gr.Radio(list(handlers.PLACE_LABELS), value=next(iter(handlers.PLACE_LABELS)), label="Where it goes", elem_id="place")
+                words = gr.Markdown("", elem_id="numbers")
         with gr.Row():
             painted = gr.Dropdown(CLASS_LABELS, value="Skin", label="Brush paints", min_width=180, scale=0, elem_id="brush-class",
                                   info="Erasing brings the automatic map back.")
-            key = gr.HTML("", elem_id="legend")
+            with gr.Column():
+                key = gr.HTML("", elem_id="legend")
+                told = gr.HTML("", elem_id="advice")
             with gr.Column(min_width=140, scale=0):
                 again = gr.Button("Make maps", size="sm", elem_id="make-maps")
                 save = gr.Button("Download maps", size="sm", elem_id="save-maps")
+                unsure = gr.Checkbox(False, label="Show where unsure", elem_id="unsure")
                 zipped = gr.DownloadButton(visible="hidden", elem_id="maps-zip")
+        region, strengths = strength_inputs()
         values = settings_inputs()
+        with gr.Row():
+            roll = gr.Button("Another seed", size="sm", elem_id="dice")
+            restore = gr.UploadButton("Settings from a result", file_types=[".png"], size="sm", elem_id="restore")
+            film = gr.Checkbox(False, label="Also an animation of the run", elem_id="film")
+        with gr.Accordion("Before and after", open=False, elem_id="before-after"):
+            slider = gr.ImageSlider(show_label=False, elem_id="slider", height=420)
+        with gr.Accordion("Where did a patch come from? Click on the result", open=False, elem_id="sources-room"):
+            source = gr.Image(show_label=False, interactive=False, height=360, elem_id="source", buttons=[])
+        with gr.Accordion("Results of this visit", open=False, elem_id="visit"):
+            gallery = gr.Gallery(columns=4, height=260, format="png", show_label=False, elem_id="gallery")
         with gr.Accordion("Compare the three methods", open=False, elem_id="compare-room"):
             gr.Markdown("The same two pictures by all three, with the settings above: why the maps matter. Takes three times as long.")
             compare = gr.Button("Compare", elem_id="compare")
@@ -99,23 +135,32 @@ def build_page() -> gr.Blocks:
                     label="Examples: click a row", elem_id="examples")
         gr.Markdown(CONSENT)
 
-        content_map, style_map = gr.State(None), gr.State(None)
-        for picture, view, semantic, role in ((content, content_view, content_map, "content"), (style, style_view, style_map, "style")):
-            picture.change(lambda: (None, None), None, [view, semantic], queue=False, api_visibility="private").then(
-                _parse_as(role), picture, [view, semantic], api_visibility="private", show_progress_on=view, **WORK).then(
-                handlers.show_legend, [content_map, style_map], key, queue=False, show_progress="hidden", api_visibility="private")
-        again.click(handlers.parse_both, [content, style], [content_view, content_map, style_view, style_map, key],
-                    api_visibility="private", show_progress_on=[content_view, style_view], **WORK)
-        save.click(handlers.save_maps, [content, style, content_map, style_map, content_view, style_view], zipped, api_visibility="private",
-                   show_progress="hidden").success(None, None, None, js=CLICK_ZIP, api_visibility="private")
-        painted.change(handlers.choose_class, painted, [content_view, style_view], queue=False, show_progress="hidden", api_visibility="private")
-        preset.change(handlers.preset, preset, values, queue=False, api_visibility="private")
-        everything = [content, style, content_map, style_map, content_view, style_view, *values]
-        running = run.click(handlers.run, everything, [result, status, download], api_visibility="private", show_progress_on=status,
-                            scroll_to_output=True, **WORK)
-        comparing = compare.click(handlers.compare, everything, [compared, compare_status], api_visibility="private",
-                                  show_progress_on=compare_status, **WORK)
-        stop.click(lambda: "Stopped. The picture so far is kept.", None, status, cancels=[running, comparing], queue=False, api_visibility="private")
+        content_known, style_known, last, visit = gr.State(None), gr.State(None), gr.State(None), gr.State([])
+        hidden, quick = dict(api_visibility="private"), dict(queue=False, show_progress="hidden", api_visibility="private")
+        paths, known, views = [content, style], [content_known, style_known], [content_view, style_view]
+        advised = dict(fn=handlers.show_advice, inputs=[*paths, *known, *values], outputs=[key, told], **quick)
+        timed = dict(fn=handlers.time_text, inputs=[content_known, *values], outputs=expected, **quick)
+        for picture, view, one, role in ((content, content_view, content_known, "content"), (style, style_view, style_known, "style")):
+            picture.change(lambda: (None, None), None, [view, one], queue=False, **hidden).then(
+                _parse_as(role), picture, [view, one], show_progress_on=view, **hidden, **WORK).then(**advised).then(**timed)
+            unsure.change(handlers.show_unsure, [picture, one, view, unsure], view, show_progress="hidden", **hidden)
+        again.click(handlers.parse_both, paths, [content_view, content_known, style_view, style_known], show_progress_on=views, **hidden, **WORK).then(**advised)
+        save.click(handlers.save_maps, [*paths, *known, *views], zipped, show_progress="hidden", **hidden).success(None, None, None, js=CLICK_ZIP, **hidden)
+        painted.change(handlers.choose_class, painted, views, **quick)
+        preset.change(handlers.preset, preset, values, queue=False, **hidden).then(**timed)
+        region.input(handlers.region, region, strengths, **quick)
+        roll.click(handlers.dice, None, values[[s.name for s in all_settings()].index("seed")], **quick)
+        restore.upload(handlers.restore, restore, [place, *strengths, *values], **hidden).then(**timed)
+        everything = [*paths, *known, *views, place, *strengths, *values]
+        outputs = [result, status, download, slider, words, last, visit, gallery]
+        work = dict(outputs=outputs, show_progress_on=status, scroll_to_output=True, **hidden, **WORK)
+        nothing = gr.State(None)
+        running = run.click(handlers.run, [visit, nothing, nothing, film, *everything], **work)
+        refining = refine.click(handlers.run, [visit, last, result, film, *everything], **work)
+        result.select(handlers.where_from, [last, result], source, **quick)
+        comparing = compare.click(handlers.compare, everything, [compared, compare_status], show_progress_on=compare_status, **hidden, **WORK)
+        stop.click(lambda: "Stopped. The picture so far is kept: Refine goes on from it.", None, status, cancels=[running, refining, comparing], queue=False, **hidden)
+        page.load(**timed)
     return page
 
 
