@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from facetransfer import matching
 from facetransfer.colours import grays_of, with_colours_of
+from facetransfer.descent import Descent
 from facetransfer.errors import InputError
 from facetransfer.features import VGGLayout, load_network, stride_of
 from facetransfer.guides import Guide
@@ -22,7 +23,6 @@ from facetransfer.strength import Strength
 from facetransfer.turns import style_copies
 
 CONTENT_SCALE, STYLE_SCALE, COLOUR_SCALE, SMOOTHNESS_SCALE = 0.05, 0.1, 1.0, 1.0  # what a weight of 1 means, the losses being free of scale
-MEMORY = 8  # steps that L-BFGS remembers
 
 
 @dataclass(frozen=True)
@@ -123,17 +123,16 @@ def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
 def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: TransferSettings, generator: torch.Generator,
                  matches: dict[str, Matches], place: tuple[int, int], strength: Strength | None) -> Iterator[Step]:
     """The steps of one phase. `matches`, by layer, carries what the phase before found to this one."""
-    pixels = (strength.kept_fixed(picture) if strength else picture).clone(memory_format=torch.channels_last).requires_grad_()
     losses: dict[str, StyleLoss | GramLoss] = {}
     colour: StyleLoss | None = None
     values: dict[str, float] = {}
     leak: float | None = None
     sources: Tensor | None = None
-    optimiser = torch.optim.LBFGS([pixels], lr=1.0, max_iter=1, history_size=MEMORY, tolerance_grad=0, tolerance_change=0)
     names = list(phase.style_layers)
     stride = stride_of(names[-1])
 
-    def evaluate() -> Tensor:
+    def evaluate(point: Tensor) -> tuple[Tensor, Tensor]:
+        pixels = point.detach().requires_grad_()
         found = network(pixels, (*names, settings.content_layer) if phase.content_loss else names)
         none = pixels.new_zeros(())
         parts = {
@@ -144,26 +143,27 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
         }
         total = sum(parts.values())
         (gradient,) = torch.autograd.grad(total, pixels)
-        pixels.grad = gradient * strength.free if strength else gradient
         values.update({name: part.item() for name, part in parts.items()})
-        return total
+        return total.detach(), gradient * strength.free if strength else gradient
+
+    start = strength.kept_fixed(picture) if strength else picture
+    descent = Descent(start.detach().contiguous(memory_format=torch.channels_last), evaluate)
 
     patches = settings.method != "gatys" and (settings.style_weight or settings.colour_weight)
     if settings.method == "gatys":
         losses = {n: GramLoss(gram(layer.features)) for n, layer in phase.style_layers.items()}
     for iteration in range(settings.iterations):
         if patches and iteration % settings.match_every == 0:
-            asked = _match_all(network, phase, pixels.detach(), settings, generator, matches)
+            asked = _match_all(network, phase, descent.newest, settings, generator, matches)
             grids = {n: strength.on_grid(m.rows.shape[0] + 2, m.rows.shape[1] + 2) if strength else None for n, m in matches.items() if n in names}
             losses = {n: StyleLoss(matching.votes(matches[n], layer.features, asked.get(n))[0], layer.scale, grids[n])
                       for n, layer in phase.style_layers.items()}
             last = names[-1]
             colour = StyleLoss(matching.votes(matches[last], phase.style_cells, asked.get(last))[0], phase.style_cells.square().mean(), grids[last])
+            descent.objective_changed()
             leak, sources = _leak(phase, matches), matching.sources(matches[last])
-        optimiser.step(evaluate)
-        with torch.no_grad():
-            pixels.clamp_(0, 1)
-        yield Step(*place, iteration + 1, settings.iterations, pixels.detach().clone(), dict(values), leak, sources)
+        descent.step()
+        yield Step(*place, iteration + 1, settings.iterations, descent.picture, dict(values), leak, sources)
 
 
 @torch.no_grad()

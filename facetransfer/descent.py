@@ -1,0 +1,76 @@
+"""L-BFGS for pictures (Liu and Nocedal 1989; bounds by projection): one evaluation a step, no line search.
+
+What torch's own lacks here: the objective changes between steps (new matches) without forgetting its curvature, which
+stays nearly the same; pixels at the rim of their range do not bend the curvature; a step that made things worse is
+halved instead of followed into the noise.
+"""
+from __future__ import annotations
+
+from collections import deque
+from typing import Callable
+
+import torch
+from torch import Tensor
+
+MEMORY = 8  # steps remembered
+FIRST = 0.02  # mean change of a pixel in a step without memory
+LARGEST = 0.08  # root mean square change of a pixel in any step
+WORSE = 1.02  # a loss above this many times the one before is a step too far
+
+
+class Descent:
+    """Keeps `picture` (1,3,H,W), the last point that was good, within [0,1]. `evaluate` gives loss and gradient at a point."""
+
+    def __init__(self, picture: Tensor, evaluate: Callable[[Tensor], tuple[Tensor, Tensor]]) -> None:
+        self.picture, self.evaluate = picture, evaluate
+        self._next = picture
+        self._before: tuple[Tensor, Tensor, float] | None = None  # point, gradient and loss that the next step is compared with
+        self._pairs: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=MEMORY)  # steps, gradient changes, 1 / their product
+
+    def objective_changed(self) -> None:
+        """The next loss is not comparable with the last."""
+        self._before = None
+
+    @property
+    def newest(self) -> Tensor:
+        """The point that the next step looks at."""
+        return self._next
+
+    def step(self) -> None:
+        """Looks at the next point; keeps it and chooses another further on, or goes half the way back."""
+        point = self._next
+        value, gradient = self.evaluate(point)
+        loss = float(value)
+        if self._before is not None:
+            before, gradient_before, loss_before = self._before
+            if not loss <= WORSE * loss_before:
+                self._next = (point + before) / 2
+                if (self._next - before).abs().max() < 1e-4:  # nothing better this way: begin anew
+                    self._pairs.clear()
+                    self._before = None
+                    self._next = before
+                return
+            self._remember(point - before, gradient - gradient_before)
+        self.picture, self._before = point, (point, gradient, loss)
+        pushing = ((point <= 0) & (gradient > 0)) | ((point >= 1) & (gradient < 0))
+        self._next = (point + self._direction(gradient.masked_fill(pushing, 0.0)).masked_fill(pushing, 0.0)).clamp(0, 1)
+
+    def _remember(self, moved: Tensor, change: Tensor) -> None:
+        product = (moved * change).sum()
+        if product > 1e-8 * moved.norm() * change.norm():
+            self._pairs.append((moved, change, 1 / product))
+
+    def _direction(self, gradient: Tensor) -> Tensor:
+        """The step to take: the two-loop recursion, cut to LARGEST."""
+        if not self._pairs:
+            return -gradient * (FIRST / gradient.abs().mean().clamp_min(1e-12)).clamp(max=1e6)
+        direction, shares = -gradient, []
+        for moved, change, scale in reversed(self._pairs):
+            shares.append(scale * (moved * direction).sum())
+            direction = direction - shares[-1] * change
+        moved, change, scale = self._pairs[-1]
+        direction = direction / (scale * change.square().sum())
+        for (moved, change, scale), share in zip(self._pairs, reversed(shares)):
+            direction = direction + (share - scale * (change * direction).sum()) * moved
+        size = direction.square().mean().sqrt()
+        return direction * (LARGEST / size.clamp_min(1e-12)).clamp(max=1.0)
