@@ -183,6 +183,8 @@ def _match_all(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tran
         before = matches.get(name)
         bias = matching.overused(before, settings.variety) if settings.variety and before and before.grid == tuple(style.shape[1:]) else None
         matches[name] = _search(result, style, [matches[n] for n in (parent, name) if n in matches], copies, generator, settings.memory, bias)
+        if settings.coherence:
+            matches[name] = matching.coherent(result, style, matches[name], settings.coherence)
         if settings.completeness:
             back = f"{name} asked"
             plain = layer.features[:, :(layer.features.shape[1] + 1) // copies - 1]  # the style as it is, without its turned copies

@@ -12,7 +12,7 @@ Shapes: D channels of a cell vector, h w cells of the result, H W cells of the s
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ WINDOW = 3
 CHUNK_BYTES = 96 << 20  # of products held at once
 EXACT_PAIRS = 80_000_000  # pairs of windows up to which every pair is looked at
 BARRIER = 1e3  # what a window loses that lies across two style grids
+COHERENT = 3  # rounds of `coherent`
 JUMPS = (1, 8, 3, 1)  # rounds of `improve_matches`: how far away a neighbour's choice is asked for
 
 
@@ -149,6 +150,39 @@ def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generat
         best = try_(best.rows + offsets[0], best.columns + offsets[1])
         radius = max(1, radius // 2)
     return best
+
+
+def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> Matches:
+    """Matches of which neighbours more often lie side by side in the style (coherence, Ashikhmin 2001), in COHERENT rounds.
+
+    Each window chooses anew among its own match and its four neighbours' shifted to its place, by score plus `bonus` for
+    each neighbour that agrees. Where neighbours agree the votes do too: whole strokes are kept instead of their average.
+    """
+    (_, h, w), (_, H, W) = result.shape, style.shape
+    query, keys, shape = window_rows(result), window_rows(style), (h - 2, w - 2)
+    rows, columns, score = matches.rows, matches.columns, matches.score
+    inside = F.pad(torch.ones(shape, dtype=torch.bool, device=result.device), (1, 1, 1, 1))
+    for _ in range(COHERENT):
+        offers = []
+        for dy, dx in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+            # What the window above (below, left, right) of each chose, shifted by as much; none beyond the rim.
+            there = inside[1 - dy:1 - dy + shape[0], 1 - dx:1 - dx + shape[1]]
+            offer = torch.stack((rows.roll((dy, dx), (0, 1)) + dy, columns.roll((dy, dx), (0, 1)) + dx))
+            there = there & (offer >= 0).all(0) & (offer[0] <= H - WINDOW) & (offer[1] <= W - WINDOW)
+            offers.append(torch.where(there, offer, -1))
+        index = [torch.where(y >= 0, y * (W - 2) + x, -1) for y, x in offers]
+        own = rows * (W - 2) + columns
+        best, chosen, value = score + bonus * sum((i == own).to(score) for i in index), own, score
+        for i in index:
+            new = ((i >= 0) & (i != own)).flatten().nonzero()[:, 0]  # the others are known already
+            score_i = score.new_full((own.numel(),), -torch.inf)
+            score_i[new] = torch.einsum("nd,nd->n", query[new], keys[i.flatten()[new]])
+            score_i = score_i.view(shape)
+            total = score_i + bonus * sum((j == i).to(score) for j in index)
+            better = total > best
+            best, chosen, value = torch.where(better, total, best), torch.where(better, i, chosen), torch.where(better, score_i, value)
+        rows, columns, score = chosen // (W - 2), chosen % (W - 2), value
+    return replace(matches, rows=rows, columns=columns, score=score)
 
 
 def enlarged_matches(matches: Matches, result_grid: tuple[int, int], style_grid: tuple[int, int]) -> Matches:

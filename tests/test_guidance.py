@@ -13,7 +13,7 @@ from PIL import Image
 
 from facetransfer import TransferSettings, to_tensor, transfer_steps
 from facetransfer.guides import Guide
-from facetransfer.matching import Matches, askers, enlarged_matches, exact_matches, overused, score_cells, stacked, votes
+from facetransfer.matching import Matches, askers, coherent, enlarged_matches, exact_matches, overused, score_cells, stacked, votes
 from facetransfer.turns import style_copies, turned
 from segmentation.alignment import align, similarity
 from segmentation.classes import GUIDES, INDEX, affinities, class_vectors, nearest_kin
@@ -151,6 +151,26 @@ def test_variety_avoids_what_was_used() -> None:
     assert not ((again.rows == first.rows) & (again.columns == first.columns)).any()
 
 
+def test_neighbours_agree_where_it_costs_little() -> None:
+    """Planted: a style in two copies, so that every window has two equal partners; told to agree, neighbours choose the same copy."""
+    tile = random(6, 10, 10)
+    style = torch.cat((tile, tile + 0.01 * random(6, 10, 10, seed=1)), 2)
+    result = tile + 0.05 * random(6, 10, 10, seed=2)
+    cells = score_cells(result, None, 0, 0, style=False), score_cells(style, None, 0, 0, style=True)
+    first = exact_matches(*cells)
+    agreed = coherent(*cells, first, 0.2)
+
+    def agreeing(m: Matches) -> float:
+        return ((m.columns[:, 1:] == m.columns[:, :-1] + 1) & (m.rows[:, 1:] == m.rows[:, :-1])).float().mean().item()
+    assert agreeing(first) < 0.85 < 0.95 < agreeing(agreed) and first.score.mean() - agreed.score.mean() < 0.02
+    rows, columns = torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij")
+    assert ((agreed.rows == rows) & (agreed.columns % 10 == columns)).float().mean() > 0.9
+    index = agreed.rows * 18 + agreed.columns
+    from facetransfer.matching import window_rows
+    torch.testing.assert_close(agreed.score.flatten(), (window_rows(cells[0]) * window_rows(cells[1])[index.flatten()]).sum(1), rtol=1e-4, atol=1e-4)
+    assert torch.equal(coherent(*cells, first, 0.0).score >= first.score - 1e-5, torch.ones(8, 8, dtype=torch.bool))
+
+
 def test_what_the_style_asks_for_appears() -> None:
     """A style cell that no window of the result chose is in the targets once the style may ask, with its weight."""
     style = torch.zeros(1, 6, 6)
@@ -167,7 +187,7 @@ def test_what_the_style_asks_for_appears() -> None:
     assert (weight == 0).all(), "windows whose match is of another class ask for nothing"
 
 
-@pytest.mark.parametrize("change", [dict(turns="turned"), dict(variety=0.5), dict(completeness=1.0), dict(colours="content"), dict(style_layers="3_1"),
+@pytest.mark.parametrize("change", [dict(turns="turned"), dict(variety=0.5), dict(coherence=0.0), dict(completeness=1.0), dict(colours="content"), dict(style_layers="3_1"),
                                     dict(content_layer="3_1"), dict(edges="soft"), dict(kinship=0.0)])
 def test_each_setting_changes_the_picture_and_keeps_it_clean(face, green_face, change: dict) -> None:
     settings = TransferSettings(network="seeded", phases=2, iterations=4, match_every=2, kinship=1.0)
