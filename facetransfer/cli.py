@@ -36,7 +36,9 @@ def options() -> argparse.ArgumentParser:
     files.add_argument("--start-image", type=Path, help="a picture to start from: a result to refine, for instance")
     files.add_argument("--content-map", type=Path, help="semantic map of the content (default: NAME_sem.png beside it, if there is one)")
     files.add_argument("--style-map", type=Path, help="semantic map of the style (default: NAME_sem.png beside it, if there is one)")
-    files.add_argument("--parser", default="compact", help="makes the maps that are not there: compact, or none for none (default: compact)")
+    files.add_argument("--parser", default="compact", help="makes the maps that are not there: compact, bisenet, parsenet, or none for none (default: compact)")
+    files.add_argument("--parser-file", type=Path, help="the weights of bisenet or parsenet (default: downloaded once)")
+    files.add_argument("--face", type=int, default=1, metavar="N", help="which face of the content picture, the largest is 1 (default: 1)")
     files.add_argument("--save-maps", action="store_true", help="write the maps that were used beside the output")
     files.add_argument("--recipe", type=Path, help="a result of before: its settings are used again, and the pictures must be the same")
     where = parser.add_argument_group("where")
@@ -125,7 +127,7 @@ def run(args: argparse.Namespace) -> int:
 
     device = choose_device(args.device)
     faces = find_faces(args, content, style, device)
-    asked = {"into": args.into or "", "strength": ",".join(f"{n}={v:.10g}" for n, v in (args.strength or {}).items()), "parser": args.parser}
+    asked = {"into": args.into or "", "strength": ",".join(f"{n}={v:.10g}" for n, v in (args.strength or {}).items()), "parser": args.parser, "face": args.face if args.face != 1 else ""}
     job = prepare(*faces, settings, place=args.into or "alone", strengths=args.strength, start=start, options=asked,
                   region=None if region is None else np.asarray(region.convert("L")) > 127)
     if recipe:
@@ -151,7 +153,7 @@ def find_faces(args: argparse.Namespace, content: Image.Image | None, style: Ima
         return path if given or (path and path.exists()) else None
 
     paths = [beside(args.content_map, args.content), beside(args.style_map, args.style)]
-    parse = None if args.parser == "none" else load_parser(args.parser, device)
+    parse = None if args.parser == "none" else load_parser(args.parser, device, args.parser_file and str(args.parser_file))
     if content is None and not paths[0]:
         return None, Face.of(style)  # its texture
     if all(paths):
@@ -165,7 +167,7 @@ def find_faces(args: argparse.Namespace, content: Image.Image | None, style: Ima
         if picture is None:
             faces.append(Face(None, semantic, None, semantic.frame()))
             continue
-        face = Face.of(picture, semantic, parse)
+        face = Face.of(picture, semantic, parse, args.face if name is args.content else 1)
         if semantic is None and face.semantic and not face.frame:
             print(f"note: no face was found in {name.name}: the map may be wrong; paint {name.stem}_sem.png yourself, or use --parser none", file=sys.stderr)
         faces.append(face)
@@ -223,7 +225,7 @@ def write_report(args: argparse.Namespace, job: Job, picture: Image.Image, step:
     from facetransfer.images import write_text
     from segmentation.parsers import load_parser
 
-    parse = None if args.parser == "none" else load_parser(args.parser, device)
+    parse = None if args.parser == "none" else load_parser(args.parser, device, args.parser_file and str(args.parser_file))
     report = job.report(picture, step.leak, parse)
     report |= {"seconds": round(seconds, 2), "losses": step.losses, "notes": job.notes, "command": job.recipe.command(
         *(p.name if p else "content.png" for p in (args.content, args.style, args.output)))}

@@ -49,23 +49,26 @@ class Face:
     frame: FaceFrame | None = None
 
     @classmethod
-    def of(cls, picture: Image.Image, semantic: SemanticMap | None = None, parse: Parser | Parse | None = None) -> Face:
+    def of(cls, picture: Image.Image, semantic: SemanticMap | None = None, parse: Parser | Parse | None = None, face: int = 1) -> Face:
         """With the map given, or the parser's. A map in colours of its own does not say where the face is: the parser does.
 
-        `parse` may be what the parser said already. Raises InputError when the map has another shape than the picture.
+        `parse` may be what the parser said already; `face` counts the faces that a parser finds. Raises InputError when the map has another shape than the picture.
         """
         found = None
         if parse is not None and (semantic is None or not semantic.is_face or isinstance(parse, Parse)):
-            found = parse if isinstance(parse, Parse) else parse(picture)
+            found = parse if isinstance(parse, Parse) else parse(picture, face)
         if semantic is None:
             semantic = found and found.semantic
         if semantic is None:
             return cls(picture)
         check_shape(semantic, picture)
-        known = semantic if semantic.is_face else found and found.semantic
-        frame = known.frame() if known is not None else None
-        if frame:
-            frame = frame.scaled(picture.width / known.size[0])
+        box = found.faces[found.chosen - 1].box if found and len(found.faces) > 1 else None  # in the picture's pixels
+        if semantic.is_face:
+            scale = semantic.size[0] / picture.width
+            frame = semantic.frame(box and tuple(n * scale for n in box))
+            frame = frame and frame.scaled(1 / scale)
+        else:
+            frame = found and found.frame
         return cls(picture, semantic, found and found.probabilities, frame)
 
     def cut(self, box: tuple[int, int, int, int]) -> Face:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facetransfer.errors import InputError, complain
-from segmentation.classes import CLASSES
+from segmentation.classes import CLASSES, PARSERS
 
 if TYPE_CHECKING:
     from segmentation.semantic_map import SemanticMap
@@ -17,7 +17,9 @@ def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m segmentation", description="Writes the semantic map of each face picture as NAME_sem.png.")
     parser.add_argument("pictures", nargs="+", type=Path, help="picture files")
     parser.add_argument("--out", type=Path, help="folder for the maps (default: beside each picture)")
-    parser.add_argument("--parser", default="compact", help="the parser that makes the maps (default: compact)")
+    parser.add_argument("--parser", default="compact", help=f"the parser that makes the maps: {', '.join(PARSERS)} (default: compact)")
+    parser.add_argument("--parser-file", type=Path, help="the weights of bisenet or parsenet (default: downloaded once)")
+    parser.add_argument("--face", type=int, default=1, metavar="N", help="which face to look at closely, the largest is 1 (default: 1)")
     parser.add_argument("--labels", choices=("palette", "celebamask"), default="palette",
                         help="palette: coloured, the classes' palette; celebamask: gray, pixel value = class number "
                              f"(0 {CLASSES[0].name} ... {len(CLASSES) - 1} {CLASSES[-1].name})")
@@ -41,14 +43,14 @@ def main(arguments: list[str] | None = None) -> int:
             raise InputError(f"two pictures would both be written to {sorted(twice)[0]}: run them one by one into different folders")
         for target in targets:
             check_writable(target)
-        parse = load_parser(args.parser, choose_device(args.device))
+        parse = load_parser(args.parser, choose_device(args.device), args.parser_file and str(args.parser_file))
     except InputError as error:
         return complain(error)
     for path, target in zip(args.pictures, targets):
         try:
-            found = parse(open_picture(path))
+            found = parse(open_picture(path), args.face)
             write(found.semantic, target, args.labels)
-            print(f"{target}" + ("" if found.found_face else "  (no face found)"))
+            print(f"{target}" + ("  (no face found)" if not found.found_face else f"  ({len(found.faces)} faces)" if len(found.faces) > 1 else ""))
         except InputError as error:
             failed = complain(error)
     return failed

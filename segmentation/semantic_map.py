@@ -90,10 +90,18 @@ class SemanticMap:
         count = len(CLASSES) if self.colours is None else len(self.colours)
         return np.bincount(self.labels.ravel(), minlength=count) / self.labels.size
 
-    def frame(self) -> FaceFrame | None:
-        """Where the face is: from eyes, nose and mouth, else from the skin's extent; None without a face."""
+    def frame(self, within: tuple[float, float, float, float] | None = None) -> FaceFrame | None:
+        """Where the face is: from eyes, nose and mouth, else from the skin's extent; None without a face.
+
+        within: (left, top, right, bottom) in pixels, where to look; None for everywhere.
+        """
         if not self.is_face:
             return None
+        if within is not None:
+            left, top, right, bottom = (max(0, round(n)) for n in within)
+            part = np.ascontiguousarray(self.labels[top:bottom, left:right])
+            frame = SemanticMap(part).frame() if part.size else None
+            return frame and replace(frame, x=frame.x + left, y=frame.y + top)
         left, right = (self._first(f"{side}_eye", f"{side}_brow") for side in "lr")
         eyes = [e for e in (left, right) if e is not None] or [g for g in (self._middle("eye_glasses"),) if g is not None]
         mouth, nose = self._middle("mouth", "u_lip", "l_lip"), self._middle("nose")

@@ -11,7 +11,7 @@ from facetransfer import InputError
 from facetransfer.images import open_picture
 from segmentation.classes import INDEX, PALETTE
 from segmentation.parsers import load_parser
-from segmentation.parsers.compact import COARSE_SIDE, CompactParser, crop_square, largest_face
+from segmentation.parsers.compact import COARSE_SIDE, CompactParser, crop_square, faces_in
 from segmentation.parsers.compact_network import CompactParserNetwork
 from segmentation.semantic_map import SemanticMap
 from ui.pictures import EXAMPLES
@@ -61,7 +61,7 @@ def test_a_large_photo_costs_no_more_memory_and_keeps_its_size(face) -> None:
 
 def test_without_a_face_there_is_no_square() -> None:
     skin_only = np.full((64, 64), INDEX["skin"], np.uint8)
-    assert largest_face(skin_only, np.ones((64, 64), np.float32)) is None
+    assert faces_in(skin_only, np.ones((64, 64), np.float32)) == []
     assert not CompactParser(ByColour(), "cpu")(Image.fromarray(PALETTE[np.zeros((80, 90), np.uint8)])).found_face
 
 
@@ -104,3 +104,84 @@ def test_example_maps_are_exact_maps_of_their_pictures() -> None:
 def test_unknown_parsers_are_refused() -> None:
     with pytest.raises(InputError, match="no parser is called 'magic'"):
         load_parser("magic")
+
+
+def group(face: SemanticMap) -> SemanticMap:
+    """Three faces of three sizes."""
+    labels = np.zeros((400, 700), np.uint8)
+    for side, x, y in ((128, 20, 40), (240, 180, 100), (160, 500, 200)):
+        labels[y:y + side, x:x + side] = face.resized((side, side)).labels
+    return SemanticMap(labels)
+
+
+def test_all_faces_are_found_and_each_can_be_chosen(face) -> None:
+    truth, parse = group(face[1]), CompactParser(ByColour(), "cpu")
+    picture = Image.fromarray(truth.rgb())
+    for number, (x, size) in enumerate(((300, 240), (580, 160), (84, 128)), 1):
+        found = parse(picture, number)
+        assert len(found.faces) == 3 and found.chosen == number
+        assert found.frame.x == pytest.approx(x, abs=6) and found.frame.size == pytest.approx(0.66 * size, rel=0.15)
+    for number in (0, 4):
+        with pytest.raises(InputError, match="but 3 faces were found: give a number from 1 to 3"):
+            parse(picture, number)
+
+
+class Planted(nn.Module):
+    """A published network's stand-in: reads the palette off a normalised picture and answers in another numbering, as a tuple."""
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...], order: list[int]) -> None:
+        super().__init__()
+        self.order = order
+        self.mean, self.std = torch.tensor(mean).view(1, 3, 1, 1), torch.tensor(std).view(1, 3, 1, 1)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        assert pictures.shape[-2:] == (512, 512)
+        rgb = pictures * self.std + self.mean
+        palette = torch.from_numpy(PALETTE / 255.0).float()[self.order]
+        return -(rgb[:, None] - palette[None, :, :, None, None]).square().sum(2) * 100, rgb
+
+
+@pytest.mark.parametrize("name", ["bisenet", "parsenet"])
+def test_published_parsers_are_normalised_and_renumbered(face, name: str) -> None:
+    from segmentation.parsers.published import NETWORKS, SquareParser
+
+    kind = NETWORKS[name]
+    order = [INDEX[n] for n in kind.order]
+    truth = in_larger(face[1].resized((300, 300)), 700, 600, 200, 150)
+    parse = CompactParser(ByColour(), "cpu", (kind.margin, SquareParser(Planted(kind.mean, kind.std, order), kind, "cpu")))
+    found = parse(Image.fromarray(truth.rgb()))
+    assert sorted(order) == list(range(19)) and (found.semantic.labels == truth.labels).mean() > 0.96
+    for part in ("l_brow", "r_eye", "nose", "u_lip", "hair"):
+        here = truth.labels == INDEX[part]
+        assert (found.semantic.labels[here] == INDEX[part]).mean() > 0.7, part
+
+
+@pytest.mark.parametrize("name", ["bisenet", "parsenet"])
+def test_published_weights_are_read_from_a_file_and_checked(name: str, tmp_path, face) -> None:
+    """Weights of the right shapes, made here; then a file with one tensor missing, and one that is no weights at all."""
+    from segmentation.parsers.published import build
+
+    network = build(name)
+    torch.save(network.state_dict(), tmp_path / "w.pth")
+    found = load_parser(name, "cpu", str(tmp_path / "w.pth"))(face[0])
+    assert found.semantic.size == face[0].size
+    torch.save(dict(list(network.state_dict().items())[1:]), tmp_path / "short.pth")
+    (tmp_path / "broken.pth").write_bytes(b"nothing")
+    for file, words in (("short.pth", "has not the weights of"), ("broken.pth", "cannot be read as weights"), ("none.pth", "does not exist")):
+        with pytest.raises(InputError, match=words):
+            load_parser(name, "cpu", str(tmp_path / file))
+
+
+def test_published_weights_without_a_connection_say_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    def offline(*args, **kwargs):
+        raise OSError("no route")
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(InputError, match="could not be downloaded.*choose the parser compact"):
+        load_parser("bisenet")
+    assert not any(p.is_file() for p in tmp_path.rglob("*"))
+
+
+def test_compact_takes_no_file() -> None:
+    with pytest.raises(InputError, match="has its own weights"):
+        load_parser("compact", "cpu", "x.pth")

@@ -14,46 +14,78 @@ import numpy as np
 from PIL import Image
 
 from facetransfer.errors import InputError
-from segmentation.semantic_map import SemanticMap
+from segmentation.classes import PARSERS
+from segmentation.semantic_map import FaceFrame, SemanticMap
 
-PARSERS = ("compact",)
 PROBABILITIES_SIDE = 384  # pixels: finer than any layer that they guide
+
+
+@dataclass(frozen=True)
+class FoundFace:
+    """A face in a picture: its middle and its length, in pixels."""
+
+    x: float
+    y: float
+    length: float
+
+    def scaled(self, factor: float) -> FoundFace:
+        return FoundFace(self.x * factor, self.y * factor, self.length * factor)
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """(left, top, right, bottom) of the square that holds its parts and no other face's."""
+        half = 0.65 * self.length
+        return self.x - half, self.y - half, self.x + half, self.y + half
 
 
 @dataclass(frozen=True)
 class Parse:
     """What a parser found: the map, of the picture's size; confidence (H,W) float32 in [0,1], the winning class's probability;
-    probabilities (19,h,w) float16, of all classes, the picture at PROBABILITIES_SIDE pixels at most.
+    probabilities (19,h,w) float16, of all classes, the picture at PROBABILITIES_SIDE pixels at most; the faces, the largest
+    first, and which of them was looked at closely, counted from 1.
     """
 
     semantic: SemanticMap
     confidence: np.ndarray
     probabilities: np.ndarray | None = None
+    faces: tuple[FoundFace, ...] = ()
+    chosen: int = 1
 
     @classmethod
-    def of(cls, probabilities: np.ndarray) -> Parse:
+    def of(cls, probabilities: np.ndarray, faces: tuple[FoundFace, ...] = (), chosen: int = 1) -> Parse:
         """From the probabilities (19,H,W) float32 at the picture's size."""
         labels, (height, width) = probabilities.argmax(0).astype(np.uint8), probabilities.shape[1:]
         scale = min(1.0, PROBABILITIES_SIDE / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
         small = np.stack([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in probabilities])
-        return cls(SemanticMap(labels), probabilities.max(0), small.astype(np.float16))
+        return cls(SemanticMap(labels), probabilities.max(0), small.astype(np.float16), faces, chosen)
+
+    @property
+    def frame(self) -> FaceFrame | None:
+        """Where the chosen face is; other faces in the picture do not count."""
+        return self.semantic.frame(self.faces[self.chosen - 1].box if len(self.faces) > 1 else None)
 
     @property
     def found_face(self) -> bool:
         """Whether there is a face: skin with eyes or mouth in it."""
-        return self.semantic.frame() is not None
+        return self.frame is not None
 
 
 class Parser(Protocol):
-    """Raises nothing for a picture without a face: the map is then background, or what looks like parts."""
+    """Raises nothing for a picture without a face: the map is then background, or what looks like parts. `face` counts from 1."""
 
-    def __call__(self, picture: Image.Image) -> Parse: ...
+    def __call__(self, picture: Image.Image, face: int = 1) -> Parse: ...
 
 
-@lru_cache(maxsize=2)
-def load_parser(name: str = "compact", device: str = "cpu") -> Parser:
-    """The parser called `name`, ready on `device`. Raises InputError if there is none."""
+@lru_cache(maxsize=3)
+def load_parser(name: str = "compact", device: str = "cpu", file: str | None = None) -> Parser:
+    """The parser called `name`, ready on `device`. `file` has the weights of a published one; without it they are downloaded
+    once. Raises InputError if there is no such parser, or its weights cannot be had.
+    """
     if name not in PARSERS:
         raise InputError(f"no parser is called {name!r}: choose from {', '.join(PARSERS)}")
-    return import_module(f"{__name__}.{name}").load(device)
+    if name == "compact":
+        if file:
+            raise InputError("the parser compact has its own weights: leave the file out, or choose bisenet or parsenet")
+        return import_module(f"{__name__}.compact").load(device)
+    return import_module(f"{__name__}.published").load(name, device, file)

@@ -1,7 +1,8 @@
-"""`compact`: our own face parser. Looks at the whole picture to find the face, then at squares around it."""
+"""`compact`: our own face parser. Looks at the whole picture to find the faces, then at squares around one of them."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Callable
 
 import cv2
 import numpy as np
@@ -10,9 +11,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from facetransfer.errors import InputError
 from facetransfer.weights import load_weights
 from segmentation.classes import INDEX, MIRROR
-from segmentation.parsers import Parse
+from segmentation.parsers import FoundFace, Parse
 from segmentation.parsers.compact_network import STRIDE, CompactParserNetwork
 
 LARGEST_SIDE = 1536  # pixels; a larger picture is parsed at this size, or 19 probabilities for each of its pixels would fill the memory
@@ -24,37 +26,49 @@ FEATURES = [INDEX[n] for n in ("nose", "eye_glasses", "l_eye", "r_eye", "l_brow"
 MIN_FACE = 0.0015  # share of the picture that a face must cover
 
 
+Look = tuple[float, Callable[[np.ndarray, float, float, float], Tensor]]  # the square's side in lengths of the face; what sees it
+
+
 @dataclass(frozen=True)
 class CompactParser:
-    """Calls give a `Parse` of the picture's own size."""
+    """Calls give a `Parse` of the picture's own size. `published` replaces our later looks by one of another network."""
 
     network: CompactParserNetwork
     device: str
+    published: Look | None = None
 
     @torch.inference_mode()
-    def __call__(self, picture: Image.Image) -> Parse:
+    def __call__(self, picture: Image.Image, face: int = 1) -> Parse:
+        """`face` counts the faces from 1, the largest first. Raises InputError where there are fewer."""
         if max(picture.size) > LARGEST_SIDE:
-            found = self(picture.resize([max(1, round(n * LARGEST_SIDE / max(picture.size))) for n in picture.size], Image.Resampling.BOX))
-            return Parse(found.semantic.resized(picture.size), cv2.resize(found.confidence, picture.size), found.probabilities)
+            scale = LARGEST_SIDE / max(picture.size)
+            found = self(picture.resize([max(1, round(n * scale)) for n in picture.size], Image.Resampling.BOX), face)
+            return Parse(found.semantic.resized(picture.size), cv2.resize(found.confidence, picture.size), found.probabilities,
+                         tuple(f.scaled(1 / scale) for f in found.faces), found.chosen)
         rgb = np.array(picture.convert("RGB"))
         height, width = rgb.shape[:2]
         scale = COARSE_SIDE / max(height, width)
         coarse = self._probabilities(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
-        face = largest_face(coarse.argmax(0).numpy(), coarse[FACE].sum(0).numpy())
+        faces = tuple(f.scaled(1 / scale) for f in faces_in(coarse.argmax(0).numpy(), coarse[FACE].sum(0).numpy()))
+        if face < 1 or face > max(1, len(faces)):
+            raise InputError(f"face {face} was asked for, but {len(faces) or 'no'} {'face was' if len(faces) == 1 else 'faces were'} found: "
+                             f"give a number from 1 to {max(1, len(faces))}")
         whole = F.interpolate(coarse[None], size=(height, width), mode="bilinear", align_corners=False)[0]
-        if face is None:
+        if not faces:
             return Parse.of(whole.numpy())
-        middle_x, middle_y, length = (v / scale for v in face)
-        for margin, sizes in LOOKS:
-            side = min(margin * length, float(max(width, height)))
-            x, y = (float(np.clip(m - side / 2, min(0, n - side), max(0, n - side))) for m, n in ((middle_x, width), (middle_y, height)))
-            self._look_again(whole, rgb, x, y, side, sizes)
-        return Parse.of(whole.numpy())
+        here = faces[face - 1]
+        looks = [self.published] if self.published else [(margin, lambda *square, sizes=sizes: self._fine(*square, sizes)) for margin, sizes in LOOKS]
+        for margin, see in looks:
+            side = min(margin * here.length, float(max(width, height)))
+            x, y = (float(np.clip(m - side / 2, min(0, n - side), max(0, n - side))) for m, n in ((here.x, width), (here.y, height)))
+            self._look_again(whole, rgb, x, y, side, see)
+        return Parse.of(whole.numpy(), faces, face)
 
-    def _look_again(self, whole: Tensor, rgb: np.ndarray, x: float, y: float, side: float, sizes: tuple[int, ...]) -> None:
+    def _look_again(self, whole: Tensor, rgb: np.ndarray, x: float, y: float, side: float, see: Callable[[np.ndarray, float, float, float], Tensor]) -> None:
         """Puts what the square at (x, y) shows into the probabilities of the whole picture, faded in at its rim."""
         height, width = rgb.shape[:2]
-        fine, shown = self._fine(rgb, x, y, side, sizes), max(sizes)
+        fine = see(rgb, x, y, side)
+        shown = fine.shape[1]
         left, top, right, bottom = max(0, round(x)), max(0, round(y)), min(width, round(x + side)), min(height, round(y + side))
         grid = np.meshgrid((np.arange(left, right) + 0.5 - x) * shown / side - 0.5, (np.arange(top, bottom) + 0.5 - y) * shown / side - 0.5)
         inside = np.stack([cv2.remap(p, *(g.astype(np.float32) for g in grid), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -86,24 +100,20 @@ class CompactParser:
         return torch.stack(seen).mean(0)
 
 
-def largest_face(labels: np.ndarray, face: np.ndarray) -> tuple[float, float, float] | None:
-    """Middle (x, y) and length of the largest face, in cells of the coarse look; None without a face.
+def faces_in(labels: np.ndarray, face: np.ndarray) -> list[FoundFace]:
+    """The faces, the largest first, in cells of the coarse look.
 
     labels (h,w) classes; face (h,w), the probability of any part of a face. A region counts when it is large enough and
     has features (eyes, nose, mouth) in it: bare skin alone is a hand or a shoulder.
     """
     count, regions, stats, _ = cv2.connectedComponentsWithStats((face > 0.5).astype(np.uint8), connectivity=8)
-    best, best_area = None, max(12.0, MIN_FACE * labels.size)
-    features = np.isin(labels, FEATURES)
+    features, found = np.isin(labels, FEATURES), []
     for i in range(1, count):
         here = regions == i
-        area = stats[i, cv2.CC_STAT_AREA] * (1.0 if (features & here).sum() >= 0.03 * here.sum() else 0.0)
-        if area > best_area:
-            best, best_area = i, area
-    if best is None:
-        return None
-    left, top, w, h = stats[best, :4]
-    return left + w / 2, top + h / 2, float(max(w, h))
+        left, top, w, h, area = stats[i]
+        if area > max(12.0, MIN_FACE * labels.size) and (features & here).sum() >= 0.03 * area:
+            found.append((area, FoundFace(left + w / 2, top + h / 2, float(max(w, h)))))
+    return [f for _, f in sorted(found, key=lambda pair: -pair[0])]
 
 
 def crop_square(rgb: np.ndarray, x: float, y: float, side: float, size: int) -> np.ndarray:

@@ -1,0 +1,100 @@
+"""`bisenet` and `parsenet`: the published face parsers as facexlib has them, behind our own first look that finds the face.
+
+BiSeNet: Yu et al. 2018, trained on CelebAMask-HQ by zllrunning; ParseNet: from GFPGAN's authors. Weights come from
+facexlib's own releases into torch's cache, once and on request, or from a file. No hash of theirs is published: a file is
+read without running anything in it and must have exactly the network's tensors.
+"""
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from facetransfer.errors import InputError
+from segmentation.classes import INDEX
+from segmentation.parsers.compact import CompactParser, crop_square
+from segmentation.parsers.compact import load as load_compact
+
+SIDE = 512  # pixels of the square that both were trained on
+RELEASES = "https://github.com/xinntao/facexlib/releases/download"
+
+
+@dataclass(frozen=True)
+class PublishedNetwork:
+    """What a published network wants. order: our class names in its numbering; margin: its square in lengths of the face."""
+
+    address: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    order: tuple[str, ...]
+    margin: float = 1.9
+
+
+NETWORKS = {
+    "bisenet": PublishedNetwork(f"{RELEASES}/v0.2.0/parsing_bisenet.pth", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), tuple(
+        "background skin l_brow r_brow l_eye r_eye eye_glasses l_ear r_ear earring nose mouth u_lip l_lip neck necklace cloth hair hat".split())),
+    "parsenet": PublishedNetwork(f"{RELEASES}/v0.2.2/parsing_parsenet.pth", (0.5,) * 3, (0.5,) * 3, tuple(
+        "background skin nose eye_glasses l_eye r_eye l_brow r_brow l_ear r_ear mouth u_lip l_lip hair hat earring necklace neck cloth".split())),
+}
+
+
+@dataclass(frozen=True)
+class SquareParser:
+    """Sees a square of a picture (H,W,3) uint8 at (x, y): class probabilities (19,SIDE,SIDE) in our numbering."""
+
+    network: nn.Module
+    kind: PublishedNetwork
+    device: str
+
+    def __call__(self, rgb: np.ndarray, x: float, y: float, side: float) -> Tensor:
+        square = torch.from_numpy(crop_square(rgb, x, y, side, SIDE)).to(self.device).permute(2, 0, 1)[None].float() / 255
+        mean, std = (torch.tensor(v, device=self.device).view(1, 3, 1, 1) for v in (self.kind.mean, self.kind.std))
+        found = self.network((square - mean) / std)[0][0].softmax(0)
+        return found[[self.kind.order.index(name) for name in INDEX]].cpu()
+
+
+def build(name: str) -> nn.Module:
+    """The network without weights."""
+    from facexlib.parsing import BiSeNet, ParseNet  # only here: heavy
+
+    return BiSeNet(num_class=19) if name == "bisenet" else ParseNet(in_size=SIDE, out_size=SIDE, parsing_ch=19)
+
+
+def load(name: str, device: str, file: str | None = None) -> CompactParser:
+    """Raises InputError where the weights are not there, cannot be downloaded, or are not this network's."""
+    kind, path = NETWORKS[name], Path(file) if file else downloaded(name)
+    if not path.exists():
+        raise InputError(f"{path} does not exist: check the name, or leave it out and the weights are downloaded")
+    try:
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} cannot be read as weights ({str(error).splitlines()[0][:80]}): download it again") from None
+    network = build(name)
+    try:
+        network.load_state_dict(state, strict=True)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} has not the weights of {name} ({str(error).splitlines()[0][:80]}): download it from {kind.address}") from None
+    compact = load_compact(device)
+    square = SquareParser(network.eval().requires_grad_(False).to(device), kind, device)
+    return CompactParser(compact.network, device, (kind.margin, square))
+
+
+def downloaded(name: str) -> Path:
+    """The weights in torch's cache, downloaded with progress where they are not there yet."""
+    address = NETWORKS[name].address
+    path = Path(torch.hub.get_dir()) / "checkpoints" / address.rsplit("/", 1)[1]
+    if not path.exists():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(address, os.fspath(path), progress=True)
+        except OSError as error:
+            raise InputError(f"the weights of {name} could not be downloaded ({error}): choose the parser compact, or try again with a "
+                             f"connection, or give the file from {address}") from None
+    return path
