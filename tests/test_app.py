@@ -225,6 +225,29 @@ def test_nobody_else_is_asked(app: str) -> None:
     assert config["analytics_enabled"] is False and not config.get("run_history")
 
 
+def test_the_app_can_be_used_from_a_program(app: str, tmp_path: Path, face, green_face) -> None:
+    """The three endpoints through gradio's own client, typed and documented; a broken file is a worded error and no path is served."""
+    from gradio_client import Client, handle_file
+
+    for name, (picture, _) in (("a", face), ("b", green_face)):
+        picture.save(tmp_path / f"{name}.png")
+    a, b = handle_file(str(tmp_path / "a.png")), handle_file(str(tmp_path / "b.png"))
+    client = Client(app, verbose=False, download_files=str(tmp_path / "got"))
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(endpoints) == {"/parse", "/transfer", "/compare"}
+    assert [p["parameter_name"] for p in endpoints["/transfer"]["parameters"]][:4] == ["content", "style", "preset", "place"]
+    semantic, told = client.predict(a, "compact", api_name="/parse")
+    assert open_picture(semantic).size == (128, 128) and sum(told["shares"].values()) == pytest.approx(1, abs=1e-4)
+    picture, report = client.predict(a, b, phases=1, iterations=2, size=64, api_name="/transfer")
+    assert open_picture(picture).size == (64, 64) and {"leak", "layout_iou", "style_distance", "sharpness", "command"} <= set(report)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(Exception, match="is not a picture that can be read"):
+        client.predict(handle_file(str(tmp_path / "broken.png")), "compact", api_name="/parse")
+    with pytest.raises(Exception) as error:
+        client.predict({"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}, "compact", api_name="/parse")
+    assert Path("/etc/hostname").read_text().strip() not in str(error.value)
+
+
 @pytest.fixture
 def page(app: str) -> Iterator[object]:
     """The app's page in a real Chromium."""

@@ -77,31 +77,43 @@ def picture_at(path: str | None, role: str) -> Image.Image:
     return open_picture(path)
 
 
-def known_of(picture: Image.Image) -> Parse:
+def known_of(picture: Image.Image, parser: str = "compact", face: int = 1) -> Parse:
     """What is known of a picture. Examples bring exact maps."""
     if exact := exact_map(picture):
         return Parse(exact, np.ones(exact.labels.shape, np.float32))
-    return load_parser("compact", choose_device())(picture)
+    return load_parser(parser, choose_device())(picture, face)
 
 
 @worded
-def parse(path: str | None, role: str) -> Iterator[tuple[dict[str, Any] | None, Parse | None]]:
+def parse(path: str | None, role: str, parser: str = "compact", face: int = 1) -> Iterator[tuple[dict[str, Any] | None, Parse | None]]:
     """The map over its picture for the editor, and what the parser said."""
     if not path:
         yield None, None
         return
     picture = picture_at(path, role)
-    known = known_of(picture)
+    known = known_of(picture, parser, face)
+    if len(known.faces) > 1 and face == 1:
+        gr.Info(f"{len(known.faces)} faces were found in the {role} picture. The largest is used: click another one in the picture to use that.")
     if not known.found_face:
         gr.Warning(f"No face was found in the {role} picture. The transfer still works, but face parts cannot find each other: try a "
                    "picture with a larger, brighter face, or paint its parts.")
     yield editor_value(picture, known.semantic), known
 
 
-def parse_both(content: str | None, style: str | None) -> Iterator[tuple[Any, ...]]:
-    """Both pictures' maps anew."""
-    first = next(parse(content, "content"))
-    yield *first, *next(parse(style, "style"))
+def parse_both(content: str | None, style: str | None, parser: str) -> Iterator[tuple[Any, ...]]:
+    """Both pictures' maps anew, by the parser of that name."""
+    first = next(parse(content, "content", parser))
+    yield *first, *next(parse(style, "style", parser))
+
+
+def choose_face(path: str | None, known: Parse | None, parser: str, event: gr.SelectData) -> Iterator[Any]:
+    """The map anew, of the face that was clicked on; nothing where there is no other."""
+    if not path or known is None or len(known.faces) < 2:
+        yield gr.skip(), gr.skip()
+        return
+    x, y = event.index
+    nearest = min(range(len(known.faces)), key=lambda i: np.hypot(known.faces[i].x - x, known.faces[i].y - y))
+    yield from parse(path, "clicked", parser, nearest + 1) if nearest + 1 != known.chosen else iter([(gr.skip(), gr.skip())])
 
 
 @worded

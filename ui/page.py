@@ -9,8 +9,8 @@ from gradio.utils import get_upload_folder
 
 from facetransfer.job import REGIONS
 from facetransfer.settings import PRESETS, Setting, all_settings
-from segmentation.classes import CLASSES
-from ui import handlers
+from segmentation.classes import CLASSES, PARSERS
+from ui import api, handlers
 from ui.map_editor import CLASS_LABELS, map_editor
 from ui.pictures import example_pairs, picture_upload
 
@@ -110,6 +110,7 @@ def build_page() -> gr.Blocks:
                 key = gr.HTML("", elem_id="legend")
                 told = gr.HTML("", elem_id="advice")
             with gr.Column(min_width=140, scale=0):
+                parser = gr.Dropdown(list(PARSERS), value="compact", label="Parser", elem_id="parser")
                 again = gr.Button("Make maps", size="sm", elem_id="make-maps")
                 save = gr.Button("Download maps", size="sm", elem_id="save-maps")
                 unsure = gr.Checkbox(False, label="Show where unsure", elem_id="unsure")
@@ -135,6 +136,8 @@ def build_page() -> gr.Blocks:
                     label="Examples: click a row", elem_id="examples")
         gr.Markdown(CONSENT)
 
+        api.add_endpoints(**WORK)  # before the page's own events: the first of a name has it to itself
+
         content_known, style_known, last, visit = gr.State(None), gr.State(None), gr.State(None), gr.State([])
         hidden, quick = dict(api_visibility="private"), dict(queue=False, show_progress="hidden", api_visibility="private")
         paths, known, views = [content, style], [content_known, style_known], [content_view, style_view]
@@ -143,8 +146,9 @@ def build_page() -> gr.Blocks:
         for picture, view, one, role in ((content, content_view, content_known, "content"), (style, style_view, style_known, "style")):
             picture.change(lambda: (None, None), None, [view, one], queue=False, **hidden).then(
                 _parse_as(role), picture, [view, one], show_progress_on=view, **hidden, **WORK).then(**advised).then(**timed)
+            picture.select(handlers.choose_face, [picture, one, parser], [view, one], show_progress_on=view, **hidden, **WORK).then(**advised)
             unsure.change(handlers.show_unsure, [picture, one, view, unsure], view, show_progress="hidden", **hidden)
-        again.click(handlers.parse_both, paths, [content_view, content_known, style_view, style_known], show_progress_on=views, **hidden, **WORK).then(**advised)
+        again.click(handlers.parse_both, [*paths, parser], [content_view, content_known, style_view, style_known], show_progress_on=views, **hidden, **WORK).then(**advised)
         save.click(handlers.save_maps, [*paths, *known, *views], zipped, show_progress="hidden", **hidden).success(None, None, None, js=CLICK_ZIP, **hidden)
         painted.change(handlers.choose_class, painted, views, **quick)
         preset.change(handlers.preset, preset, values, queue=False, **hidden).then(**timed)

@@ -1,0 +1,74 @@
+"""The app from a program: /parse, /transfer and /compare, through gradio_client or as MCP tools."""
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Iterator
+
+import gradio as gr
+from PIL import Image
+
+from facetransfer.devices import choose_device
+from facetransfer.job import Face, Job, prepare, result_picture
+from facetransfer.settings import METHODS, PRESETS, TransferSettings, all_settings
+from segmentation.advice import shares
+from segmentation.classes import PARSERS
+from segmentation.parsers import load_parser
+from ui.handlers import PLACE_LABELS, known_of, picture_at, worded
+from ui.pictures import picture_upload
+
+OWN = ("phases", "iterations", "content_weight", "style_weight", "size", "seed")  # settings that an endpoint takes beside the preset
+
+
+def _job(content: str | None, style: str | None, preset: str, place: str, values: tuple[Any, ...]) -> Job:
+    """A value below 0 leaves a setting to the preset."""
+    pictures = picture_at(content, "content"), picture_at(style, "style")
+    kinds = {s.name: s.kind for s in all_settings()}
+    given = {name: kinds[name](value) for name, value in zip(OWN, values) if value is not None and value >= 0}
+    settings = replace(TransferSettings(**PRESETS[preset]), **given)
+    return prepare(*(Face.of(p, None, known_of(p)) for p in pictures), settings, place=place)
+
+
+@worded
+def parse(picture: str, parser: str) -> Iterator[tuple[Image.Image, dict[str, Any]]]:
+    """Makes the semantic map of a face picture. Returns the map as a picture, in the colours of the classes, and the share of each class."""
+    found = known_of(picture_at(picture, "picture"), parser)
+    yield Image.fromarray(found.semantic.rgb()), {"face": found.found_face, "faces": len(found.faces), "shares": {label: share for label, (share,) in shares(found.semantic)}}
+
+
+@worded
+def transfer(content: str, style: str, preset: str, place: str, phases: float, iterations: float, content_weight: float, style_weight: float,
+             size: float, seed: float) -> Iterator[tuple[Image.Image, dict[str, Any]]]:
+    """Puts the style picture's skin on the content picture's face. Numbers below 0 leave a setting to the preset. Returns the
+    picture and what it measures: leak, layout_iou, style_distance, sharpness, and the command line that makes it again.
+    """
+    job, step = _job(content, style, preset, place, (phases, iterations, content_weight, style_weight, size, seed)), None
+    for step in job.steps(choose_device()):
+        pass
+    picture = result_picture(step, job.size)
+    yield job.placed(picture), job.report(picture, step.leak, load_parser("compact", choose_device())) | {"notes": job.notes, "command": job.recipe.command()}
+
+
+@worded
+def compare(content: str, style: str, preset: str) -> Iterator[list[tuple[Image.Image, str]]]:
+    """The same pair by the three methods of the article (gatys, mrf, semantic), at the same budget. Returns a gallery of three pictures."""
+    job, done = _job(content, style, preset, "alone", ()), []
+    for method in reversed(METHODS):
+        step = None
+        for step in job.steps(choose_device(), method=method):
+            pass
+        done.append((result_picture(step, job.size), method))
+    yield done
+
+
+def add_endpoints(**work: Any) -> None:
+    """Adds the endpoints to the page that is being built; nothing of them shows. `work` says how they queue."""
+    with gr.Column(visible=False):
+        content, style = picture_upload("Content picture", "api-content"), picture_upload("Style picture", "api-style")
+        parser, preset = gr.Dropdown(list(PARSERS), value="compact", label="Parser"), gr.Dropdown(list(PRESETS), value="Balanced", label="Preset")
+        place = gr.Dropdown(list(PLACE_LABELS.values()), value="alone", label="Where the result goes")
+        labels = {s.name: s.label for s in all_settings()}
+        own = [gr.Number(-1, label=f"{labels[name]} (-1: the preset's)") for name in OWN]
+        picture, told, gallery = gr.Image(format="png", label="Picture"), gr.JSON(label="Report"), gr.Gallery(format="png", label="By method")
+        gr.Button().click(parse, [content, parser], [picture, told], api_name="parse", **work)
+        gr.Button().click(transfer, [content, style, preset, place, *own], [picture, told], api_name="transfer", **work)
+        gr.Button().click(compare, [content, style, preset], gallery, api_name="compare", **work)
