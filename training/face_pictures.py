@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from segmentation.classes import MIRROR
+from segmentation.classes import INDEX, MIRROR
 
 IGNORE = 255  # pixels whose class is unknown
 HELD_OUT = 100  # of the labelled faces, never trained on: chosen by the fixed shuffle below
@@ -77,10 +77,34 @@ class FaceAugmenter:
         if border == cv2.BORDER_CONSTANT and outside.any():
             warped[outside] = self._other(side)[outside] if rng.random() < 0.8 else rng.integers(0, 256, 3)
             truth[outside] = 0
+            self._go_on_below(warped, truth, outside, labels, matrix)
         if rng.random() < 0.15 and not outside.all():  # another background behind the person
             behind = truth == 0
             warped[behind] = self._other(side)[behind]
         return warped, truth
+
+    def _go_on_below(self, warped: np.ndarray, truth: np.ndarray, outside: np.ndarray, labels: np.ndarray, matrix: np.ndarray) -> None:
+        """Labelled pictures end at the shoulders; photos do not. Draws the rest of the body, or leaves its class open, in place."""
+        rng, cloth = self.rng, INDEX["cloth"]
+        columns = np.flatnonzero(labels[-1] == cloth)
+        if len(columns) < 0.1 * labels.shape[1]:
+            return
+        below = labels.shape[0] * rng.uniform(0.6, 1.5)
+        left, right = columns[0], columns[-1]
+        wider = labels.shape[1] * rng.uniform(0.0, 0.3)
+        body = np.array([(left, -2), (right, -2), (right + wider, below), (left - wider, below)], float) + (0, labels.shape[0])
+        shape = np.zeros(truth.shape, np.uint8)
+        cv2.fillPoly(shape, [np.round(np.c_[body, np.ones(4)] @ matrix.T).astype(np.int32)], 1)
+        here, near = (shape > 0) & outside, truth == cloth
+        if not here.any():
+            return
+        if rng.random() < 0.3 or not near.any():
+            truth[here] = IGNORE
+            return
+        texture = self._other(truth.shape[0]).astype(np.float32)
+        texture = (texture - texture.mean((0, 1))) * rng.uniform(0.1, 0.6) + warped[near].mean(0)
+        warped[here] = texture[here].clip(0, 255)
+        truth[here] = cloth
 
     def _other(self, side: int) -> np.ndarray:
         other = self.others[self.rng.integers(len(self.others))]
