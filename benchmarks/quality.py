@@ -83,12 +83,16 @@ def main() -> None:
         options.add_argument(f"--{name}", type=Path)
     options.add_argument("--variants", nargs="*", default=list(VARIANTS), choices=list(VARIANTS))
     options.add_argument("--size", type=int, default=256)
+    options.add_argument("--iterations", type=int, default=TransferSettings().iterations)
+    options.add_argument("--pairs", nargs="*", help="only the pairs of these names")
     options.add_argument("--threads", type=int, default=2)
     args = options.parse_args()
     torch.set_num_threads(args.threads)
-    settings = replace(TransferSettings(), size=args.size)
+    settings = replace(TransferSettings(), size=args.size, iterations=args.iterations)
     rows, sheet = {}, []
     for name, (content, style) in pairs(args.photos, args.paintings, args.reference).items():
+        if args.pairs and name not in args.pairs:
+            continue
         rows[name], shown = {}, [content.picture, style.picture]
         for variant in args.variants:
             job = prepare(content, style, replace(settings, **VARIANTS[variant]))
@@ -104,7 +108,8 @@ def main() -> None:
             shown.append(picture)
         sheet.append(shown)
         print(name, "  ".join(f"{v} {r['style_distance']:.2f}/{r['layout_iou'] or 0:.2f}" for v, r in rows[name].items()), flush=True)
-    means = {v: {key: float(np.mean([r[v][key] for r in rows.values() if r[v][key] is not None] or [np.nan])) for key in rows[name][v]} for v in args.variants}
+    keys = ("leak", "layout_iou", "style_distance", "sharpness", "noise", "seconds")
+    means = {v: {key: float(np.mean([r[v][key] for r in rows.values() if r[v][key] is not None] or [np.nan])) for key in keys} for v in args.variants}
     write(args.json, {**conditions(args.threads), "size": args.size, "pairs": len(rows), "means": means, "rows": rows})
     save_sheet(args.sheet, sheet, ["content", "style", *args.variants])
     for variant, mean in means.items():

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facetransfer import matching
-from facetransfer.colours import grays_of, with_colours_of
+from facetransfer.colours import grays_of, luminance, with_colours_of
 from facetransfer.descent import Descent
 from facetransfer.errors import InputError
 from facetransfer.features import VGGLayout, load_network, stride_of
@@ -84,6 +84,7 @@ def transfer_steps(content: Tensor | None, style: Tensor, guides: tuple[Guide, G
     wanted_colours = content if settings.colours == "content" else None
     if wanted_colours is not None:
         content, style = grays_of(content, style)
+        start = start if start is None else luminance(start).expand_as(start)
     size = tuple(content.shape[-2:]) if content is not None else tuple(guides[0].classes.shape[-2:]) if guides else (settings.size,) * 2
     guides = (guides[0].to(device), guides[1].to(device)) if guides and settings.method == "semantic" else (None, None)
     network = load_network(settings.network, device)
@@ -98,12 +99,14 @@ def transfer_steps(content: Tensor | None, style: Tensor, guides: tuple[Guide, G
             low, high = settings.noise_low / 255, settings.noise_high / 255
             picture = (torch.rand((1, 3, *phase.size), generator=generator) * (high - low) + low).to(device)
         picture = resized(picture, phase.size)
-        here = Strength.of(strength, kept, phase.size) if strength is not None else None
-        for step in _phase_steps(network, phase, picture, settings, generator, matches, (i + 1, phases), here):
+        inner = outer = None  # the kept picture as the work sees it, and in its colours
+        if strength is not None:
+            inner, outer = (Strength.of(strength, k, phase.size) for k in (content if start is None else start, kept))
+        for step in _phase_steps(network, phase, picture, settings, generator, matches, (i + 1, phases), inner):
             picture = shown = step.picture
             if wanted_colours is not None:
                 shown = with_colours_of(shown, resized(wanted_colours, phase.size))
-            yield replace(step, picture=here.blended(shown) if here else shown)
+            yield replace(step, picture=outer.blended(shown) if outer else shown)
 
 
 def transfer(content: Tensor | None, style: Tensor, guides: tuple[Guide, Guide] | None = None,
@@ -204,7 +207,8 @@ def _search(result: Tensor, style: Tensor, guesses: list[Matches], copies: int, 
     seeds = [matching.enlarged_matches(g, result.shape[1:], style.shape[1:]) for g in guesses]
     if not seeds:
         seeds = [matching.first_guess(result, style[:, :(style.shape[1] + 1) // copies - 1])]
-    return replace(matching.improve_matches(result, style, seeds, generator, bias), copies=copies)
+    known = any(g.grid == tuple(style.shape[1:]) and g.rows.shape == (result.shape[1] - 2, result.shape[2] - 2) for g in guesses)
+    return replace(matching.improve_matches(result, style, seeds, generator, bias, matching.AGAIN if known else matching.JUMPS), copies=copies)
 
 
 def _leak(phase: Phase, matches: dict[str, Matches]) -> float | None:

@@ -24,8 +24,9 @@ WINDOW = 3
 CHUNK_BYTES = 96 << 20  # of products held at once
 EXACT_PAIRS = 80_000_000  # pairs of windows up to which every pair is looked at
 BARRIER = 1e3  # what a window loses that lies across two style grids
-COHERENT = 3  # rounds of `coherent`
+COHERENT = 2  # rounds of `coherent`
 JUMPS = (1, 8, 3, 1)  # rounds of `improve_matches`: how far away a neighbour's choice is asked for
+AGAIN = (1,)  # the same, where the guesses are matches of the same grid
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ def window_rows(cells: Tensor) -> Tensor:
         -1, WINDOW * WINDOW * cells.shape[0])
 
 
-def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generator: torch.Generator, bias: Tensor | None = None) -> Matches:
+def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generator: torch.Generator, bias: Tensor | None = None,
+                    jumps: tuple[int, ...] = JUMPS) -> Matches:
     """Good style windows from guesses, without looking at every pair (PatchMatch, Barnes et al. 2009).
 
     Each window asks its neighbours, near and far, what they chose, shifts that to its own place, and tries random
@@ -126,30 +128,30 @@ def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generat
     (_, h, w), (_, H, W) = result.shape, style.shape
     query, keys = window_rows(result), window_rows(style)
     shape, top, left = (h - 2, w - 2), H - 3, W - 3
-    best: Matches | None = None
+    best, best_score = torch.full(((h - 2) * (w - 2),), -1, device=result.device), query.new_full(((h - 2) * (w - 2),), -torch.inf)
 
-    def try_(rows: Tensor, columns: Tensor) -> Matches:
-        rows, columns = rows.clamp(0, top), columns.clamp(0, left)
-        index = (rows * (W - 2) + columns).flatten()
-        score = torch.einsum("nd,nd->n", query, keys[index])
-        score = (score if bias is None else score + bias.flatten()[index]).view(shape)
-        if best is None:
-            return Matches(rows, columns, score, (H, W))
-        better = score > best.score
-        return Matches(torch.where(better, rows, best.rows), torch.where(better, columns, best.columns),
-                       torch.where(better, score, best.score), (H, W))
+    def try_(rows: Tensor, columns: Tensor) -> None:
+        index = (rows.clamp(0, top) * (W - 2) + columns.clamp(0, left)).flatten()
+        new = (index != best).nonzero()[:, 0]  # neighbours that agree need no second look
+        index = index[new]
+        score = torch.einsum("nd,nd->n", query[new], keys[index])
+        if bias is not None:
+            score += bias.flatten()[index]
+        better = score > best_score[new]
+        best[new[better]], best_score[new[better]] = index[better], score[better]
 
     for seed in seeds:
-        best = try_(seed.rows, seed.columns)
+        try_(seed.rows, seed.columns)
     radius = max(2, max(H, W) // 16)
-    for jump in JUMPS:
+    for jump in jumps:
         for dy, dx in ((jump, 0), (-jump, 0), (0, jump), (0, -jump)):
             # torch.roll wraps around; a window at the rim is merely asked for a far one's choice.
-            best = try_(best.rows.roll((dy, dx), (0, 1)) + dy, best.columns.roll((dy, dx), (0, 1)) + dx)
+            rows, columns = (best // (W - 2)).view(shape), (best % (W - 2)).view(shape)
+            try_(rows.roll((dy, dx), (0, 1)) + dy, columns.roll((dy, dx), (0, 1)) + dx)
         offsets = torch.randint(-radius, radius + 1, (2, *shape), generator=generator).to(result.device)
-        best = try_(best.rows + offsets[0], best.columns + offsets[1])
+        try_((best // (W - 2)).view(shape) + offsets[0], (best % (W - 2)).view(shape) + offsets[1])
         radius = max(1, radius // 2)
-    return best
+    return Matches((best // (W - 2)).view(shape), (best % (W - 2)).view(shape), best_score.view(shape), (H, W))
 
 
 def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> Matches:

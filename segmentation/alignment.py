@@ -12,6 +12,7 @@ from facetransfer.images import MIN_SIDE
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
 LARGEST = 2.0  # times that a style picture is enlarged at most: more only blurs
+SMALLEST = 0.5  # of the size at which the whole style picture is as large as the content: less leaves no skin to take
 UPRIGHT = math.radians(4)  # difference in tilt that is left alone: turning a picture costs sharpness
 TURNED = 0.05  # face sizes that the noses must lie beside the middle, to opposite sides, before the style is mirrored
 AROUND = 1.25  # side of what is kept of the style around its face, in sides of the content
@@ -76,7 +77,7 @@ def align(content: FaceFrame, style: FaceFrame, content_size: tuple[int, int], s
     tilt = content.tilt
     if abs(content.tilt - (-style.tilt if mirrored else style.tilt)) < UPRIGHT:
         tilt = -style.tilt if mirrored else style.tilt
-    smallest = MIN_SIDE / min(style_size)  # a style must keep a window at its coarsest
+    smallest = max(MIN_SIDE / min(style_size), SMALLEST * max(content_size) / max(style_size))
     scale = min(max(content.size / style.size, smallest), max(LARGEST, smallest))
     target = FaceFrame(content.x, content.y, style.size * scale, tilt)
     matrix = similarity(style, target, mirrored)

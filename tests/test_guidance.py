@@ -114,6 +114,13 @@ def test_alignment_brings_the_style_face_to_the_content_s(scale: float, tilt: fl
     assert same.mean() > 0.93
 
 
+def test_a_tiny_face_does_not_shrink_the_style_to_nothing() -> None:
+    alignment = align(FaceFrame(250, 250, 20), FaceFrame(300, 300, 400), (512, 512), (600, 600))
+    assert min(alignment.size) >= 0.5 * 512 - 2
+    enlarged = align(FaceFrame(250, 250, 400), FaceFrame(60, 60, 20), (512, 512), (120, 120))
+    assert enlarged.scale == pytest.approx(2 * 1.0666, rel=0.1) and max(enlarged.size) <= 1.25 * 512 + 2
+
+
 def test_turning_twice_by_opposite_angles_brings_a_picture_back() -> None:
     picture = torch.nn.functional.interpolate(random(1, 3, 6, 9), size=(48, 72), mode="bicubic")[0]
     back = turned(turned(picture, 20, 1.0), -20, 1.0)

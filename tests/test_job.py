@@ -52,6 +52,17 @@ def test_a_kept_class_is_kept_to_the_byte(face, green_face) -> None:
     assert moved[face[1].labels == INDEX["skin"]].mean() > 10
 
 
+def test_the_content_s_colours_stay_and_light_and_dark_change(face, green_face) -> None:
+    """Where a part is kept too, it is kept in its colours, to the byte."""
+    from dataclasses import replace
+
+    result = run(prepare(Face.of(*face), Face.of(*green_face), replace(SETTINGS, colours="content", iterations=8), strengths={"hair": 0.0}))
+    before, after = (np.asarray(p.convert("YCbCr")).astype(int) for p in (face[0], result))
+    skin, hair = (face[1].labels == INDEX[n] for n in ("skin", "hair"))
+    assert np.abs(after - before)[skin][:, 1:].mean() < 6 < np.abs(after - before)[skin][:, 0].mean()
+    assert np.array_equal(np.asarray(result)[hair], np.asarray(face[0])[hair])
+
+
 def test_strength_grades_the_change(face, green_face) -> None:
     before = np.asarray(face[0]).astype(int)
     skin = face[1].labels == INDEX["skin"]
