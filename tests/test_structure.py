@@ -65,3 +65,18 @@ transfer(torch.rand(1, 3, 48, 48), torch.rand(1, 3, 48, 48), None, TransferSetti
 sys.exit(any(m in sys.modules for m in ("torchvision", "facexlib", "gradio")))
 """
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_the_space_card_is_valid_and_agrees_with_the_requirements() -> None:
+    """The README's front matter as huggingface_hub reads it; its Gradio is one that requirements.txt allows."""
+    import re
+    from importlib.metadata import version
+
+    from huggingface_hub import SpaceCard
+
+    card = SpaceCard.load(ROOT / "README.md").data
+    assert card.sdk == "gradio" and (ROOT / card.app_file).exists() and len(card.short_description) <= 60
+    low, high = re.search(r"^gradio>=([\d.]+),<(\d+)$", (ROOT / "requirements.txt").read_text(), re.M).groups()
+    numbers = tuple(map(int, card.sdk_version.split(".")))
+    assert tuple(map(int, low.split("."))) <= numbers < (int(high),) and version("gradio").split(".")[0] == card.sdk_version.split(".")[0]
+    assert set((ROOT / "packages.txt").read_text().split()) == {"libgl1", "libglib2.0-0"}
