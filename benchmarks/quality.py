@@ -32,6 +32,7 @@ VARIANTS: dict[str, dict] = {
     "no position": dict(position_weight=0.0),
     "no alignment": dict(align="off"),
     "no kinship": dict(kinship=0.0),
+    "no coherence": dict(coherence=0.0),
     "no colour term": dict(colour_weight=0.0),
     "soft edges": dict(edges="soft"),
     "turned": dict(turns="turned"),
