@@ -24,7 +24,6 @@ from segmentation.classes import CLASSES, INDEX
 from segmentation.parsers.compact_network import CompactParserNetwork
 from training.face_pictures import IGNORE, FaceAugmenter, labelled_faces, read_labels, read_rgb
 
-SIDES = (192, 192, 224, 224)  # a batch's side, drawn anew: sizes seen apart from scales
 VALIDATION_SIDE = 288
 RARE = (("hat", 3.0, 0.01), ("eye_glasses", 1.5, 0.002), ("cloth", 1.0, 0.03), ("earring", 0.5, 0.001), ("mouth", 0.5, 0.002))  # class, extra draws, share
 
@@ -79,6 +78,8 @@ def main() -> None:
     options.add_argument("--minutes", type=float, default=75)
     options.add_argument("--batch", type=int, default=8)
     options.add_argument("--rate", type=float, default=2e-3)
+    options.add_argument("--sides", type=int, nargs="+", default=[192, 192, 224, 224], help="of a batch, drawn anew: sizes seen apart from scales")
+    options.add_argument("--calm-from", type=float, default=0.5, help="share of the time after which pictures get calmer, see FaceAugmenter")
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--start", type=Path, help="weights to start from: a checkpoint or the .safetensors that ships")
     options.add_argument("--out", type=Path, default=Path("runs/parser"))
@@ -120,8 +121,8 @@ def main() -> None:
         rate = args.rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        augment.calm = float(np.clip((done - 0.5) / 0.3, 0, 1))
-        side = int(rng.choice(SIDES))
+        augment.calm = float(np.clip((done - args.calm_from) / 0.3, 0, 1))
+        side = int(rng.choice(args.sides))
         batch = [augment(*faces[i], side) for i in rng.choice(len(faces), size=args.batch, p=drawn)]
         x = torch.from_numpy(np.stack([b[0] for b in batch])).permute(0, 3, 1, 2).float() / 255
         dy, dx = rng.integers(0, 2, 2)  # a cell answers for four pixels: each in turn, so that its answer lies in their middle

@@ -20,7 +20,6 @@ from segmentation.parsers.compact_network import STRIDE, CompactParserNetwork
 LARGEST_SIDE = 1536  # pixels; a larger picture is parsed at this size, or 19 probabilities for each of its pixels would fill the memory
 COARSE_SIDE = 256  # pixels of the longest side in the first look
 LOOKS = ((2.0, (224,)), (1.3, (192, 224, 256)))  # of the later looks: the square's side in lengths of the face, the sizes it is seen at
-CENTRE = 0.3  # pixels that a cell's class lies right of and below its middle: training reads the label at the cell's far corner
 FACE = [INDEX[n] for n in ("skin", "nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")]
 FEATURES = [INDEX[n] for n in ("nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")]
 MIN_FACE = 0.0015  # share of the picture that a face must cover
@@ -83,9 +82,7 @@ class CompactParser:
         x = torch.from_numpy(small).to(self.device).permute(2, 0, 1)[None].float() / 255
         padded = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
         logits = self.network(padded.contiguous(memory_format=torch.channels_last))
-        shift = torch.tensor([[[1, 0, -2 * CENTRE / padded.shape[3]], [0, 1, -2 * CENTRE / padded.shape[2]]]], device=self.device)
-        grid = F.affine_grid(shift, [1, 1, *padded.shape[-2:]], align_corners=False)
-        logits = F.grid_sample(logits, grid, mode="bilinear", padding_mode="border", align_corners=False)[..., :height, :width]
+        logits = F.interpolate(logits, size=padded.shape[-2:], mode="bilinear", align_corners=False)[..., :height, :width]
         return logits[0].softmax(0).cpu()
 
     def _fine(self, rgb: np.ndarray, x: float, y: float, side: float, sizes: tuple[int, ...]) -> Tensor:
