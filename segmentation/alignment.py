@@ -12,7 +12,7 @@ from facetransfer.images import MIN_SIDE
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
 LARGEST = 2.0  # times that a style picture is enlarged at most: more only blurs
-SMALLEST = 0.5  # of the size at which the whole style picture is as large as the content: less leaves no skin to take
+SMALLEST = 0.75  # of the size at which the whole style picture is as large as the content: less costs detail (docs/quality.md)
 UPRIGHT = math.radians(4)  # difference in tilt that is left alone: turning a picture costs sharpness
 TURNED = 0.05  # face sizes that the noses must lie beside the middle, to opposite sides, before the style is mirrored
 AROUND = 1.25  # side of what is kept of the style around its face, in sides of the content
