@@ -19,7 +19,7 @@ from segmentation.parsers.compact_network import STRIDE, CompactParserNetwork
 
 LARGEST_SIDE = 1536  # pixels; a larger picture is parsed at this size, or 19 probabilities for each of its pixels would fill the memory
 COARSE_SIDE = 256  # pixels of the longest side in the first look
-LOOKS = ((2.0, (224,)), (1.3, (192, 224, 256)))  # of the later looks: the square's side in lengths of the face, the sizes it is seen at
+LOOKS = ((2.0, (256,)), (1.3, (256, 288)))  # of the later looks: the square's side in lengths of the face, the sizes it is seen at
 FACE = [INDEX[n] for n in ("skin", "nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")]
 FEATURES = [INDEX[n] for n in ("nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")]
 MIN_FACE = 0.0015  # share of the picture that a face must cover
