@@ -36,12 +36,18 @@ def certify(name: str, state: dict[str, torch.Tensor], facts: dict[str, object],
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("name", choices=("texture", "parser"))
-    options.add_argument("--from", dest="source", type=Path, required=True, help="state dict, or a checkpoint with averaged weights")
+    options.add_argument("--from", dest="sources", type=Path, nargs="+", required=True,
+                         help="state dict, or a checkpoint with averaged weights; of several the mean (they must come from one start)")
+    options.add_argument("--prior", type=float, default=0.0, help="parser: how much of the training's preference for rare classes is taken back, 0 to 1")
     options.add_argument("--facts", type=Path, required=True)
     options.add_argument("--half", action="store_true", help="store float16")
     args = options.parse_args()
-    state = torch.load(args.source, weights_only=True)
-    path = certify(args.name, state.get("average", state), json.loads(args.facts.read_text("utf-8")), args.half)
+    saved = [torch.load(path, weights_only=True) for path in args.sources]
+    states = [s.get("average", s) for s in saved]
+    state = {k: sum(s[k] for s in states) / len(states) if v.is_floating_point() else v for k, v in states[0].items()}
+    if args.prior:  # training multiplies a class's loss by its weight, which moves its logit by the weight's logarithm
+        state["logits.bias"] = state["logits.bias"] - args.prior * saved[0]["class_weights"].log()
+    path = certify(args.name, state, json.loads(args.facts.read_text("utf-8")), args.half)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
 

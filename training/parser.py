@@ -142,7 +142,7 @@ def main() -> None:
             reported = time.time()
             iou = validate(average, held_out[::2])
             core = np.delete(iou, [15, 16])  # without earring and necklace
-            torch.save({"network": network.state_dict(), "average": average.state_dict(),
+            torch.save({"network": network.state_dict(), "class_weights": weights, "average": average.state_dict(),
                         "optimiser": optimiser.state_dict(), "spent": time.time() - began, "step": step}, checkpoint)
             print(f"{(time.time() - began) / 60:5.1f} min  step {step}  loss {np.mean(losses[-200:]):.3f}  "
                   f"IoU all {np.nanmean(iou):.3f}  core {np.nanmean(core):.3f}  "
