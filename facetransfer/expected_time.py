@@ -12,7 +12,7 @@ from facetransfer.settings import METHODS, TransferSettings
 
 SIDE, TRIES = 128, 3
 BESIDE = 1.5  # what a whole evaluation costs, in runs of the network forward and backward alone
-SEARCH = {512: 9.0, 256: 3.5, 0: 2.0}  # what a search costs, in evaluations, from that longest side on; measured with exact search up to 512 pixels
+SEARCH = {512: 6.0, 256: 3.5, 0: 2.0}  # what a search costs, in evaluations, from that longest side on; measured with exact search up to 512 pixels
 
 
 @lru_cache(maxsize=8)
