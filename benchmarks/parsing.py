@@ -22,7 +22,8 @@ from PIL import Image
 
 from benchmarks.machine import conditions, write
 from facetransfer.images import open_picture
-from segmentation.classes import CLASSES, INDEX, PALETTE, PARSERS
+from segmentation import PARSERS
+from segmentation.classes import CLASSES, INDEX, PALETTE
 from segmentation.parsers import load_parser
 from training.face_pictures import labelled_faces, read_labels
 

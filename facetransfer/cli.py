@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from facetransfer import __version__
 from facetransfer.errors import InputError, complain
-from facetransfer.settings import PRESETS, TransferSettings, all_settings
+from facetransfer.settings import PLACES, PRESETS, TransferSettings, all_settings
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from facetransfer.engine import Step
     from facetransfer.job import Face, Job
     from facetransfer.recipe import Recipe
-
-PLACES = ("alone", "style", "content")
 
 
 def options() -> argparse.ArgumentParser:

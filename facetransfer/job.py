@@ -19,14 +19,13 @@ from facetransfer.images import fit, to_image, to_tensor
 from facetransfer.phases import phases_that_fit
 from facetransfer.placement import back_into, into_picture
 from facetransfer.recipe import Recipe, fingerprint, versions
-from facetransfer.settings import TransferSettings
+from facetransfer.settings import PLACES, TransferSettings
 from segmentation.alignment import Alignment, align, similarity
 from segmentation.classes import CLASSES, INDEX, MIRROR, NAMES
 from segmentation.guidance import guides_of, substitutes
 from segmentation.parsers import Parse, Parser
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
-PLACES = ("alone", "style", "content")  # where the result goes: as it is, into the style picture, back into the full-size content photo
 AROUND = 3.0  # side of what is worked on, in face sizes, when the result goes back into the content photo
 FACE_PARTS = [INDEX[n] for n in ("skin", "nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")]
 REGIONS: dict[str, dict[str, float]] = {

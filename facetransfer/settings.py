@@ -11,6 +11,7 @@ NETWORKS = ("compact", "vgg19", "seeded")
 METHODS = ("semantic", "mrf", "gatys")
 STARTS = ("content", "noise", "image")
 LAYERS = ("1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "3_4", "4_1", "4_2")  # of every feature network: block_convolution
+PLACES = ("alone", "style", "content")  # where a result goes: as it is, into the style picture, back into the full-size content photo
 TURNS = ("none", "turned", "turned and scaled")
 ON_OFF = ("on", "off")
 COLOURS = ("style", "content")

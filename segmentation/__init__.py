@@ -1,1 +1,3 @@
 """Face pictures to semantic maps: the classes, the maps, the parsers that make them, and the guides made of them."""
+
+PARSERS = ("compact", "bisenet", "parsenet")  # here, so that --help need not load them

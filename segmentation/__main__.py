@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facetransfer.errors import InputError, complain
-from segmentation.classes import CLASSES, PARSERS
+from segmentation import PARSERS
+from segmentation.classes import CLASSES
 
 if TYPE_CHECKING:
     from segmentation.semantic_map import SemanticMap

@@ -50,7 +50,6 @@ CLASSES = _table(
     ("cloth", (0, 170, 0), "cloth", "cloth", "Clothes"),
 )
 
-PARSERS = ("compact", "bisenet", "parsenet")  # each a file in parsers/, or in parsers/published.py
 NAMES = tuple(c.name for c in CLASSES)
 INDEX = {c.name: c.index for c in CLASSES}
 PALETTE = np.array([c.colour for c in CLASSES], dtype=np.uint8)  # (19, 3) RGB

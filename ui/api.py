@@ -10,8 +10,8 @@ from PIL import Image
 from facetransfer.devices import choose_device
 from facetransfer.job import Face, Job, prepare, result_picture
 from facetransfer.settings import METHODS, PRESETS, TransferSettings, all_settings
+from segmentation import PARSERS
 from segmentation.advice import shares
-from segmentation.classes import PARSERS
 from segmentation.parsers import load_parser
 from ui.handlers import PLACE_LABELS, known_of, picture_at, worded
 from ui.pictures import picture_upload

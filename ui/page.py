@@ -9,7 +9,8 @@ from gradio.utils import get_upload_folder
 
 from facetransfer.job import REGIONS
 from facetransfer.settings import PRESETS, Setting, all_settings
-from segmentation.classes import CLASSES, PARSERS
+from segmentation import PARSERS
+from segmentation.classes import CLASSES
 from ui import api, handlers
 from ui.map_editor import CLASS_LABELS, map_editor
 from ui.pictures import example_pairs, picture_upload

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from facetransfer.errors import InputError
-from segmentation.classes import PARSERS
+from segmentation import PARSERS
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
 PROBABILITIES_SIDE = 384  # pixels: finer than any layer that they guide
