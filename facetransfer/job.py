@@ -166,14 +166,23 @@ def prepare(content: Face | None, style: Face, settings: TransferSettings, *, pl
         ("start", start and np.asarray(start)), ("region", region)) if pixels is not None}
     recipe = Recipe(settings, inputs, options or {}, versions())
     whole, box, notes = (content, style), None, []
-    if content is not None and content.picture is None:
-        return _doodle(content, style, settings, recipe)
-    if content is None:
-        return Job(None, style.fitted(settings.size), None, settings, recipe, start=start and to_tensor(start))
-    if place != "alone" and not (content.frame and (style.frame or place == "content")):
-        raise InputError(f"the result can only be placed into the {place} picture where a face is known in {'it' if place == 'content' else 'both'}: paint the map, or leave the place out")
+    if content is None or content.picture is None:
+        if place != "alone" or strengths or region is not None:
+            raise InputError("a place for the result, strengths of parts and a region to work on need a content photo: give one, or leave them out")
+        job = _doodle(content, style, settings, recipe) if content else Job(None, style.fitted(settings.size), None, settings, recipe)
+        return replace(job, start=start and to_tensor(start))
+    if place != "alone" and not (content.frame and content.semantic.is_face and (place == "content" or style.frame and style.semantic.is_face)):
+        raise InputError(f"the result can only be placed into the {place} picture where a face is known in {'it' if place == 'content' else 'both'}, and maps "
+                         "are in the colours of the classes: paint the map, or leave the place out")
+    if place == "style" and start is not None:
+        raise InputError("a result that lies in the style picture cannot be gone on from: choose the picture itself as the place, and place it afterwards")
     if place == "content" and (box := face_box(content)):
-        content = replace(content, semantic=content.semantic.resized(content.picture.size)).cut(box)
+        size = content.picture.size
+        content = replace(content, semantic=content.semantic.resized(size)).cut(box)
+        if start is not None:  # a result of before, which is back in the whole photo
+            start = start.resize(size).crop(box)
+        if region is not None:
+            region = np.asarray(Image.fromarray(region.astype(np.uint8)).resize(size, Image.Resampling.NEAREST).crop(box)) > 0
     content = content.fitted(settings.size)
     alignment, small_style = None, style.fitted(settings.size)
     if settings.align == "on" and content.frame and style.frame:

@@ -104,7 +104,8 @@ def test_a_style_alone_gives_its_texture(pair: Path) -> None:
 
 
 @pytest.mark.parametrize("words, extra", [
-    ("colours or parts of the content", ["--colours", "content"]), ("size is 0", ["--size", "0"])])
+    ("colours or parts of the content", ["--colours", "content"]), ("size is 0", ["--size", "0"]), ("need a content photo", ["--into", "style"]),
+    ("need a content photo", ["--strength", "skin=0"])])
 def test_without_a_content_some_things_make_no_sense(pair: Path, capsys, words: str, extra: list[str]) -> None:
     assert call(pair, *extra, content=None) == 2 and words in capsys.readouterr().err and not (pair / "out.png").exists()
 
@@ -117,6 +118,20 @@ def test_into_the_style_picture(face) -> None:
     changed = np.abs(placed - np.asarray(style)).max(2) > 12
     skin = np.isin(semantic.labels, [INDEX[n] for n in ("skin", "nose", "l_eye", "r_eye", "u_lip", "l_lip", "l_brow", "r_brow")])
     assert placed.shape == (240, 300, 3) and changed[skin].mean() > 0.3 and changed[~skin].mean() < 0.01
+
+
+def test_a_result_in_the_style_picture_is_not_gone_on_from(face, green_face) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(InputError, match="cannot be gone on from"):
+        prepare(Face.of(*face), Face.of(*green_face), replace(SETTINGS, start="image"), place="style", start=face[0])
+
+
+def test_a_doodle_may_start_from_an_image(face, green_face) -> None:
+    from dataclasses import replace
+
+    job = prepare(Face(None, face[1], None, face[1].frame()), Face.of(*green_face), replace(SETTINGS, start="image"), start=face[0])
+    assert run(job).size == (128, 128)
 
 
 def test_placing_lays_a_part_where_the_matrix_says() -> None:
@@ -150,6 +165,11 @@ def test_a_small_face_is_worked_on_alone_and_goes_back(green_face) -> None:
     assert job.box is not None and max(job.size) == 128
     placed = np.asarray(job.placed(run(job)))
     assert placed.shape == (400, 500, 3) and (placed[:120] == np.asarray(photo)[:120]).all() and (placed != np.asarray(photo)).any()
+    again = prepare(Face.of(photo, SemanticMap(labels)), Face.of(*green_face), SETTINGS, place="content", start=Image.fromarray(placed),
+                    region=labels > 0)
+    part = np.asarray(Image.fromarray(placed).crop(job.box))
+    assert np.array_equal((again.start[0].permute(1, 2, 0) * 255).round().byte().numpy(), part), "it goes on from the same part of the photo"
+    assert again.strength.shape == tuple(job.size[::-1]) and 0.1 < again.strength.mean() < 0.9
     with pytest.raises(InputError, match="can only be placed into the content picture"):
         prepare(Face.of(photo, SemanticMap(labels * 0)), Face.of(*green_face), SETTINGS, place="content")
 
