@@ -7,8 +7,10 @@ import cv2
 import numpy as np
 
 from segmentation.classes import INDEX, MIRROR
+from segmentation.parsers.compact import FACE
 
 IGNORE = 255  # pixels whose class is unknown
+CLOSE = 0.5  # share of the upright pictures that show little more than the face
 HELD_OUT = 100  # of the labelled faces, never trained on: chosen by the fixed shuffle below
 
 
@@ -52,9 +54,12 @@ class FaceAugmenter:
 
     def _place(self, picture: np.ndarray, labels: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
         rng = self.rng
-        kind = rng.random()  # most are as the second look sees them: upright, filling the square; others as the first look may
-        upright = 0.65 + 0.2 * self.calm
-        if kind < upright:
+        kind = rng.random()  # most are as the later looks see them: upright, filling the square; others as the first look may
+        upright, (x, y) = 0.65 + 0.2 * self.calm, (n / 2 for n in picture.shape[1::-1])
+        if kind < CLOSE * upright:
+            scale, angle, slack = rng.uniform(1.1, 2.1), rng.normal(0, 7), 0.06
+            x, y = _face_centre(labels) or (x, y)
+        elif kind < upright:
             scale, angle, slack = rng.uniform(0.8, 1.2), rng.normal(0, 7), 0.06
         elif kind < upright + 0.65 * (1 - upright):
             scale, angle, slack = rng.uniform(0.6, 1.4), rng.uniform(-45, 45), 0.15
@@ -62,8 +67,8 @@ class FaceAugmenter:
             scale, angle, slack = rng.uniform(0.2, 0.6), rng.normal(0, 12), 0.35
         far = scale < 0.6
         scale *= side / max(picture.shape[:2])
-        matrix = cv2.getRotationMatrix2D((picture.shape[1] / 2, picture.shape[0] / 2), angle, scale)
-        matrix[:, 2] += side / 2 - np.array(picture.shape[1::-1]) / 2 + rng.uniform(-slack, slack, 2) * side
+        matrix = cv2.getRotationMatrix2D((x, y), angle, scale)
+        matrix[:, 2] += side / 2 - np.array((x, y)) + rng.uniform(-slack, slack, 2) * side
         matrix[:, :2] *= 1 + rng.normal(0, 0.06, (1, 2))  # a face a little wider or longer than it is
         small = scale < 0.5
         source = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) if small else picture
@@ -143,6 +148,12 @@ class FaceAugmenter:
         if rng.random() < 0.2:
             x = x + rng.normal(0, rng.uniform(0.01, 0.08), x.shape)
         return (np.clip(x, 0, 1) * 255).astype(np.uint8)
+
+
+def _face_centre(labels: np.ndarray) -> tuple[float, float] | None:
+    """The middle (x, y) of the parts of the face, None without any."""
+    rows, columns = np.nonzero(np.isin(labels[::4, ::4], FACE))
+    return ((columns.min() + columns.max()) * 2.0, (rows.min() + rows.max()) * 2.0) if len(rows) else None
 
 
 def _mirrored(labels: np.ndarray) -> np.ndarray:
