@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from segmentation.classes import CLASSES, INDEX
 from segmentation.parsers.compact_network import CompactParserNetwork
-from training.face_pictures import IGNORE, FaceAugmenter, labelled_faces, read_labels, read_rgb
+from training.face_pictures import IGNORE, FaceAugmenter, labelled_faces, read_labels, read_rgb, sides_mended
 
 VALIDATION_SIDE = 288
 RARE = (("hat", 3.0, 0.01), ("eye_glasses", 1.5, 0.002), ("cloth", 1.0, 0.03), ("earring", 0.5, 0.001), ("mouth", 0.5, 0.002))  # class, extra draws, share
@@ -30,7 +30,7 @@ RARE = (("hat", 3.0, 0.01), ("eye_glasses", 1.5, 0.002), ("cloth", 1.0, 0.03), (
 
 def class_weights(labels: list[np.ndarray]) -> Tensor:
     """(19,) weights by the fourth root of rarity, mean 1: rare parts count more, but do not flood the picture."""
-    share = np.bincount(np.concatenate([m[::4, ::4].ravel() for m in labels]), minlength=len(CLASSES)) + 1.0
+    share = np.bincount(np.concatenate([m[::4, ::4].ravel() for m in labels]), minlength=len(CLASSES))[:len(CLASSES)] + 1.0
     weights = (share / share.sum()) ** -0.25
     return torch.tensor(np.minimum(weights, 4 * np.median(weights)) / weights.mean(), dtype=torch.float32)
 
@@ -58,7 +58,7 @@ def validate(network: CompactParserNetwork, pairs: list[tuple[Path, Path]]) -> n
     network.eval()
     with torch.inference_mode():
         for image, mask in pairs:
-            truth = read_labels(mask)
+            truth = sides_mended(read_labels(mask))
             small = cv2.resize(read_rgb(image), (VALIDATION_SIDE,) * 2, interpolation=cv2.INTER_AREA)
             x = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
             logits = F.interpolate(network(x), size=truth.shape, mode="bilinear", align_corners=False)
@@ -92,7 +92,7 @@ def main() -> None:
     training, held_out = labelled_faces(args.labelled)
     for folder in args.extra:
         training += [(p, folder / "masks" / f"{p.stem}.png") for p in sorted((folder / "images").iterdir())]
-    faces = [(read_rgb(image), read_labels(mask)) for image, mask in training]
+    faces = [(read_rgb(image), sides_mended(read_labels(mask))) for image, mask in training]
     drawn = np.array([rarity(labels) for _, labels in faces])
     drawn /= drawn.sum()
     weights = class_weights([labels for _, labels in faces])
