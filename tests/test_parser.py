@@ -47,7 +47,7 @@ def test_the_second_look_sees_more_than_the_first(face) -> None:
     truth = in_larger(face[1].resized((256, 256)), 2000, 1500, 1200, 700)
     parser, eye = CompactParser(ByColour(), "cpu"), truth.labels == INDEX["l_eye"]
     found = parser(Image.fromarray(truth.rgb())).semantic.labels
-    coarse = parser._probabilities(truth.rgb(), COARSE_SIDE, COARSE_SIDE * 3 // 4).argmax(0).byte().numpy()
+    coarse = parser._coarse(np.array(Image.fromarray(truth.rgb()).resize((COARSE_SIDE, COARSE_SIDE * 3 // 4), Image.Resampling.BOX))).argmax(0).byte().numpy()
     first_look = SemanticMap(coarse).resized((2000, 1500)).labels
     assert (found[eye] == INDEX["l_eye"]).mean() > 0.5 > 2 * (first_look[eye] == INDEX["l_eye"]).mean()
 
@@ -185,3 +185,16 @@ def test_published_weights_without_a_connection_say_what_to_do(monkeypatch: pyte
 def test_compact_takes_no_file() -> None:
     with pytest.raises(InputError, match="has its own weights"):
         load_parser("compact", "cpu", "x.pth")
+
+
+def test_folding_the_normalisation_changes_no_logit() -> None:
+    torch.manual_seed(0)
+    network = CompactParserNetwork()
+    pictures = torch.rand(4, 3, 64, 64)
+    network.train()(pictures)  # means and variances of its own
+    network.eval()
+    with torch.inference_mode():
+        before = network(pictures)
+        after = network.folded()(pictures)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
+    assert (before - after).abs().max() < 1e-4 * before.abs().max()

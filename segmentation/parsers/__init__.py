@@ -11,6 +11,7 @@ from typing import Protocol
 
 import cv2
 import numpy as np
+import torch
 from PIL import Image
 
 from facetransfer.errors import InputError
@@ -54,11 +55,12 @@ class Parse:
     @classmethod
     def of(cls, probabilities: np.ndarray, faces: tuple[FoundFace, ...] = (), chosen: int = 1) -> Parse:
         """From the probabilities (19,H,W) float32 at the picture's size."""
-        labels, (height, width) = probabilities.argmax(0).astype(np.uint8), probabilities.shape[1:]
+        height, width = probabilities.shape[1:]
+        confidence, labels = (found.numpy() for found in torch.from_numpy(probabilities).max(0))
         scale = min(1.0, PROBABILITIES_SIDE / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
         small = np.stack([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in probabilities])
-        return cls(SemanticMap(labels), probabilities.max(0), small.astype(np.float16), faces, chosen)
+        return cls(SemanticMap(labels.astype(np.uint8)), confidence, torch.from_numpy(small).half().numpy(), faces, chosen)
 
     @property
     def frame(self) -> FaceFrame | None:

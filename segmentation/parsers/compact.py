@@ -47,7 +47,8 @@ class CompactParser:
         rgb = np.array(picture.convert("RGB"))
         height, width = rgb.shape[:2]
         scale = COARSE_SIDE / max(height, width)
-        coarse = self._probabilities(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
+        small = cv2.resize(rgb, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
+        coarse = self._coarse(small)
         faces = tuple(f.scaled(1 / scale) for f in faces_in(coarse.argmax(0).numpy(), coarse[FACE].sum(0).numpy()))
         if face < 1 or face > max(1, len(faces)):
             raise InputError(f"face {face} was asked for, but {len(faces) or 'no'} {'face was' if len(faces) == 1 else 'faces were'} found: "
@@ -69,32 +70,35 @@ class CompactParser:
         fine = see(rgb, x, y, side)
         shown = fine.shape[1]
         left, top, right, bottom = max(0, round(x)), max(0, round(y)), min(width, round(x + side)), min(height, round(y + side))
-        grid = np.meshgrid((np.arange(left, right) + 0.5 - x) * shown / side - 0.5, (np.arange(top, bottom) + 0.5 - y) * shown / side - 0.5)
-        inside = np.stack([cv2.remap(p, *(g.astype(np.float32) for g in grid), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        scale = side / shown
+        matrix = np.array([[scale, 0, x - left + (scale - 1) / 2], [0, scale, y - top + (scale - 1) / 2]])
+        inside = np.stack([cv2.warpAffine(p, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
                            for p in fine.numpy()])
         blend = _fade(bottom - top, right - left, (top > 0, bottom < height, left > 0, right < width), max(2, int(side / 16)))
         patch = whole[:, top:bottom, left:right]
-        patch += torch.from_numpy(blend) * (torch.from_numpy(inside) - patch)
+        patch.lerp_(torch.from_numpy(inside), torch.from_numpy(blend).float())
 
-    def _probabilities(self, rgb: np.ndarray, width: int, height: int) -> Tensor:
-        """Class probabilities (19,height,width) of a picture (H,W,3) uint8, seen at that size."""
-        small = rgb if rgb.shape[:2] == (height, width) else cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
-        x = torch.from_numpy(small).to(self.device).permute(2, 0, 1)[None].float() / 255
+    def _logits(self, *pictures: np.ndarray) -> Tensor:
+        """(B,19,h,w) of B pictures (H,W,3) uint8; a cell answers for 2 x 2 pixels, the last ones for less or for none."""
+        height, width = pictures[0].shape[:2]
+        x = torch.from_numpy(np.stack(pictures)).to(self.device).permute(0, 3, 1, 2).float() / 255
         padded = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
-        logits = self.network(padded.contiguous(memory_format=torch.channels_last))
-        logits = F.interpolate(logits, size=padded.shape[-2:], mode="bilinear", align_corners=False)[..., :height, :width]
-        return logits[0].softmax(0).cpu()
+        return self.network(padded.contiguous(memory_format=torch.channels_last))
+
+    def _coarse(self, rgb: np.ndarray) -> Tensor:
+        """Class probabilities (19,H,W) of the whole picture (H,W,3)."""
+        logits = self._logits(rgb)
+        return F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)[0, :, :rgb.shape[0], :rgb.shape[1]].softmax(0).cpu()
 
     def _fine(self, rgb: np.ndarray, x: float, y: float, side: float, sizes: tuple[int, ...]) -> Tensor:
-        """The square's probabilities (19,S,S), S the largest of `sizes`: their mean, and that over the square and its mirror image."""
+        """The square's probabilities (19,S,S), S the largest of `sizes`: their mean, each over the square and its mirror image."""
         seen, mirror = [], torch.from_numpy(MIRROR.astype(np.int64))
         for size in sizes:
             crop = crop_square(rgb, x, y, side, size)
-            plain = self._probabilities(crop, size, size)
-            mirrored = self._probabilities(np.ascontiguousarray(crop[:, ::-1]), size, size)
+            plain, mirrored = self._logits(crop, crop[:, ::-1])
             both = (plain + mirrored[mirror].flip(2)) / 2
-            seen.append(F.interpolate(both[None], size=(max(sizes),) * 2, mode="bilinear", align_corners=False)[0])
-        return torch.stack(seen).mean(0)
+            seen.append(F.interpolate(both[None], size=(max(sizes),) * 2, mode="bilinear", align_corners=False)[0].softmax(0))
+        return torch.stack(seen).mean(0).cpu()
 
 
 def faces_in(labels: np.ndarray, face: np.ndarray) -> list[FoundFace]:
@@ -138,4 +142,4 @@ def load(device: str) -> CompactParser:
     """The trained parser, from the weights that ship with the program."""
     network = CompactParserNetwork()
     network.load_state_dict(load_weights("parser"), strict=False)
-    return CompactParser(network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last), device)
+    return CompactParser(network.eval().folded().requires_grad_(False).to(device, memory_format=torch.channels_last), device)

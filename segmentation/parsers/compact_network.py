@@ -7,6 +7,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 STEM = 16  # channels at 1/2
 STAGES = ((40, 1), (96, 2), (160, 2), (224, 2))  # channels, residual blocks, at 1/4, 1/8, 1/16, 1/32
@@ -62,3 +63,11 @@ class CompactParserNetwork(nn.Module):
             top = smooth(lateral(level) + F.interpolate(top, size=level.shape[-2:], mode="nearest"))
         up = F.interpolate(self.to_half(top), size=half.shape[-2:], mode="bilinear", align_corners=False)
         return self.logits(self.fuse(torch.cat((up, half), 1)))
+
+    def folded(self) -> CompactParserNetwork:
+        """Itself, in eval mode, with each normalisation folded into the convolution before it: the same logits, sooner."""
+        for block in [m for m in self.modules() if isinstance(m, nn.Sequential)]:
+            for i, (layer, after) in enumerate(zip(block[:-1], block[1:])):
+                if isinstance(layer, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
+                    block[i], block[i + 1] = fuse_conv_bn_eval(layer, after), nn.Identity()
+        return self
