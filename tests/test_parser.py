@@ -1,6 +1,8 @@
 """The parser's geometry with a planted network, and that the shipped weights see a face."""
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,10 +13,12 @@ from facetransfer import InputError
 from facetransfer.images import open_picture
 from segmentation.classes import INDEX, PALETTE
 from segmentation.parsers import load_parser
-from segmentation.parsers.compact import COARSE_SIDE, CompactParser, crop_square, faces_in
+from segmentation.parsers.compact import CompactParser
 from segmentation.parsers.compact_network import CompactParserNetwork
+from segmentation.parsers.finding import FIRST_SIDES, crop_square, find_faces, first_look
 from segmentation.semantic_map import SemanticMap
-from ui.pictures import EXAMPLES
+
+EXAMPLES = Path(__file__).parents[1] / "assets" / "examples"
 
 
 class ByColour(nn.Module):
@@ -47,9 +51,9 @@ def test_the_second_look_sees_more_than_the_first(face) -> None:
     truth = in_larger(face[1].resized((256, 256)), 2000, 1500, 1200, 700)
     parser, eye = CompactParser(ByColour(), "cpu"), truth.labels == INDEX["l_eye"]
     found = parser(Image.fromarray(truth.rgb())).semantic.labels
-    coarse = parser._coarse(np.array(Image.fromarray(truth.rgb()).resize((COARSE_SIDE, COARSE_SIDE * 3 // 4), Image.Resampling.BOX))).argmax(0).byte().numpy()
-    first_look = SemanticMap(coarse).resized((2000, 1500)).labels
-    assert (found[eye] == INDEX["l_eye"]).mean() > 0.5 > 2 * (first_look[eye] == INDEX["l_eye"]).mean()
+    coarse = first_look(np.array(Image.fromarray(truth.rgb())), FIRST_SIDES[0], parser._logits)[0].argmax(0).byte().numpy()
+    at_first = SemanticMap(coarse).resized((2000, 1500)).labels
+    assert (found[eye] == INDEX["l_eye"]).mean() > 0.5 > 2 * (at_first[eye] == INDEX["l_eye"]).mean()
 
 
 def test_a_large_photo_costs_no_more_memory_and_keeps_its_size(face) -> None:
@@ -60,9 +64,25 @@ def test_a_large_photo_costs_no_more_memory_and_keeps_its_size(face) -> None:
 
 
 def test_without_a_face_there_is_no_square() -> None:
-    skin_only = np.full((64, 64), INDEX["skin"], np.uint8)
-    assert faces_in(skin_only, np.ones((64, 64), np.float32)) == []
+    skin_only = PALETTE[np.full((300, 300), INDEX["skin"], np.uint8)]
+    assert find_faces(skin_only, CompactParser(ByColour(), "cpu")._logits)[0] == ()
     assert not CompactParser(ByColour(), "cpu")(Image.fromarray(PALETTE[np.zeros((80, 90), np.uint8)])).found_face
+
+
+def test_a_face_must_have_features_of_two_kinds(face) -> None:
+    see = CompactParser(ByColour(), "cpu")._logits
+    for kept, is_face in ((("skin",), False), (("skin", "u_lip", "l_lip", "mouth"), False), (("skin", "nose", "l_eye", "r_eye"), True)):
+        labels = in_larger(face[1].resized((200, 200)), 500, 400, 150, 80).labels
+        labels = np.where(np.isin(labels, [INDEX[n] for n in (*kept, "hair", "neck", "cloth")]), labels, INDEX["skin"] * (labels > 0))
+        assert bool(find_faces(SemanticMap(labels.astype(np.uint8)).rgb(), see)[0]) == is_face, kept
+
+
+def test_a_small_face_is_found_by_the_second_look(face) -> None:
+    truth = in_larger(face[1].resized((90, 90)), 1280, 800, 700, 300)
+    (found,), whole = find_faces(truth.rgb(), CompactParser(ByColour(), "cpu")._logits)
+    frame = truth.frame()
+    assert (found.x, found.y) == pytest.approx((frame.x, frame.y), abs=6) and found.length == pytest.approx(0.66 * 90, rel=0.15)
+    assert max(whole.shape[1:]) == FIRST_SIDES[1]
 
 
 def test_the_square_is_cut_where_it_was_asked_for() -> None:

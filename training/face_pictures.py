@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 
 from segmentation.classes import INDEX, MIRROR
-from segmentation.parsers.compact import FACE
+from segmentation.parsers.finding import FACE
 
 IGNORE = 255  # pixels whose class is unknown
 CLOSE = 0.5  # share of the upright pictures that show little more than the face
+WITHOUT = 0.06  # share of pictures that show no face
+WITH_FACES = ("Faces", "Faces_easy", "cougar_face", "BACKGROUND_Google", "buddha")  # folders of Caltech-101 that are not pictures without faces
 HELD_OUT = 100  # of the labelled faces, never trained on: chosen by the fixed shuffle below
 
 
@@ -59,6 +61,9 @@ class FaceAugmenter:
 
     def __call__(self, picture: np.ndarray, labels: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
         """(H,W,3), (H,W) uint8 -> (side,side,3), (side,side) uint8."""
+        if self.rng.random() < WITHOUT:
+            other = self.others[self.rng.integers(len(self.others))]
+            return self._recolour(cv2.resize(other, (side, side), interpolation=cv2.INTER_AREA)), np.zeros((side, side), np.uint8)
         picture, labels = self._place(picture, labels, side)
         if self.rng.random() < 0.5:
             picture, labels = picture[:, ::-1], _swapped(labels[:, ::-1])

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from segmentation.classes import CLASSES, INDEX
 from segmentation.parsers.compact_network import CompactParserNetwork
-from training.face_pictures import IGNORE, FaceAugmenter, labelled_faces, read_labels, read_rgb, sides_mended
+from training.face_pictures import IGNORE, WITH_FACES, FaceAugmenter, labelled_faces, read_labels, read_rgb, sides_mended
 
 VALIDATION_SIDE = 288
 RARE = (("hat", 3.0, 0.01), ("eye_glasses", 1.5, 0.002), ("cloth", 1.0, 0.03), ("earring", 0.5, 0.001), ("mouth", 0.5, 0.002))  # class, extra draws, share
@@ -96,7 +96,7 @@ def main() -> None:
     drawn = np.array([rarity(labels) for _, labels in faces])
     drawn /= drawn.sum()
     weights = class_weights([labels for _, labels in faces])
-    paths = sorted(p for folder in args.others for p in folder.rglob("*.jpg") if "ace" not in p.parent.name)
+    paths = sorted(p for folder in args.others for p in folder.rglob("*.jpg") if p.parent.name not in WITH_FACES)
     rng = np.random.default_rng(time.time_ns())
     others = [read_rgb(paths[i]) for i in rng.permutation(len(paths))[:1500]]
     augment = FaceAugmenter(others, rng)

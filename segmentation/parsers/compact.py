@@ -1,4 +1,4 @@
-"""`compact`: our own face parser. Looks at the whole picture to find the faces, then at squares around one of them."""
+"""`compact`: our own face parser. Finds the faces, then looks again at squares around one of them."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -13,16 +13,13 @@ from torch.nn import functional as F
 
 from facetransfer.errors import InputError
 from facetransfer.weights import load_weights
-from segmentation.classes import INDEX, MIRROR
-from segmentation.parsers import FoundFace, Parse
+from segmentation.classes import MIRROR
+from segmentation.parsers import Parse
 from segmentation.parsers.compact_network import STRIDE, CompactParserNetwork
+from segmentation.parsers.finding import crop_square, find_faces
 
 LARGEST_SIDE = 1536  # pixels; a larger picture is parsed at this size, or 19 probabilities for each of its pixels would fill the memory
-COARSE_SIDE = 256  # pixels of the longest side in the first look
 LOOKS = ((2.0, (256,)), (1.3, (256, 288)))  # of the later looks: the square's side in lengths of the face, the sizes it is seen at
-FACE = [INDEX[n] for n in ("skin", "nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")]
-FEATURES = [INDEX[n] for n in ("nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")]
-MIN_FACE = 0.0015  # share of the picture that a face must cover
 
 
 Look = tuple[float, Callable[[np.ndarray, float, float, float], Tensor]]  # the square's side in lengths of the face; what sees it
@@ -46,10 +43,7 @@ class CompactParser:
                          tuple(f.scaled(1 / scale) for f in found.faces), found.chosen)
         rgb = np.array(picture.convert("RGB"))
         height, width = rgb.shape[:2]
-        scale = COARSE_SIDE / max(height, width)
-        small = cv2.resize(rgb, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
-        coarse = self._coarse(small)
-        faces = tuple(f.scaled(1 / scale) for f in faces_in(coarse.argmax(0).numpy(), coarse[FACE].sum(0).numpy()))
+        faces, coarse = find_faces(rgb, self._logits)
         if face < 1 or face > max(1, len(faces)):
             raise InputError(f"face {face} was asked for, but {len(faces) or 'no'} {'face was' if len(faces) == 1 else 'faces were'} found: "
                              f"give a number from 1 to {max(1, len(faces))}")
@@ -85,11 +79,6 @@ class CompactParser:
         padded = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
         return self.network(padded.contiguous(memory_format=torch.channels_last))
 
-    def _coarse(self, rgb: np.ndarray) -> Tensor:
-        """Class probabilities (19,H,W) of the whole picture (H,W,3)."""
-        logits = self._logits(rgb)
-        return F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)[0, :, :rgb.shape[0], :rgb.shape[1]].softmax(0).cpu()
-
     def _fine(self, rgb: np.ndarray, x: float, y: float, side: float, sizes: tuple[int, ...]) -> Tensor:
         """The square's probabilities (19,S,S), S the largest of `sizes`: their mean, each over the square and its mirror image."""
         seen, mirror = [], torch.from_numpy(MIRROR.astype(np.int64))
@@ -99,35 +88,6 @@ class CompactParser:
             both = (plain + mirrored[mirror].flip(2)) / 2
             seen.append(F.interpolate(both[None], size=(max(sizes),) * 2, mode="bilinear", align_corners=False)[0].softmax(0))
         return torch.stack(seen).mean(0).cpu()
-
-
-def faces_in(labels: np.ndarray, face: np.ndarray) -> list[FoundFace]:
-    """The faces, the largest first, in cells of the coarse look.
-
-    labels (h,w) classes; face (h,w), the probability of any part of a face. A region counts when it is large enough and
-    has features (eyes, nose, mouth) in it: bare skin alone is a hand or a shoulder.
-    """
-    count, regions, stats, _ = cv2.connectedComponentsWithStats((face > 0.5).astype(np.uint8), connectivity=8)
-    features, found = np.isin(labels, FEATURES), []
-    for i in range(1, count):
-        here = regions == i
-        left, top, w, h, area = stats[i]
-        if area > max(12.0, MIN_FACE * labels.size) and (features & here).sum() >= 0.03 * area:
-            found.append((area, FoundFace(left + w / 2, top + h / 2, float(max(w, h)))))
-    return [f for _, f in sorted(found, key=lambda pair: -pair[0])]
-
-
-def crop_square(rgb: np.ndarray, x: float, y: float, side: float, size: int) -> np.ndarray:
-    """The square at (x, y) of `side` pixels, brought to (size,size,3); what lies outside the picture repeats its rim."""
-    if side > 2 * size:  # averaged first, so that nothing aliases
-        factor = size * 1.5 / side
-        small = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-        factors = small.shape[1] / rgb.shape[1], small.shape[0] / rgb.shape[0]
-        x, y, rgb = x * factors[0], y * factors[1], small
-        side *= factor
-    scale = size / side
-    matrix = np.array([[scale, 0, -x * scale + (scale - 1) / 2], [0, scale, -y * scale + (scale - 1) / 2]])
-    return cv2.warpAffine(rgb, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _fade(height: int, width: int, sides: tuple[bool, bool, bool, bool], border: int) -> np.ndarray:

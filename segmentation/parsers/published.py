@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from facetransfer.errors import InputError
 from segmentation.classes import INDEX
-from segmentation.parsers.compact import CompactParser, crop_square
+from segmentation.parsers.compact import CompactParser
 from segmentation.parsers.compact import load as load_compact
+from segmentation.parsers.finding import crop_square
 
 SIDE = 512  # pixels of the square that both were trained on
 RELEASES = "https://github.com/xinntao/facexlib/releases/download"

@@ -1,0 +1,168 @@
+"""How often the parser finds the face, and maps it well, in pictures that are not a centred portrait.
+
+    python -m benchmarks.wild --faces DIR --photos DIR --json benchmarks/results/wild.json
+
+From the held-out labelled faces (images/N.jpg, masks/N.png), so that the truth is known: put small into photos without
+faces, tilted, cut, several in one photo, gray, as if painted, partly covered, given another skin by this program. A face
+counts as found when the parser's own face lies there, and as well mapped when the parts of the face as one region overlap
+the painted ones by GOOD or more (intersection over union). Photos alone say how often a face is seen where there is none.
+"""
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.machine import conditions, write
+from facetransfer.engine import transfer
+from facetransfer.images import fit, open_picture, to_image, to_tensor
+from facetransfer.settings import TransferSettings
+from segmentation.classes import INDEX
+from segmentation.guidance import guides_of
+from segmentation.parsers import Parse, load_parser
+from segmentation.parsers.finding import FACE
+from segmentation.semantic_map import SemanticMap, map_path, read_map
+from training.face_pictures import WITH_FACES, labelled_faces, read_labels, read_rgb, sides_mended
+
+GOOD = 0.75  # IoU of the face as one region
+NEAR = 0.25  # lengths of the face, from where it is to where it was seen
+UNKNOWN = 255
+TURNED = 0.08  # sizes of the face that the nose lies beside its middle
+STYLISED_SIDE = 256  # pixels of the faces that get another skin
+Scene = tuple[np.ndarray, np.ndarray]  # picture (H,W,3) uint8 RGB, classes (H,W) uint8
+
+
+def put(face: Scene, ground: np.ndarray, height: float, angle: float, rng: np.random.Generator, columns: tuple[float, float] = (0.3, 0.7)) -> Scene:
+    """The labelled picture, turned by `angle` degrees, in the ground (H,W,3) so that the face covers `height` of the ground's."""
+    picture, labels = face
+    rows, xs = np.nonzero(np.isin(labels, FACE))
+    scale = height * ground.shape[0] / np.ptp(rows)
+    matrix = cv2.getRotationMatrix2D((float(xs.mean()), float(rows.mean())), angle, scale)
+    matrix[:, 2] += np.array((rng.uniform(*columns) * ground.shape[1], rng.uniform(0.45, 0.55) * ground.shape[0])) - (xs.mean(), rows.mean())
+    if scale < 1:
+        picture = cv2.GaussianBlur(picture, (0, 0), 0.4 / scale)
+    size = ground.shape[1::-1]
+    truth = cv2.warpAffine(labels, matrix, size, flags=cv2.INTER_NEAREST, borderValue=UNKNOWN)
+    moved = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR)
+    here = truth != UNKNOWN
+    return np.where(here[..., None], moved, ground), np.where(here, truth, 0).astype(np.uint8)
+
+
+def painted(face: Scene, rng: np.random.Generator) -> Scene:
+    """Flat strokes, warm colours, the grain of a canvas."""
+    x = cv2.medianBlur(cv2.medianBlur(face[0], 9), 9).astype(np.float32)
+    x = x * (1.05, 0.9, 0.7) + cv2.GaussianBlur(rng.normal(0, 25, x.shape[:2]), (0, 0), 1.0)[..., None] * 2
+    return x.clip(0, 255).astype(np.uint8), face[1]
+
+
+def covered(face: Scene, photo: np.ndarray, rng: np.random.Generator) -> Scene:
+    """Something over a lower corner of the face, as a hand or a cup would be."""
+    picture, labels = face[0].copy(), face[1].copy()
+    rows, xs = np.nonzero(np.isin(labels, FACE))
+    over = np.zeros(labels.shape, np.uint8)
+    radius = np.ptp(rows) * 0.25
+    cv2.ellipse(over, (int(rng.choice((xs.min(), xs.max()))), int(rows.max() - radius)), (int(radius), int(1.3 * radius)), rng.uniform(-30, 30), 0, 360, 1, -1)
+    picture[over > 0] = cv2.resize(photo, labels.shape[::-1])[over > 0]
+    labels[over > 0] = 0
+    return picture, labels
+
+
+def stylised(face: Scene, style: tuple[Image.Image, SemanticMap]) -> Scene:
+    """In the skin of a character, by this program."""
+    content, truth = fit(Image.fromarray(face[0]), STYLISED_SIDE), SemanticMap(face[1]).resized((STYLISED_SIDE,) * 2)
+    result = transfer(to_tensor(content), to_tensor(style[0]), guides_of(truth, style[1]), TransferSettings(size=STYLISED_SIDE))
+    return np.asarray(to_image(result)), truth.labels
+
+
+def turn_of(face: Scene) -> float:
+    """How far the nose lies beside the middle of the face, in its sizes; 0 where nothing tells."""
+    frame = SemanticMap(face[1]).frame()
+    return abs(frame.turn) if frame else 0.0
+
+
+def well_mapped(parse: Parse, truth: np.ndarray) -> tuple[bool, bool]:
+    """(found, well mapped) of the one face that `truth` shows."""
+    here = np.isin(truth, FACE)
+    rows, columns = np.nonzero(here)
+    middle, length = np.array((np.ptp(columns) / 2 + columns.min(), np.ptp(rows) / 2 + rows.min())), max(np.ptp(rows), np.ptp(columns))
+    if not parse.faces:
+        return False, False
+    seen = parse.faces[parse.chosen - 1]
+    found = bool(np.hypot(*(middle - (seen.x, seen.y))) < NEAR * length)
+    box = [int(n) for n in (max(0, rows.min() - length / 4), rows.max() + length / 4, max(0, columns.min() - length / 4), columns.max() + length / 4)]
+    a, b = (region[box[0]:box[1], box[2]:box[3]] for region in (here, np.isin(parse.semantic.labels, FACE)))
+    return found, found and (a & b).sum() >= GOOD * (a | b).sum()
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--faces", type=Path, required=True, help="folder of images/ and masks/")
+    options.add_argument("--photos", type=Path, required=True, help="folder of photos without faces, searched through")
+    options.add_argument("--count", type=int, default=40, help="faces of each kind")
+    options.add_argument("--stylised", type=int, default=10, help="faces in another skin: each takes some seconds")
+    options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--json", type=Path)
+    args = options.parse_args()
+    torch.set_num_threads(args.threads)
+    rng, parse = np.random.default_rng(0), load_parser("compact")
+    pairs = labelled_faces(args.faces)[1]
+    faces: list[Scene] = [(read_rgb(image), sides_mended(read_labels(mask))) for image, mask in pairs]
+    paths = sorted(p for p in args.photos.rglob("*.jpg") if p.parent.name not in WITH_FACES)
+    photos = [read_rgb(paths[i]) for i in rng.permutation(len(paths))[:100]]
+    assets = Path(__file__).parents[1] / "assets" / "examples"
+    characters = [(picture := fit(open_picture(path), STYLISED_SIDE), read_map(map_path(path)).resized(picture.size))
+                  for path in sorted(assets.glob("*.png")) if map_path(path).exists()]
+
+    def ground() -> np.ndarray:
+        return cv2.resize(photos[rng.integers(len(photos))], (768, 512), interpolation=cv2.INTER_CUBIC)
+
+    def wearing(name: str, least: float) -> list[Scene]:
+        return [f for f in faces if (f[1] == INDEX[name]).mean() > least]
+
+    everybody = faces[:args.count]
+    kinds: dict[str, tuple[list[Scene], Callable[[Scene], Scene]]] = {
+        "as they are": (everybody, lambda f: f),
+        "15 % of the height": (everybody, lambda f: put(f, ground(), 0.15, rng.normal(0, 8), rng)),
+        "25 % of the height": (everybody, lambda f: put(f, ground(), 0.25, rng.normal(0, 8), rng)),
+        "50 % of the height": (everybody, lambda f: put(f, ground(), 0.5, rng.normal(0, 8), rng)),
+        "the whole height": (everybody, lambda f: put(f, ground(), 1.0, 0, rng)),
+        "tilted by 30 degrees": (everybody, lambda f: put(f, ground(), 0.5, rng.choice((-30, 30)), rng)),
+        "tilted by 45 degrees": (everybody, lambda f: put(f, ground(), 0.5, rng.choice((-45, 45)), rng)),
+        "gray": (everybody, lambda f: (np.repeat(f[0].mean(2, keepdims=True), 3, 2).astype(np.uint8), f[1])),
+        "as if painted": (everybody, lambda f: painted(f, rng)),
+        "partly covered": (everybody, lambda f: covered(f, photos[rng.integers(len(photos))], rng)),
+        "with a hat": (wearing("hat", 0.02), lambda f: f),
+        "with glasses": (wearing("eye_glasses", 0.004), lambda f: f),
+        "turned aside": ([f for f in faces if turn_of(f) > TURNED], lambda f: f),
+        "in another skin": (faces[-args.stylised:] if args.stylised else [], lambda f: stylised(f, characters[rng.integers(len(characters))])),
+    }
+    rates: dict[str, dict[str, float]] = {}
+    for kind, (chosen, change) in kinds.items():
+        results = [well_mapped(parse(Image.fromarray(picture)), truth) for picture, truth in map(change, chosen)]
+        if results:
+            rates[kind] = {"pictures": len(results), "found": float(np.mean([r[0] for r in results])), "well_mapped": float(np.mean([r[1] for r in results]))}
+            print(kind, rates[kind], flush=True)
+    groups, all_found, each = args.count // 3, 0, []
+    for i in range(groups):  # three faces of different size side by side: all found, and each mapped when it is asked for
+        picture, places = ground(), []
+        for k, height in enumerate((0.42, 0.34, 0.26)):
+            picture, truth = put(faces[3 * i + k], picture, height, rng.normal(0, 6), rng, ((2 * k + 1) / 6,) * 2)
+            places.append(truth)
+        first = parse(Image.fromarray(picture))
+        all_found += len(first.faces) == 3
+        each += [well_mapped(parse(Image.fromarray(picture), k + 1), places[k])[1] for k in range(min(3, len(first.faces)))] + [False] * max(0, 3 - len(first.faces))
+    rates["three in one photo"] = {"pictures": groups, "found": all_found / groups, "well_mapped": float(np.mean(each))}
+    alarms = float(np.mean([bool(parse(Image.fromarray(p)).faces) for p in photos[:args.count]]))
+    print("three in one photo", rates["three in one photo"], "\nphotos without a face in which one is seen", alarms)
+    if args.json:
+        write(args.json, {"command": "python -m benchmarks.wild --faces DIR --photos DIR", **conditions(args.threads), "good_iou": GOOD,
+                          "rates": rates, "seen_where_there_is_none": alarms})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Finds the faces in a picture: looks for anything like a face at two sizes, then closely at each place.
+
+The first look guesses freely, so that small and dark faces are not missed; the close look keeps what has the features of a
+face, and says where it is more exactly.
+"""
+from __future__ import annotations
+
+from typing import Callable
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from segmentation.classes import INDEX
+from segmentation.parsers import FoundFace
+
+FACE = [INDEX[n] for n in ("skin", "nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")]
+FEATURES = [[INDEX[n] for n in names] for names in (("l_eye", "r_eye", "eye_glasses"), ("nose",), ("mouth", "u_lip", "l_lip"), ("l_brow", "r_brow"))]
+FIRST_SIDES = (256, 640)  # pixels of the longest side in the first look, and in another one where faces are small
+SMALL = 0.35  # share of the longest side below which a face is small
+POSSIBLE = 0.35  # probability of any part of a face from which a place is looked at
+LEAST = 10, 40  # cells of a place's longer side and of its area
+MOST = 16  # places looked at
+CLOSE_SIDE, AROUND = 160, 1.6  # pixels of the close look, and its square's side in lengths of the face
+SURE, KINDS = 0.5, 2  # probability of a feature, and how many kinds of them make a face
+FILLED = 0.08  # share of the close look that a face fills at least
+APART = 0.5  # lengths between two faces: what is nearer is the same face seen twice
+
+See = Callable[..., Tensor]  # pictures (H,W,3) uint8 of one size -> logits (B,19,h,w) of cells of 2 x 2 pixels
+
+
+def find_faces(rgb: np.ndarray, see: See) -> tuple[tuple[FoundFace, ...], Tensor]:
+    """The faces in the picture (H,W,3), the largest first, and the class probabilities (19,h,w) of the last look at all of it."""
+    longest, places = max(rgb.shape[:2]), []
+    for side in FIRST_SIDES:
+        whole, scale = first_look(rgb, side, see)
+        places += [face.scaled(1 / scale) for face in possible_faces(whole[FACE].sum(0).numpy())]
+        if longest <= side or any(place.length >= SMALL * longest for place in places):
+            break
+    places = sorted(places, key=lambda place: -place.length)[:MOST]
+    faces: list[FoundFace] = []
+    for _, face in sorted(close_look(rgb, places, see), key=lambda seen: -seen[0]):
+        if all(np.hypot(face.x - other.x, face.y - other.y) > APART * max(face.length, other.length) for other in faces):
+            faces.append(face)
+    return tuple(sorted(faces, key=lambda face: -face.length)), whole
+
+
+def first_look(rgb: np.ndarray, side: int, see: See) -> tuple[Tensor, float]:
+    """Class probabilities (19,h,w) of the picture (H,W,3) at `side` pixels, and by how much it was scaled."""
+    height, width = rgb.shape[:2]
+    scale = side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    return probabilities(see(small))[0, :, :size[1], :size[0]], scale
+
+
+def possible_faces(face: np.ndarray) -> list[FoundFace]:
+    """Places that may be faces, from the probability (h,w) of any part of a face."""
+    count, _, stats, _ = cv2.connectedComponentsWithStats((face > POSSIBLE).astype(np.uint8), connectivity=8)
+    return [FoundFace(left + w / 2, top + h / 2, float(max(w, h))) for left, top, w, h, area in stats[1:count] if max(w, h) >= LEAST[0] and area >= LEAST[1]]
+
+
+def close_look(rgb: np.ndarray, places: list[FoundFace], see: See) -> list[tuple[float, FoundFace]]:
+    """The places that are faces, each where it is seen to be, with the probabilities of its surest features, summed."""
+    if not places:
+        return []
+    sides = [AROUND * place.length for place in places]
+    corners = [(place.x - side / 2, place.y - side / 2) for place, side in zip(places, sides)]
+    found = []
+    for (x, y), side, seen in zip(corners, sides, probabilities(see(*(crop_square(rgb, x, y, side, CLOSE_SIDE) for (x, y), side in zip(corners, sides)))).numpy()):
+        _, regions, stats, _ = cv2.connectedComponentsWithStats((seen[FACE].sum(0) > 0.5).astype(np.uint8), connectivity=8)
+        if len(stats) < 2:
+            continue
+        largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+        left, top, w, h, area = stats[largest]
+        surest = sorted((seen[names].sum(0)[regions == largest].max() for names in FEATURES), reverse=True)
+        if surest[KINDS - 1] > SURE and area > FILLED * CLOSE_SIDE ** 2:
+            scale = side / CLOSE_SIDE
+            found.append((float(sum(surest[:3])), FoundFace(x + (left + w / 2) * scale, y + (top + h / 2) * scale, max(w, h) * scale)))
+    return found
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """(B,19,2h,2w), on the CPU, of logits (B,19,h,w)."""
+    return F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False).softmax(1).cpu()
+
+
+def crop_square(rgb: np.ndarray, x: float, y: float, side: float, size: int) -> np.ndarray:
+    """The square at (x, y) of `side` pixels, brought to (size,size,3); what lies outside the picture repeats its rim."""
+    if side > 2 * size:  # averaged first, so that nothing aliases
+        factor = size * 1.5 / side
+        small = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        factors = small.shape[1] / rgb.shape[1], small.shape[0] / rgb.shape[0]
+        x, y, rgb = x * factors[0], y * factors[1], small
+        side *= factor
+    scale = size / side
+    matrix = np.array([[scale, 0, -x * scale + (scale - 1) / 2], [0, scale, -y * scale + (scale - 1) / 2]])
+    return cv2.warpAffine(rgb, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
