@@ -15,7 +15,8 @@ from segmentation.classes import INDEX, PALETTE
 from segmentation.parsers import load_parser
 from segmentation.parsers.compact import CompactParser
 from segmentation.parsers.compact_network import CompactParserNetwork
-from segmentation.parsers.finding import FIRST_SIDES, crop_square, find_faces, first_look
+from segmentation.parsers.finding import FIRST_SIDES, find_faces, first_look
+from segmentation.parsers.square import Square
 from segmentation.semantic_map import SemanticMap
 
 EXAMPLES = Path(__file__).parents[1] / "assets" / "examples"
@@ -89,9 +90,31 @@ def test_the_square_is_cut_where_it_was_asked_for() -> None:
     rgb = np.zeros((400, 500, 3), np.uint8)
     rgb[100:200, 300:400] = 255
     for size in (50, 100, 288):
-        assert crop_square(rgb, 300, 100, 100, size).mean() > 250
-    assert crop_square(rgb, 280, 80, 140, 140)[:15].mean() < 5
+        assert Square(350, 150, 100).cut(rgb, size).mean() > 250
+    assert Square(350, 150, 140).cut(rgb, 140)[:15].mean() < 5
 
+
+@pytest.mark.parametrize("tilt", [0.0, 33.0, -120.0])
+def test_what_a_square_shows_goes_back_to_its_place(tilt: float) -> None:
+    y, x = np.mgrid[:300, :400].astype(np.float32)
+    picture, square = np.stack((x, y, x + y), 2), Square(250, 140, 90, tilt)
+    box = left, top, right, bottom = square.box(400, 300)
+    seen = square.cut(picture, 180)
+    inside = square.fade(box, 400, 300) == 1
+    assert 50 ** 2 < inside.sum() < 90 ** 2
+    for back, planted in zip(square.back(seen.transpose(2, 0, 1), box), picture.transpose(2, 0, 1)):
+        assert np.abs(back - planted[top:bottom, left:right])[inside].max() < 0.1
+    up = seen[20, 90, :2] - seen[160, 90, :2]  # from the picture's place at the bottom to that at the top
+    assert np.rad2deg(np.arctan2(up[0], -up[1])) == pytest.approx(tilt, abs=1)
+
+
+def test_a_tilted_face_is_seen_upright(face) -> None:
+    upright = in_larger(face[1].resized((260, 260)), 560, 560, 150, 150)
+    for tilt in (-40.0, 25.0):
+        truth = SemanticMap(np.asarray(Image.fromarray(upright.labels).rotate(-tilt, center=(280, 280))))
+        parse = CompactParser(ByColour(), "cpu")(Image.fromarray(truth.rgb()))
+        assert parse.faces[0].tilt == pytest.approx(tilt, abs=10)
+        assert (parse.semantic.labels == truth.labels).mean() > 0.96
 
 def test_the_network_keeps_half_the_size() -> None:
     assert CompactParserNetwork()(torch.rand(1, 3, 64, 96)).shape == (1, 19, 32, 48)

@@ -4,7 +4,7 @@ A parser is a function from an RGB picture to a `Parse`.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from typing import Protocol
@@ -23,14 +23,15 @@ PROBABILITIES_SIDE = 384  # pixels: finer than any layer that they guide
 
 @dataclass(frozen=True)
 class FoundFace:
-    """A face in a picture: its middle and its length, in pixels."""
+    """A face in a picture: its middle and its length, in pixels; tilt: degrees that its top leans to the right, 0 where it hardly does."""
 
     x: float
     y: float
     length: float
+    tilt: float = 0.0
 
     def scaled(self, factor: float) -> FoundFace:
-        return FoundFace(self.x * factor, self.y * factor, self.length * factor)
+        return replace(self, x=self.x * factor, y=self.y * factor, length=self.length * factor)
 
     @property
     def box(self) -> tuple[float, float, float, float]:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Callable
 
 import cv2
@@ -16,13 +17,13 @@ from facetransfer.weights import load_weights
 from segmentation.classes import MIRROR
 from segmentation.parsers import Parse
 from segmentation.parsers.compact_network import STRIDE, CompactParserNetwork
-from segmentation.parsers.finding import crop_square, find_faces
+from segmentation.parsers.finding import find_faces
+from segmentation.parsers.square import Square
 
 LARGEST_SIDE = 1536  # pixels; a larger picture is parsed at this size, or 19 probabilities for each of its pixels would fill the memory
 LOOKS = ((2.0, (256,)), (1.3, (256, 288)))  # of the later looks: the square's side in lengths of the face, the sizes it is seen at
 
-
-Look = tuple[float, Callable[[np.ndarray, float, float, float], Tensor]]  # the square's side in lengths of the face; what sees it
+Look = tuple[float, Callable[[np.ndarray, Square], Tensor]]  # the square's side in lengths of the face; what sees it there
 
 
 @dataclass(frozen=True)
@@ -51,26 +52,13 @@ class CompactParser:
         if not faces:
             return Parse.of(whole.numpy())
         here = faces[face - 1]
-        looks = [self.published] if self.published else [(margin, lambda *square, sizes=sizes: self._fine(*square, sizes)) for margin, sizes in LOOKS]
+        looks = [self.published] if self.published else [(margin, partial(self._fine, sizes=sizes)) for margin, sizes in LOOKS]
         for margin, see in looks:
-            side = min(margin * here.length, float(max(width, height)))
-            x, y = (float(np.clip(m - side / 2, min(0, n - side), max(0, n - side))) for m, n in ((here.x, width), (here.y, height)))
-            self._look_again(whole, rgb, x, y, side, see)
+            square = Square(here.x, here.y, min(margin * here.length, float(max(width, height))), here.tilt).within(width, height)
+            box = left, top, right, bottom = square.box(width, height)
+            seen, weights = square.back(see(rgb, square).numpy(), box), square.fade(box, width, height)
+            whole[:, top:bottom, left:right].lerp_(torch.from_numpy(seen), torch.from_numpy(weights))
         return Parse.of(whole.numpy(), faces, face)
-
-    def _look_again(self, whole: Tensor, rgb: np.ndarray, x: float, y: float, side: float, see: Callable[[np.ndarray, float, float, float], Tensor]) -> None:
-        """Puts what the square at (x, y) shows into the probabilities of the whole picture, faded in at its rim."""
-        height, width = rgb.shape[:2]
-        fine = see(rgb, x, y, side)
-        shown = fine.shape[1]
-        left, top, right, bottom = max(0, round(x)), max(0, round(y)), min(width, round(x + side)), min(height, round(y + side))
-        scale = side / shown
-        matrix = np.array([[scale, 0, x - left + (scale - 1) / 2], [0, scale, y - top + (scale - 1) / 2]])
-        inside = np.stack([cv2.warpAffine(p, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-                           for p in fine.numpy()])
-        blend = _fade(bottom - top, right - left, (top > 0, bottom < height, left > 0, right < width), max(2, int(side / 16)))
-        patch = whole[:, top:bottom, left:right]
-        patch.lerp_(torch.from_numpy(inside), torch.from_numpy(blend).float())
 
     def _logits(self, *pictures: np.ndarray) -> Tensor:
         """(B,19,h,w) of B pictures (H,W,3) uint8; a cell answers for 2 x 2 pixels, the last ones for less or for none."""
@@ -79,23 +67,15 @@ class CompactParser:
         padded = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
         return self.network(padded.contiguous(memory_format=torch.channels_last))
 
-    def _fine(self, rgb: np.ndarray, x: float, y: float, side: float, sizes: tuple[int, ...]) -> Tensor:
+    def _fine(self, rgb: np.ndarray, square: Square, sizes: tuple[int, ...]) -> Tensor:
         """The square's probabilities (19,S,S), S the largest of `sizes`: their mean, each over the square and its mirror image."""
         seen, mirror = [], torch.from_numpy(MIRROR.astype(np.int64))
         for size in sizes:
-            crop = crop_square(rgb, x, y, side, size)
+            crop = square.cut(rgb, size)
             plain, mirrored = self._logits(crop, crop[:, ::-1])
             both = (plain + mirrored[mirror].flip(2)) / 2
             seen.append(F.interpolate(both[None], size=(max(sizes),) * 2, mode="bilinear", align_corners=False)[0].softmax(0))
         return torch.stack(seen).mean(0).cpu()
-
-
-def _fade(height: int, width: int, sides: tuple[bool, bool, bool, bool], border: int) -> np.ndarray:
-    """Weights (height,width) float32, 1 inside, falling to 0 over `border` pixels at (top, bottom, left, right) where asked."""
-    def ramp(n: int, start: bool, end: bool) -> np.ndarray:
-        rise = np.minimum(1, (np.arange(n, dtype=np.float32) + 1) / border)
-        return np.minimum(rise if start else 1, rise[::-1] if end else 1) * np.ones(n, np.float32)
-    return np.minimum.outer(ramp(height, *sides[:2]), ramp(width, *sides[2:]))
 
 
 def load(device: str) -> CompactParser:

@@ -5,6 +5,7 @@ face, and says where it is more exactly.
 """
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Callable
 
 import cv2
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from segmentation.classes import INDEX
 from segmentation.parsers import FoundFace
+from segmentation.parsers.square import Square
 
 FACE = [INDEX[n] for n in ("skin", "nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")]
 FEATURES = [[INDEX[n] for n in names] for names in (("l_eye", "r_eye", "eye_glasses"), ("nose",), ("mouth", "u_lip", "l_lip"), ("l_brow", "r_brow"))]
@@ -26,6 +28,7 @@ MOST = 16  # places looked at
 CLOSE_SIDE, AROUND = 160, 1.6  # pixels of the close look, and its square's side in lengths of the face
 SURE, KINDS = 0.5, 2  # probability of a feature, and how many kinds of them make a face
 FILLED = 0.08  # share of the close look that a face fills at least
+TILTED, TURN = 12.0, 35.0  # degrees from which a face is seen turned upright; that are tried where no upright face is seen
 APART = 0.5  # lengths between two faces: what is nearer is the same face seen twice
 
 See = Callable[..., Tensor]  # pictures (H,W,3) uint8 of one size -> logits (B,19,h,w) of cells of 2 x 2 pixels
@@ -41,7 +44,8 @@ def find_faces(rgb: np.ndarray, see: See) -> tuple[tuple[FoundFace, ...], Tensor
             break
     places = sorted(places, key=lambda place: -place.length)[:MOST]
     faces: list[FoundFace] = []
-    for _, face in sorted(close_look(rgb, places, see), key=lambda seen: -seen[0]):
+    seen = close_look(rgb, places, see) or close_look(rgb, [replace(place, tilt=tilt) for place in places for tilt in (-TURN, TURN)], see)
+    for _, face in sorted(seen, key=lambda pair: -pair[0]):
         if all(np.hypot(face.x - other.x, face.y - other.y) > APART * max(face.length, other.length) for other in faces):
             faces.append(face)
     return tuple(sorted(faces, key=lambda face: -face.length)), whole
@@ -66,35 +70,32 @@ def close_look(rgb: np.ndarray, places: list[FoundFace], see: See) -> list[tuple
     """The places that are faces, each where it is seen to be, with the probabilities of its surest features, summed."""
     if not places:
         return []
-    sides = [AROUND * place.length for place in places]
-    corners = [(place.x - side / 2, place.y - side / 2) for place, side in zip(places, sides)]
+    squares = [Square(place.x, place.y, AROUND * place.length, place.tilt) for place in places]
     found = []
-    for (x, y), side, seen in zip(corners, sides, probabilities(see(*(crop_square(rgb, x, y, side, CLOSE_SIDE) for (x, y), side in zip(corners, sides)))).numpy()):
+    for square, seen in zip(squares, probabilities(see(*(square.cut(rgb, CLOSE_SIDE) for square in squares))).numpy()):
         _, regions, stats, _ = cv2.connectedComponentsWithStats((seen[FACE].sum(0) > 0.5).astype(np.uint8), connectivity=8)
         if len(stats) < 2:
             continue
         largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
         left, top, w, h, area = stats[largest]
-        surest = sorted((seen[names].sum(0)[regions == largest].max() for names in FEATURES), reverse=True)
+        inside = seen * (regions == largest)
+        surest = sorted((inside[names].sum(0).max() for names in FEATURES), reverse=True)
         if surest[KINDS - 1] > SURE and area > FILLED * CLOSE_SIDE ** 2:
-            scale = side / CLOSE_SIDE
-            found.append((float(sum(surest[:3])), FoundFace(x + (left + w / 2) * scale, y + (top + h / 2) * scale, max(w, h) * scale)))
+            x, y = square.to_picture(CLOSE_SIDE) @ (left + w / 2, top + h / 2, 1)
+            tilt = square.tilt + tilt_of(inside)
+            found.append((float(sum(surest[:3])), FoundFace(x, y, max(w, h) * square.side / CLOSE_SIDE, tilt if abs(tilt) > TILTED else 0.0)))
     return found
+
+
+def tilt_of(seen: np.ndarray) -> float:
+    """Degrees that a face's top leans to the right, from the class probabilities (19,h,w) inside it; 0 where nothing tells."""
+    ends = [seen[[INDEX[name] for name in names]].sum(0) for names in (("l_eye", "r_eye", "eye_glasses", "l_brow", "r_brow"), ("mouth", "u_lip", "l_lip"))]
+    if any(end.max() <= SURE for end in ends):
+        return 0.0
+    (top_x, top_y), (bottom_x, bottom_y) = ([np.average(place, weights=end) for place in np.indices(end.shape)[::-1]] for end in ends)
+    return float(np.rad2deg(np.arctan2(top_x - bottom_x, bottom_y - top_y)))
 
 
 def probabilities(logits: Tensor) -> Tensor:
     """(B,19,2h,2w), on the CPU, of logits (B,19,h,w)."""
     return F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False).softmax(1).cpu()
-
-
-def crop_square(rgb: np.ndarray, x: float, y: float, side: float, size: int) -> np.ndarray:
-    """The square at (x, y) of `side` pixels, brought to (size,size,3); what lies outside the picture repeats its rim."""
-    if side > 2 * size:  # averaged first, so that nothing aliases
-        factor = size * 1.5 / side
-        small = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-        factors = small.shape[1] / rgb.shape[1], small.shape[0] / rgb.shape[0]
-        x, y, rgb = x * factors[0], y * factors[1], small
-        side *= factor
-    scale = size / side
-    matrix = np.array([[scale, 0, -x * scale + (scale - 1) / 2], [0, scale, -y * scale + (scale - 1) / 2]])
-    return cv2.warpAffine(rgb, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -21,7 +21,7 @@ from facetransfer.errors import InputError
 from segmentation.classes import INDEX
 from segmentation.parsers.compact import CompactParser
 from segmentation.parsers.compact import load as load_compact
-from segmentation.parsers.finding import crop_square
+from segmentation.parsers.square import Square
 
 SIDE = 512  # pixels of the square that both were trained on
 RELEASES = "https://github.com/xinntao/facexlib/releases/download"
@@ -48,16 +48,16 @@ NETWORKS = {
 
 @dataclass(frozen=True)
 class SquareParser:
-    """Sees a square of a picture (H,W,3) uint8 at (x, y): class probabilities (19,SIDE,SIDE) in our numbering."""
+    """Sees a square of a picture (H,W,3) uint8: class probabilities (19,SIDE,SIDE) in our numbering."""
 
     network: nn.Module
     kind: PublishedNetwork
     device: str
 
-    def __call__(self, rgb: np.ndarray, x: float, y: float, side: float) -> Tensor:
-        square = torch.from_numpy(crop_square(rgb, x, y, side, SIDE)).to(self.device).permute(2, 0, 1)[None].float() / 255
+    def __call__(self, rgb: np.ndarray, square: Square) -> Tensor:
+        seen = torch.from_numpy(square.cut(rgb, SIDE)).to(self.device).permute(2, 0, 1)[None].float() / 255
         mean, std = (torch.tensor(v, device=self.device).view(1, 3, 1, 1) for v in (self.kind.mean, self.kind.std))
-        found = self.network((square - mean) / std)[0][0].softmax(0)
+        found = self.network((seen - mean) / std)[0][0].softmax(0)
         return found[[self.kind.order.index(name) for name in INDEX]].cpu()
 
 
