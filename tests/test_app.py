@@ -19,26 +19,27 @@ import pytest
 from PIL import Image
 
 import gradio as gr
-from facetransfer.errors import InputError
 from facetransfer.images import open_picture
 from facetransfer.settings import TransferSettings, all_settings
 from segmentation.classes import CLASSES, INDEX
+from segmentation.correction import AUTOMATIC, Correction, from_text
 from segmentation.parsers import Parse
 from segmentation.semantic_map import SemanticMap
-from ui import handlers
-from ui.map_editor import corrected, editor_value, overlay
-from ui.pictures import exact_map, example_pairs, legend
+from ui.examples import PHOTO, example_file, exact_map, examples
+from ui.files import result_folder
+from ui.inputs import preset, settings_of, shown
+from ui.rooms import maps, pictures, result, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder to keep what the browser showed
 
 
-PLACE = next(iter(handlers.PLACE_LABELS))
+PLACE = next(iter(settings.PLACE_LABELS))
 
 
 def values(**changed: object) -> list[object]:
     """The place, the strengths of the classes, the settings, as the page gives them."""
-    return [changed.pop("place", PLACE), *changed.pop("strengths", [1.0] * len(CLASSES)), *handlers.shown(replace(TransferSettings(), **changed))]
+    return [changed.pop("place", PLACE), *changed.pop("strengths", [1.0] * len(CLASSES)), *shown(replace(TransferSettings(), **changed))]
 
 
 def known(pair: tuple) -> Parse:
@@ -46,8 +47,8 @@ def known(pair: tuple) -> Parse:
 
 
 def test_presets_come_in_the_order_of_the_settings() -> None:
-    assert handlers.settings_of(handlers.preset("Balanced")) == TransferSettings()
-    assert handlers.preset("Preview")[[s.name for s in all_settings()].index("size")] == 256
+    assert settings_of(preset("Balanced")) == TransferSettings()
+    assert preset("Preview")[[s.name for s in all_settings()].index("size")] == 256
 
 
 @pytest.mark.parametrize("content, words", [(None, "no content picture yet"), ("text.png", "not a picture"), ("dot.png", "at least 32")])
@@ -56,133 +57,140 @@ def test_what_cannot_be_used_becomes_a_toast(tmp_path: Path, face, content: str 
     Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
     face[0].save(tmp_path / "face.png")
     with pytest.raises(gr.Error, match=words):
-        list(handlers.run(None, None, None, False, content and str(tmp_path / content), str(tmp_path / "face.png"), None, None, None, None, *values(size=0)))
+        list(result.run(None, None, None, False, content and str(tmp_path / content), str(tmp_path / "face.png"), None, None, None, None, *values(size=0)))
 
 
 def test_a_fault_of_ours_is_said_plainly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, face) -> None:
     def broken(*args):
         raise RuntimeError("secret path")
-    monkeypatch.setattr(handlers, "known_of", broken)
+    monkeypatch.setattr(pictures, "known_of", broken)
     face[0].save(tmp_path / "face.png")
     with pytest.raises(gr.Error) as error:
-        list(handlers.parse(str(tmp_path / "face.png"), "content"))
+        list(pictures.parse(str(tmp_path / "face.png"), "content"))
     assert "secret" not in str(error.value)
 
 
 def test_a_run_shows_pictures_and_ends_with_a_file(tmp_path: Path, face, green_face, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers, "SHOW_EVERY", 0.0)
+    monkeypatch.setattr(result, "SHOW_EVERY", 0.0)
     for name, (picture, _) in (("a", face), ("b", green_face)):
         picture.save(tmp_path / f"{name}.png")
     inputs = [str(tmp_path / "a.png"), str(tmp_path / "b.png"), known(face), known(green_face), None, None]
-    settings = dict(size=96, phases=2, iterations=2, network="seeded")
-    shown = list(handlers.run([], None, None, True, *inputs, *values(**settings)))
-    pictures, words, files, _, numbers, last, _, gallery = zip(*shown)
-    assert len(shown) == 7 and {p.size for p in pictures} == {(96, 96)} and "Phase 2 of 2" in words[-3] and words[-1].startswith("Done in")
+    wanted = dict(size=96, phases=2, iterations=2, network="seeded")
+    steps = list(result.run([], None, None, True, *inputs, *values(**wanted)))
+    images, words, files, _, numbers, last, _, gallery = zip(*steps)
+    assert len(steps) == 7 and {p.size for p in images} == {(96, 96)} and "Phase 2 of 2" in words[-3] and words[-1].startswith("Done in")
     with zipfile.ZipFile(files[-1]["value"]) as archive:
         assert set(archive.namelist()) == {"face-transfer.png", "recipe.json", "command.txt", "report.json", "content_sem.png", "style_sem.png", "run.webp"}
-        assert np.array_equal(np.asarray(Image.open(archive.open("face-transfer.png"))), np.asarray(pictures[-1]))
+        assert np.array_equal(np.asarray(Image.open(archive.open("face-transfer.png"))), np.asarray(images[-1]))
         assert np.array_equal(np.asarray(Image.open(archive.open("content_sem.png"))), face[1].labels)
     assert "of the patches come from the same part" in numbers[-1] and len(gallery[-1]) == 1
-    restored = next(handlers.restore(gallery[-1][0][0]))
-    assert handlers.settings_of(restored[1 + len(CLASSES):]) == replace(TransferSettings(), **settings) and restored[0] == PLACE
+    restored = next(settings.restore(gallery[-1][0][0]))
+    assert settings_of(restored[1 + len(CLASSES):]) == replace(TransferSettings(), **wanted) and restored[0] == PLACE
 
     # A repainted part is worked on, from the result; the rest stays as it is.
     repainted = Parse(SemanticMap(face[1].labels.copy()), np.ones((128, 128), np.float32))
     repainted.semantic.labels[100:120, 4:24] = INDEX["hat"]
     inputs[2] = repainted
-    again = list(handlers.run(gallery[-1], last[-1], pictures[-1], False, *inputs, *values(**settings)))[-1]
-    moved = (np.asarray(again[0]) != np.asarray(pictures[-1])).any(2)
+    again = list(result.run(gallery[-1], last[-1], images[-1], False, *inputs, *values(**wanted)))[-1]
+    moved = (np.asarray(again[0]) != np.asarray(images[-1])).any(2)
     assert moved[75:90, 3:18].any() and not moved[:60].any() and len(again[-1]) == 2
 
 
 def test_a_click_shows_where_a_patch_came_from() -> None:
     sources = np.zeros((2, 4, 4), np.float32)
     sources[:, 3, 0] = 0.75, 0.25
-    last = handlers.LastRun(np.zeros((4, 4), np.uint8), Image.new("RGB", (200, 100), (90, 90, 90)), sources)
+    last = result.LastRun(np.zeros((4, 4), np.uint8), Image.new("RGB", (200, 100), (90, 90, 90)), sources)
     event = type("Event", (), {"index": (2, 63)})()
-    shown = np.asarray(handlers.where_from(last, Image.new("RGB", (64, 64)), event)["value"]).astype(int)
-    ys, xs = np.nonzero((shown != 90).any(2))
+    ring = np.asarray(result.where_from(last, Image.new("RGB", (64, 64)), event)["value"]).astype(int)
+    ys, xs = np.nonzero((ring != 90).any(2))
     assert xs.mean() == pytest.approx(150, abs=2) and ys.mean() == pytest.approx(25, abs=2)
 
 
 def test_advice_names_what_is_missing_and_unsettles_nobody(face, green_face) -> None:
-    key, told = handlers.show_advice(None, None, known(face), known(green_face), *values()[1 + len(CLASSES):])
+    told = maps.show_advice(known(face), known(green_face), *values()[1 + len(CLASSES):])
     assert "Both maps have what they need" in told and "Skin" in told
     hatted = Parse(SemanticMap(np.where(np.arange(128)[:, None] < 25, np.uint8(INDEX["hat"]), face[1].labels)), np.ones((128, 128), np.float32))
-    assert "has no hat: hair stands in" in handlers.show_advice(None, None, hatted, known(green_face), *values()[1 + len(CLASSES):])[1]
+    assert "has no hat: hair stands in" in maps.show_advice(hatted, known(green_face), *values()[1 + len(CLASSES):])
     nobody = Parse(SemanticMap(np.zeros((64, 64), np.uint8)), np.ones((64, 64), np.float32))
-    assert "No face is known in the style" in handlers.show_advice(None, None, known(face), nobody, *values()[1 + len(CLASSES):])[1]
+    assert "No face is known in the style" in maps.show_advice(known(face), nobody, *values()[1 + len(CLASSES):])
 
 
-def test_unsure_places_are_hatched_and_strokes_stay(tmp_path: Path, face) -> None:
-    face[0].save(tmp_path / "face.png")
+def test_the_page_is_sent_the_automatic_map_its_doubts_and_the_layer(face) -> None:
+    """What the browser gets is read back as it was; a correction stays on the same picture at another size, and leaves another picture."""
     confidence = np.ones((128, 128), np.float32)
     confidence[:, :40] = 0.3
-    drawing = editor_value(*face)
-    drawing["layers"][0][5:9, 5:9] = 255
-    value = next(handlers.show_unsure(str(tmp_path / "face.png"), Parse(face[1], confidence), drawing, True))
-    changed = (value["background"] != overlay(*face)).any(2)
-    assert changed[:, :38].mean() > 0.2 and not changed[:, 42:].any() and value["layers"][0][6, 6, 3] == 255
+    first = maps.shown_map(face[0], Parse(face[1], confidence))
+    assert np.array_equal(from_text(first["automatic"]), face[1].labels) and (from_text(first["layer"]) == AUTOMATIC).all() and not first["same"]
+    unsure = from_text(first["unsure"])
+    assert unsure[:, :40].all() and not unsure[:, 40:].any()
+    layer = Correction.nothing((128, 128)).painted(np.arange(128)[:, None] < 8 * np.ones(128), INDEX["hat"])
+    drawn = {"layer": layer.to_text(), "of": first["of"]}
+    twice = face[0].resize((256, 256))
+    larger = maps.shown_map(twice, Parse(face[1].resized((256, 256)), np.ones((256, 256), np.float32)), drawn)
+    assert larger["same"] and (from_text(larger["layer"])[:16] == INDEX["hat"]).all() and (from_text(larger["layer"])[16:] == AUTOMATIC).all()
+    other = maps.shown_map(Image.fromarray(np.asarray(face[0])[::-1]), known(face), drawn)
+    assert not other["same"] and (from_text(other["layer"]) == AUTOMATIC).all()
+
+
+def test_a_fill_paints_one_region_and_a_map_comes_in_as_a_layer(tmp_path: Path, face) -> None:
+    """The fill on a picture of two colours; a map file becomes what differs from the automatic map, the rest stays automatic."""
+    halves = np.full((128, 128, 3), 40, np.uint8)
+    halves[:, 64:] = 200
+    Image.fromarray(halves).save(tmp_path / "halves.png")
+    blank = {"layer": Correction.nothing((128, 128)).to_text(), "of": "x"}
+    event = type("Event", (), {"_data": {"stroke": [[0.8, 0.5]], "label": INDEX["hat"], "reach": 20}})()
+    filled = from_text(next(maps.fill(str(tmp_path / "halves.png"), known(face), blank, event))["layer"])
+    assert (filled[:, 67:] == INDEX["hat"]).all() and (filled[:, :61] == AUTOMATIC).all()
+    for wrong in ({"stroke": [], "label": 1, "reach": 20}, {"stroke": [[0.5, "x"]], "label": 1, "reach": 20}, {"stroke": [[0.5, 0.5]], "label": 99, "reach": 20}, None):
+        with pytest.raises(gr.Error, match="nothing to fill"):
+            next(maps.fill(str(tmp_path / "halves.png"), known(face), blank, type("Event", (), {"_data": wrong})()))
+    wanted = face[1].labels.copy()
+    wanted[:10] = INDEX["hat"]
+    SemanticMap(wanted).save(tmp_path / "halves_sem.png")
+    loaded = next(maps.load_map(str(tmp_path / "halves_sem.png"), str(tmp_path / "halves.png"), known(face)))
+    layer = Correction.from_text(loaded["layer"])
+    assert np.array_equal(layer.over(face[1]).labels, wanted) and (layer.labels[10:] == AUTOMATIC).all()
 
 
 def test_the_expected_time_grows_with_the_work() -> None:
     def seconds(**changed: object) -> float:
         from facetransfer.expected_time import expected_seconds
         return expected_seconds(replace(TransferSettings(), **changed), (512, 512))
-    assert 0 < seconds(iterations=10) < seconds() < seconds(iterations=600) and "Expected time here: about" in handlers.time_text(None, *values()[1 + len(CLASSES):])
+    assert 0 < seconds(iterations=10) < seconds() < seconds(iterations=600) and "Expected time here: about" in settings.time_text(None, *values()[1 + len(CLASSES):])
 
 
 def test_compare_shows_the_three_methods(tmp_path: Path, face, green_face) -> None:
     for name, (picture, _) in (("a", face), ("b", green_face)):
         picture.save(tmp_path / f"{name}.png")
-    shown = list(handlers.compare(str(tmp_path / "a.png"), str(tmp_path / "b.png"), known(face), known(green_face), None, None,
+    steps = list(result.compare(str(tmp_path / "a.png"), str(tmp_path / "b.png"), known(face), known(green_face), None, None,
                                   *values(size=64, phases=1, iterations=2, network="seeded")))
-    pictures, names = zip(*shown[-1][0])
+    images, names = zip(*steps[-1][0])
     assert len(set(names)) == 3 and names[-1].startswith("Patches from the same part")
-    assert len({p.tobytes() for p in pictures}) == 3 and {p.size for p in pictures} == {(64, 64)}
+    assert len({p.tobytes() for p in images}) == 3 and {p.size for p in images} == {(64, 64)}
 
 
 def test_results_past_their_time_are_removed_and_others_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    first = handlers.result_folder()
+    first = result_folder()
     (tmp_path / "not-ours").mkdir()
-    second = handlers.result_folder()
+    second = result_folder()
     assert first.exists() and second.exists() and first != second
     for folder in (first, tmp_path / "not-ours"):
         os.utime(folder, (0, 0))
-    handlers.result_folder()
+    result_folder()
     assert not first.exists() and second.exists() and (tmp_path / "not-ours").exists()
 
 
-def test_the_map_lies_over_its_picture_and_its_classes_are_named(face) -> None:
-    shown = np.asarray(overlay(*face)).astype(float)
-    expected = np.asarray(face[0]) * 0.45 + face[1].rgb() * 0.55
-    assert np.abs(shown - expected).max() <= 1
-    assert "Nose" in legend(face[1]) and "Hat" not in legend(face[1])
-
-
-def test_strokes_correct_the_map_and_clear_ones_leave_it(face) -> None:
-    drawing = editor_value(*face)
-    assert np.array_equal(corrected(face[1], drawing).labels, face[1].labels) and corrected(face[1], None).labels is face[1].labels
-    drawing["layers"][0][10:30, 40:60] = (*CLASSES[INDEX["hat"]].colour, 200)
-    after = corrected(face[1], drawing).labels
-    assert (after[10:30, 40:60] == INDEX["hat"]).all() and (after != face[1].labels).sum() <= 400
-    large = face[1].resized((1600, 1600))  # the editor shows it smaller; strokes land at the map's own size
-    drawing = editor_value(face[0].resize((1600, 1600)), large)
-    assert drawing["background"].shape == (768, 768, 3)
-    drawing["layers"][0][:384] = (*CLASSES[INDEX["cloth"]].colour, 255)
-    after = corrected(large, drawing).labels
-    assert (after[:800] == INDEX["cloth"]).all() and np.array_equal(after[800:], large.labels[800:])
-    with pytest.raises(InputError, match="does not fit"):
-        corrected(large, {"layers": [np.full((10, 50, 4), 255, np.uint8)]})
-
-
-def test_examples_bring_their_exact_maps(tmp_path: Path) -> None:
-    pairs = example_pairs(tmp_path)
-    assert len(pairs) >= 3
-    for content, style in pairs:
-        assert open_picture(content).size == (320, 320) and exact_map(open_picture(style)) is not None
-    assert exact_map(open_picture(pairs[0][0])) is None
+def test_examples_bring_their_exact_maps_and_finished_results() -> None:
+    """Our characters have maps that are exact, and results; the photo is a pair to press Run on: no picture made of it is kept."""
+    finished = [e for e in examples() if e.result]
+    assert len(finished) >= 6 and len(examples()) > len(finished)
+    for example in examples():
+        content, style = (open_picture(example_file(name)) for name in (example.content, example.style))
+        assert exact_map(style) is not None and (exact_map(content) is None) == (example.content == PHOTO)
+        assert (example.result is None) == (example.content == PHOTO)
+        if example.result:
+            assert open_picture(example.result).size == content.size
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +284,7 @@ def upload(page: object, folder: Path, face, green_face) -> None:
     for name, (picture, _) in (("content", face), ("style", green_face)):
         picture.resize((256, 256)).save(folder / f"{name}.png")
         page.set_input_files(f"#{name} input[type=file]", str(folder / f"{name}.png"))
-    page.wait_for_selector(".legend[data-maps='2']", state="attached")
+    page.wait_for_selector(".map-tools[data-maps='2']", state="attached")
 
 
 def status_says(page: object, words: str) -> None:
@@ -296,38 +304,116 @@ def test_two_pictures_maps_and_a_result(page, tmp_path: Path, face, green_face) 
     with page.expect_download() as download:
         page.click("#download")
     with zipfile.ZipFile(download.value.path()) as archive:
-        result = Image.open(archive.open("face-transfer.png")).convert("RGB")
-    assert result.size == (256, 256) and "same part of the face" in page.inner_text("#numbers")
+        made = Image.open(archive.open("face-transfer.png")).convert("RGB")
+    assert made.size == (256, 256) and "same part of the face" in page.inner_text("#numbers")
     content = np.asarray(Image.open(tmp_path / "content.png")).astype(float)
-    assert np.abs(np.asarray(result) - content).mean() > 10
+    assert np.abs(np.asarray(made) - content).mean() > 10
 
 
-def test_a_painted_correction_comes_back_exact(page, tmp_path: Path, face, green_face) -> None:
-    """A stroke with a real mouse, read back from the downloaded maps: in its class where it was painted, nowhere else."""
-    upload(page, tmp_path, face, green_face)
-    page.wait_for_selector("#content-map button[aria-label=Brush]")
-    before = downloaded_maps(page, tmp_path)
-    page.click("#brush-class input")
-    page.get_by_role("option", name="Hat", exact=True).click()
-    page.wait_for_timeout(1000)
-    canvas = page.locator("#content-map canvas").first
+def stroke(page: object, name: str, *places: tuple[float, float], steps: int = 6) -> None:
+    """A real mouse along these places, in shares of the map's width and height."""
+    canvas = page.locator(f"#{name} canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x - 20, y)
+    spots = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places]
+    page.mouse.move(*spots[0])
     page.mouse.down()
-    page.mouse.move(x + 20, y, steps=8)
+    for spot in spots[1:]:
+        page.mouse.move(*spot, steps=steps)
     page.mouse.up()
-    page.wait_for_timeout(1000)
+
+
+def set_range(page: object, name: str, value: int) -> None:
+    page.locator(f".map-tools input[name={name}]").fill(str(value))
+
+
+def test_painting_comes_back_exact(page, tmp_path: Path, face, green_face) -> None:
+    """Brush, eraser, undo, redo, region, class and all back to automatic, by a real mouse, read back from the saved maps."""
+    upload(page, tmp_path, face, green_face)
+    before = saved_maps(page)
+    automatic = before["content_sem.png"]
+    assert automatic.shape == (256, 256)
+    page.click(".chip:has-text('Hat')")
+    set_range(page, "size", 20)
+    stroke(page, "content-map", (0.3, 0.5), (0.7, 0.5))
     keep(page, "6-painted")
-    after = downloaded_maps(page, tmp_path)
-    changed = after["content_sem.png"] != before["content_sem.png"]
-    assert after["content_sem.png"].shape == (256, 256) and 200 < changed.sum() < 6000
-    assert (after["content_sem.png"][changed] == INDEX["hat"]).all() and (after["content_sem.png"][128, 110:146] == INDEX["hat"]).all()
-    assert np.array_equal(after["style_sem.png"], before["style_sem.png"])
+    x, y = np.meshgrid((np.arange(256) + 0.5) / 256, (np.arange(256) + 0.5) / 256)
+    far = np.hypot(np.maximum(0, np.maximum(0.3 - x, x - 0.7)), y - 0.5)  # from the stroke, in shares
+    radius = 20 / 500
+    painted = saved_maps(page)
+    after = painted["content_sem.png"]
+    assert (after[far < radius - 0.01] == INDEX["hat"]).all() and np.array_equal(after[far > radius + 0.01], automatic[far > radius + 0.01])
+    assert set(np.unique(after[after != automatic])) == {INDEX["hat"]} and np.array_equal(painted["style_sem.png"], before["style_sem.png"])
+
+    page.click("[data-tool=eraser]")
+    stroke(page, "content-map", (0.5, 0.4), (0.5, 0.6))
+    erased = saved_maps(page)["content_sem.png"]
+    gap = np.abs(x - 0.5) < 0.02
+    assert np.array_equal(erased[gap], automatic[gap]) and (erased[(far < 0.03) & (np.abs(x - 0.5) > 0.08)] == INDEX["hat"]).all()
+
+    page.click("[data-tool=restore]")  # the eraser left two regions: the left one goes back, the right one stays
+    stroke(page, "content-map", (0.33, 0.5))
+    one = saved_maps(page)["content_sem.png"]
+    assert np.array_equal(one[:, :128], automatic[:, :128]) and np.array_equal(one[:, 128:], erased[:, 128:])
+
+    page.click("[data-do=undo]")
+    page.locator("#content-map canvas").focus()
+    page.keyboard.press("Control+z")
+    assert np.array_equal(saved_maps(page)["content_sem.png"], after)
+    page.click("[data-do=redo]")
+    assert np.array_equal(saved_maps(page)["content_sem.png"], erased)
+
+    page.click(".chip:has-text('Necklace')")
+    stroke(page, "content-map", (0.5, 0.9), (0.55, 0.9))
+    page.click("[data-do=class]")  # of Necklace alone
+    assert np.array_equal(saved_maps(page)["content_sem.png"], erased)
+    page.click("[data-do=all]")
+    assert np.array_equal(saved_maps(page)["content_sem.png"], automatic)
 
 
-def downloaded_maps(page: object, folder: Path) -> dict[str, np.ndarray]:
+def test_a_fill_a_rerun_and_a_map_file(page, tmp_path: Path, face, green_face) -> None:
+    """A fill stops at the picture's edge; the layer survives another look by the parser and a run; a saved map comes back as it was."""
+    halves = np.full((256, 256, 3), 60, np.uint8)
+    halves[:, 128:] = 190
+    Image.fromarray(halves).save(tmp_path / "content.png")
+    page.set_input_files("#content input[type=file]", str(tmp_path / "content.png"))
+    green_face[0].save(tmp_path / "style.png")
+    page.set_input_files("#style input[type=file]", str(tmp_path / "style.png"))
+    page.wait_for_selector(".map-tools[data-maps='2']", state="attached")
+    automatic = saved_maps(page)["content_sem.png"]
+    page.click(".chip:has-text('Hair')")
+    page.click("[data-tool=fill]")
+    stroke(page, "content-map", (0.75, 0.5))
+    page.wait_for_function("faceMaps.tools.maps[0].layer.filter(l => l !== 255).length > 20000")
+    filled = saved_maps(page)["content_sem.png"]
+    assert (filled[:, 134:] == INDEX["hair"]).all() and np.array_equal(filled[:, :122], automatic[:, :122])
+    page.click("[data-do=undo]")
+    assert np.array_equal(saved_maps(page)["content_sem.png"], automatic)
+    page.click("[data-do=redo]")
+
+    page.evaluate("map => { faceMaps.tools.maps[0].automatic = null }")  # it comes anew with the answer
+    page.click("#make-maps")
+    page.wait_for_function("faceMaps.tools.maps[0].automatic")
+    assert np.array_equal(saved_maps(page)["content_sem.png"], filled)
+    page.get_by_label("Preview").check()
+    page.click("#run")
+    status_says(page, "Phase")
+    page.click("#stop")
+    status_says(page, "Stopped")
+    assert np.array_equal(saved_maps(page)["content_sem.png"], filled)
+
+    SemanticMap(filled).save(tmp_path / "content_sem.png")
+    page.click("[data-do=all]")
+    with page.expect_file_chooser() as chooser:
+        page.click("#load-content-map")
+    chooser.value.set_files(str(tmp_path / "content_sem.png"))
+    page.wait_for_function("faceMaps.tools.maps[0].layer.filter(l => l !== 255).length > 20000")
+    assert np.array_equal(saved_maps(page)["content_sem.png"], filled)
+
+
+def saved_maps(page: object) -> dict[str, np.ndarray]:
+    if not page.locator("#save-maps").is_visible():
+        page.click("#map-files button")
     with page.expect_download() as download:
         page.click("#save-maps")
     with zipfile.ZipFile(download.value.path()) as archive:
@@ -357,10 +443,15 @@ def test_a_broken_file_is_a_toast_and_the_page_lives(page, tmp_path: Path, face,
     keep(page, "4-toast")
 
 
-def test_examples_fill_both_pictures(page) -> None:
-    page.click("#examples tbody tr:first-child td:first-child")
-    page.wait_for_selector(".legend[data-maps='2']", state="attached")
-    assert page.locator(".legend .chip").count() >= 8
+def test_an_example_shows_both_pictures_and_its_result(page) -> None:
+    cards = page.locator("#examples [data-example]")
+    assert cards.count() == len(examples())
+    finished = next(i for i, e in enumerate(examples()) if e.result)
+    cards.nth(finished).click()
+    page.wait_for_selector(".map-tools[data-maps='2']", state="attached")
+    status_says(page, "made before")
+    page.wait_for_selector("#result img")
+    assert page.locator(".map-tools .chip:not(.absent)").count() >= 8
 
 
 def test_the_page_fits_a_phone(page) -> None:

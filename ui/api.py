@@ -7,14 +7,15 @@ from typing import Any, Iterator
 import gradio as gr
 from PIL import Image
 
-from facetransfer.devices import choose_device
 from facetransfer.job import Face, Job, prepare, result_picture
 from facetransfer.settings import METHODS, PRESETS, TransferSettings, all_settings
 from segmentation import PARSERS
 from segmentation.advice import shares
 from segmentation.parsers import load_parser
-from ui.handlers import PLACE_LABELS, known_of, picture_at, worded
-from ui.pictures import picture_upload
+from ui import gpu
+from ui.inputs import known_of, picture_at, worded
+from ui.rooms.pictures import picture_upload
+from ui.rooms.settings import PLACE_LABELS
 
 OWN = ("phases", "iterations", "content_weight", "style_weight", "size", "seed")  # settings that an endpoint takes beside the preset
 
@@ -42,10 +43,10 @@ def transfer(content: str, style: str, preset: str, place: str, phases: float, i
     picture and what it measures: leak, layout_iou, style_distance, sharpness, and the command line that makes it again.
     """
     job, step = _job(content, style, preset, place, (phases, iterations, content_weight, style_weight, size, seed)), None
-    for step in job.steps(choose_device()):
+    for step in gpu.steps(job):
         pass
     picture = result_picture(step, job.size)
-    yield job.placed(picture), job.report(picture, step.leak, load_parser("compact", choose_device())) | {"notes": job.notes, "command": job.recipe.command()}
+    yield job.placed(picture), job.report(picture, step.leak, load_parser("compact", gpu.parser_device())) | {"notes": job.notes, "command": job.recipe.command()}
 
 
 @worded
@@ -54,7 +55,7 @@ def compare(content: str, style: str, preset: str) -> Iterator[list[tuple[Image.
     job, done = _job(content, style, preset, "alone", ()), []
     for method in reversed(METHODS):
         step = None
-        for step in job.steps(choose_device(), method=method):
+        for step in gpu.steps(job, method=method):
             pass
         done.append((result_picture(step, job.size), method))
     yield done

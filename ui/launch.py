@@ -31,14 +31,16 @@ def warm_up() -> None:
 
 def launch() -> None:
     """Serves the page until it is stopped."""
-    from ui.page import CSS, THEME, build_page
+    from ui.looks import CSS, THEME, head
+    from ui.page import build_page
+    from ui.rooms.maps import SCRIPT
 
     page = build_page()
     page.queue(max_size=WAITING, default_concurrency_limit=1)
     name = "0.0.0.0" if "SPACE_ID" in os.environ else os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     threading.Thread(target=warm_up, daemon=True, name="warm-up").start()
     try:
-        page.launch(server_name=name, server_port=int(os.environ.get("GRADIO_SERVER_PORT", 7860)), theme=THEME, css=CSS, ssr_mode=False,
+        page.launch(server_name=name, server_port=int(os.environ.get("GRADIO_SERVER_PORT", 7860)), theme=THEME, css=CSS, head=head(SCRIPT), ssr_mode=False,
                     max_file_size=MAX_UPLOAD, run_history=False, footer_links=["api", "gradio", "settings"],
                     inbrowser="DISPLAY" in os.environ and "SPACE_ID" not in os.environ)
     except OSError as error:

@@ -1,0 +1,79 @@
+"""First step: two pictures, or an example with its finished result."""
+from __future__ import annotations
+
+import html
+from typing import Any, Iterator
+
+import gradio as gr
+import numpy as np
+
+from facetransfer.images import open_picture
+from segmentation.parsers import Parse
+from ui.examples import example_file, examples
+from ui.inputs import known_of, picture_at, worded
+from ui.rooms.maps import shown_map
+
+
+def picture_upload(label: str, name: str) -> gr.Image:
+    """An image input that hands over the uploaded file unread, so that a broken one gets our words and EXIF is obeyed."""
+    upload = gr.Image(label=label, type="filepath", image_mode=None, sources=["upload", "clipboard"], height=260, elem_id=name)
+    upload.preprocess = lambda payload: payload.path if payload else None
+    return upload
+
+
+def example_cards() -> gr.HTML:
+    """A card for each example: its result, or what goes in. A click tells which."""
+    cards = "".join(f'<button type="button" data-example="{i}"><img src="{e.glimpse()}" alt="" loading="lazy"><span>{html.escape(e.caption)}</span></button>'
+                    for i, e in enumerate(examples()))
+    return gr.HTML("", html_template=f'<div class="cards" role="group" aria-label="Examples: load both pictures, and their result where there is one">{cards}</div>', elem_id="examples", apply_default_css=False,
+                   js_on_load="for (const card of element.querySelectorAll('[data-example]')) card.onclick = () => trigger('choose', {index: Number(card.dataset.example)});")
+
+
+def choose_example(event: gr.EventData) -> tuple[Any, ...]:
+    """Both pictures, the finished result, and a word on it."""
+    index = (event._data or {}).get("index")
+    if index not in range(len(examples())):
+        return (gr.skip(),) * 4
+    example = examples()[index]
+    words = f"{example.caption}: made before, with the settings of Balanced. Press **Run** to make it here." if example.result else f"{example.caption}: press **Run** to make it."
+    return example_file(example.content), example_file(example.style), example.result and open_picture(example.result), words
+
+
+@worded
+def parse(path: str | None, role: str, drawn: object = None, parser: str = "compact", face: int = 1) -> Iterator[tuple[dict[str, Any] | None, Parse | None]]:
+    """The map over its picture for the page, and what the parser said. What was `drawn` on the same picture stays."""
+    if not path:
+        yield None, None
+        return
+    picture = picture_at(path, role)
+    known = known_of(picture, parser, face)
+    if len(known.faces) > 1 and face == 1:
+        gr.Info(f"{len(known.faces)} faces were found in the {role} picture. The largest is used: click another one in the picture to use that.")
+    if not known.found_face:
+        gr.Warning(f"No face was found in the {role} picture. The transfer still works, but face parts cannot find each other: try a "
+                   "picture with a larger, brighter face, or paint its parts.")
+    yield shown_map(picture, known, drawn), known
+
+
+def parse_both(content: str | None, style: str | None, content_drawn: object, style_drawn: object, parser: str) -> Iterator[tuple[Any, ...]]:
+    """Both pictures' maps anew, by the parser of that name; what was painted stays."""
+    first = next(parse(content, "content", content_drawn, parser))
+    yield *first, *next(parse(style, "style", style_drawn, parser))
+
+
+def choose_face(path: str | None, known: Parse | None, drawn: object, parser: str, event: gr.SelectData) -> Iterator[Any]:
+    """The map anew, of the face that was clicked on; nothing where there is no other."""
+    if not path or known is None or len(known.faces) < 2:
+        yield gr.skip(), gr.skip()
+        return
+    x, y = event.index
+    nearest = min(range(len(known.faces)), key=lambda i: np.hypot(known.faces[i].x - x, known.faces[i].y - y))
+    yield from parse(path, "clicked", drawn, parser, nearest + 1) if nearest + 1 != known.chosen else iter([(gr.skip(), gr.skip())])
+
+
+class PicturesRoom:
+    """Two uploads. Events are wired by the page."""
+
+    def __init__(self) -> None:
+        with gr.Row(equal_height=False):
+            self.content, self.style = picture_upload("Content: whose face", "content"), picture_upload("Style: whose skin", "style")

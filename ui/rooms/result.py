@@ -1,0 +1,187 @@
+"""Third step: run, watch, stop, go on; and what can be done with a result."""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any, Iterator
+
+import cv2
+import gradio as gr
+import numpy as np
+from PIL import Image, ImageDraw
+
+from facetransfer.animation import Animation
+from facetransfer.engine import Step
+from facetransfer.images import fitted_size
+from facetransfer.job import Face, Job, prepare, result_picture
+from facetransfer.settings import METHODS, PRESETS
+from segmentation.classes import NAMES
+from segmentation.parsers import Parse, load_parser
+from ui import gpu
+from ui.files import pack, result_folder
+from ui.inputs import known_of, picture_at, settings_of, worded
+from ui.rooms.maps import corrected
+from ui.rooms.settings import PLACE_LABELS
+
+SHOW_EVERY = 0.7  # seconds between two pictures on the way
+METHOD_NAMES = {"gatys": "Global texture (Gatys)", "mrf": "Nearest patches (Li and Wand)", "semantic": "Patches from the same part (ours)"}
+GALLERY = 12  # results of a visit that are kept on the page
+REPAINT = 1 / 64  # of the longest side: how far around a repainted part a refinement works
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """What the page remembers of the last run, to refine it and to say where a patch came from."""
+
+    labels: np.ndarray  # the content map that it used, (h,w)
+    style: Image.Image  # as the search saw it: aligned
+    sources: np.ndarray | None  # (2,h,w), see `Step.sources`; None where the result was placed elsewhere
+
+
+def job_of(content_path: str | None, style_path: str | None, content_known: Parse | None, style_known: Parse | None, content_drawn: object, style_drawn: object,
+           place: str, *values: Any, start: Image.Image | None = None, last: LastRun | None = None) -> Job:
+    """The inputs of the page as a job. Raises InputError where something is missing or cannot be used.
+
+    `values` are the strengths of the classes, then the settings. With a `start` the work goes on from that picture, at full
+    size, and only where the content's map changed since the `last` run, if it did.
+    """
+    content, style = picture_at(content_path, "content"), picture_at(style_path, "style")
+    strengths, settings = dict(zip(NAMES, values)), settings_of(values[len(NAMES):])
+    known = [k or known_of(p) for k, p in ((content_known, content), (style_known, style))]
+    maps = [corrected(k.semantic, d) for k, d in zip(known, (content_drawn, style_drawn))]
+    faces = [Face.of(p, m, replace(k, semantic=m)) for p, m, k in zip((content, style), maps, known)]
+    where = None
+    if start is not None:
+        settings = replace(settings, start="image", phases=1)
+        if last is not None and last.labels.shape == maps[0].labels.shape and (changed := last.labels != maps[0].labels).any():
+            side = 2 * max(2, round(max(changed.shape) * REPAINT)) + 1
+            where = cv2.dilate(changed.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+    job = prepare(*faces, settings, place=PLACE_LABELS[place], strengths=strengths, start=start, region=where, options={
+        "into": PLACE_LABELS[place], "strength": ",".join(f"{n}={v:.10g}" for n, v in strengths.items() if v != 1)})
+    for note in job.notes:
+        gr.Info(note[0].upper() + note[1:] + ".")
+    return job
+
+
+@worded
+def run(gallery: list[tuple[str, str]] | None, last: LastRun | None, start: Image.Image | None, film: bool, *inputs: Any) -> Iterator[tuple[Any, ...]]:
+    """The picture as it grows, the words beside it, and at the end the files, the pair to compare, the numbers in words, what to
+    remember, and the gallery. Inputs as of `job_of`; `start` is the picture to go on from, or None.
+    """
+    began = time.monotonic()
+    job = job_of(*inputs, start=start, last=last)
+    step, seen, nothing = None, 0.0, (gr.skip(),) * 5
+    yield start or job.content.picture, "Looking for patches ...", gr.update(interactive=False), *nothing
+    folder = result_folder()
+    animation = Animation(folder / "run.webp", fitted_size(job.size, 320)) if film else None
+    for step in gpu.steps(job):
+        if animation:
+            animation.add(step)
+        if time.monotonic() - seen >= SHOW_EVERY:
+            seen = time.monotonic()
+            yield result_picture(step, job.size), progress_text(step, seen - began), gr.skip(), *nothing
+    own = result_picture(step, job.size)
+    picture = job.placed(own)
+    known, drawn = inputs[2:4], inputs[4:6]
+    maps = [corrected(k.semantic, d) if k else f.semantic for k, d, f in zip(known, drawn, job.whole)]
+    remembered = LastRun(maps[0].labels, job.style.picture, None if job.place != "alone" or step.sources is None else step.sources.cpu().numpy())
+    words = f"Done in {time.monotonic() - began:.0f} s."
+    yield picture, words + " Measuring ...", *(gr.skip(),) * 6
+    report = job.report(own, step.leak, load_parser("compact", gpu.parser_device()))
+    if animation:
+        animation.save()
+    archive = pack(folder, picture, job, maps, report, animation and animation.path)
+    pair = (job.whole[0].picture.resize(picture.size), picture) if job.place != "style" else (job.whole[1].picture, picture)
+    caption = f"{job.settings.method}, seed {job.settings.seed}, content {job.settings.content_weight:g}, style {job.settings.style_weight:g}, {time.monotonic() - began:.0f} s"
+    gallery = [(str(folder / "face-transfer.png"), caption), *(gallery or [])][:GALLERY]
+    yield picture, words, gr.update(value=archive, interactive=True), pair, report_words(report), remembered, gallery, gallery
+
+
+@worded
+def compare(*inputs: Any) -> Iterator[tuple[list[tuple[Image.Image, str]], str]]:
+    """The same pair by the three methods of the article, at the same budget, one after another. Inputs as of `job_of`."""
+    job, seen = job_of(*inputs), 0.0
+    done: list[tuple[Image.Image, str]] = []
+    for i, method in enumerate(reversed(METHODS)):
+        step = None
+        for step in gpu.steps(job, method=method):
+            if time.monotonic() - seen >= SHOW_EVERY:
+                seen = time.monotonic()
+                yield [*done, (result_picture(step, job.size), METHOD_NAMES[method])], f"Method {i + 1} of {len(METHODS)} · {step.done:.0%}"
+        done.append((result_picture(step, job.size), METHOD_NAMES[method]))
+    yield done, "Done: one pair, three methods."
+
+
+def where_from(last: LastRun | None, result: Image.Image | None, event: gr.SelectData) -> Any:
+    """The style picture with a ring where the patch under the pointer came from."""
+    if last is None or last.sources is None or result is None:
+        return gr.skip()
+    x, y = event.index
+    _, rows, columns = last.sources.shape
+    i, j = min(rows - 1, max(0, int(y / result.height * rows))), min(columns - 1, max(0, int(x / result.width * columns)))
+    picture = last.style.copy()
+    at = last.sources[:, i, j] * picture.size
+    draw, radius = ImageDraw.Draw(picture), max(8, max(picture.size) // 24)
+    for width, colour in ((6, "black"), (3, "white")):
+        draw.ellipse([*(at - radius), *(at + radius)], outline=colour, width=width)
+    return gr.update(value=picture, visible=True)
+
+
+def report_words(report: dict[str, Any]) -> str:
+    """The numbers of a result for people."""
+    lines = []
+    if report["leak"] is not None:
+        lines.append(f"**{1 - report['leak']:.0%}** of the patches come from the same part of the face.")
+    if report["layout_iou"] is not None:
+        word = "kept well" if report["layout_iou"] > 0.6 else "kept roughly" if report["layout_iou"] > 0.4 else "hardly recognised any more"
+        lines.append(f"The content's layout is **{word}** (agreement of the maps {report['layout_iou']:.0%}).")
+    distance = report["style_distance"]
+    lines.append(f"The skin is **{'very near' if distance < 0.25 else 'near' if distance < 0.6 else 'still far from'}** the style's (distance {distance:.2f}; 0 is the same).")
+    sharp = report["sharpness"]
+    lines.append(f"Its detail is **{'softer than' if sharp < 0.6 else 'stronger than' if sharp > 1.5 else 'as fine as'}** the style's ({sharp:.2f} times).")
+    return "  \n".join(lines)
+
+
+def progress_text(step: Step, seconds: float) -> str:
+    left = seconds * (1 - step.done) / max(step.done, 1e-3)
+    when = f"about {left:.0f} s left" if step.done > 0.02 else "estimating the time"
+    return f"Phase {step.phase} of {step.phases} · {step.done:.0%} · {when} · loss {sum(step.losses.values()):.3f}"
+
+
+def stopped(last_picture: Image.Image | None) -> tuple[Any, Any]:
+    """Words after Stop, and the button that goes on."""
+    if last_picture is None:
+        return "Stopped.", gr.skip()
+    return "Stopped. The picture so far is kept: **Continue** goes on from it.", gr.update(value="Continue", interactive=True)
+
+
+class ResultRoom:
+    """The result, its buttons and its words. Events are wired by the page."""
+
+    def __init__(self) -> None:
+        self.result = gr.Image(label="Result", format="png", type="pil", interactive=False, height=420, elem_id="result", buttons=["download", "fullscreen"])
+        self.status = gr.Markdown("", elem_id="status")
+        with gr.Row(elem_id="run-bar"):
+            self.run = gr.Button("Run", variant="primary", elem_id="run", min_width=90, scale=2)
+            self.stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=70, interactive=False)
+            self.refine = gr.Button("Refine", elem_id="refine", min_width=90, interactive=False)
+        self.preset = gr.Radio(list(PRESETS), value="Balanced", label="Preset", elem_id="preset")
+        self.expected = gr.Markdown("", elem_id="expected")
+        self.words = gr.Markdown("", elem_id="numbers")
+        self.download = gr.DownloadButton("Download all: picture, recipe, maps", interactive=False, elem_id="download")
+
+    def more(self) -> None:
+        """What can be looked at after a run."""
+        self.place = gr.Radio(list(PLACE_LABELS), value=next(iter(PLACE_LABELS)), label="Where it goes", elem_id="place")
+        self.film = gr.Checkbox(False, label="Also an animation of the run, in the download", elem_id="film")
+        with gr.Accordion("Before and after", open=False, elem_id="before-after"):
+            self.slider = gr.ImageSlider(show_label=False, elem_id="slider", height=420)
+        with gr.Accordion("Where did a patch come from? Click on the result", open=False, elem_id="sources-room"):
+            self.source = gr.Image(show_label=False, interactive=False, height=360, elem_id="source", buttons=[])
+        with gr.Accordion("Results of this visit", open=False, elem_id="visit"):
+            self.gallery = gr.Gallery(columns=4, height=260, format="png", show_label=False, elem_id="gallery")
+        with gr.Accordion("Compare the three methods", open=False, elem_id="compare-room"):
+            gr.Markdown("The same two pictures by all three, with the settings above: why the maps matter. Takes three times as long.")
+            self.compare = gr.Button("Compare", elem_id="compare")
+            self.compared = gr.Gallery(columns=3, height=360, format="png", show_label=False, elem_id="compared")
+            self.compare_status = gr.Markdown("", elem_id="compare-status")
