@@ -4,6 +4,7 @@ from __future__ import annotations
 import functools
 import html
 import logging
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Callable, Iterator
 
@@ -21,19 +22,26 @@ from ui.gpu import parser_device
 log = logging.getLogger(__name__)
 
 
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Errors meant for people become a toast; faults of ours are logged and said plainly. Around a block, or over a function that returns."""
+    try:
+        yield
+    except InputError as error:
+        raise gr.Error(html.escape(str(error)), print_exception=False) from None
+    except gr.Error:
+        raise
+    except Exception:
+        log.exception("a handler failed")
+        raise gr.Error("Something went wrong on our side. Please try again.", print_exception=False) from None
+
+
 def worded(handler: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-    """Errors meant for people become a toast; faults of ours are logged and said plainly."""
+    """`in_words` over a function that yields."""
     @functools.wraps(handler)
     def wrapped(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        try:
+        with in_words():
             yield from handler(*args, **kwargs)
-        except InputError as error:
-            raise gr.Error(html.escape(str(error)), print_exception=False) from None
-        except gr.Error:
-            raise
-        except Exception:
-            log.exception("a handler failed")
-            raise gr.Error("Something went wrong on our side. Please try again.", print_exception=False) from None
     return wrapped
 
 

@@ -1,14 +1,53 @@
-"""Opens the app. Reads GRADIO_SERVER_NAME and GRADIO_SERVER_PORT; on a Space it listens to the world."""
+"""Opens the app.
+
+On a Space it listens to the world. It reads from the environment GRADIO_SERVER_NAME and GRADIO_SERVER_PORT; GRADIO_MCP_SERVER=1 also
+offers the endpoints as MCP tools; FACE_TRANSFER_FETCH names published networks whose weights are fetched at the start (such as
+"vgg19,bisenet"), so that no visitor waits for them.
+"""
 from __future__ import annotations
 
+import importlib.util
+import logging
 import os
+import tempfile
 import threading
 
 # Faces are private: said before gradio is imported, which reads it then.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+# Gradio brings matplotlib, which would write into the home folder.
+os.environ.setdefault("MPLCONFIGDIR", os.path.join(os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), "gradio"), "matplotlib"))
 
 MAX_UPLOAD = "40mb"
-WAITING = 16  # people in the queue; the next is asked to come back
+WAITING = 16  # jobs of a kind that wait in line; who comes next is asked to come back
+
+log = logging.getLogger(__name__)
+
+
+def asked_for(name: str) -> bool:
+    return os.environ.get(name, "").lower() in ("1", "true", "yes")
+
+
+def to_fetch() -> list[str]:
+    """The published networks that FACE_TRANSFER_FETCH names. Exits with a word on a name that is not one."""
+    from segmentation.parsers.published import NETWORKS as parsers
+
+    names = [name.strip() for name in os.environ.get("FACE_TRANSFER_FETCH", "").split(",") if name.strip()]
+    if wrong := [name for name in names if name not in ("vgg19", *parsers)]:
+        raise SystemExit(f"error: FACE_TRANSFER_FETCH names {wrong[0]}, which is no published network: give some of vgg19,{','.join(parsers)}")
+    return names
+
+
+def fetch(names: list[str]) -> None:
+    """Downloads what is not there yet. The app works without: a failure is logged."""
+    from facetransfer.errors import InputError
+    from facetransfer.features import load_network
+    from segmentation.parsers.published import downloaded
+
+    for name in names:
+        try:
+            load_network(name, "cpu") if name == "vgg19" else downloaded(name)
+        except InputError as error:
+            log.warning("%s", error)
 
 
 def warm_up() -> None:
@@ -21,9 +60,10 @@ def warm_up() -> None:
     from facetransfer.expected_time import expected_seconds
     from facetransfer.settings import TransferSettings
     from segmentation.parsers import load_parser
+    from ui import gpu
 
-    device = choose_device()
-    load_parser("compact", device)(Image.new("RGB", (64, 64)))
+    load_parser("compact", gpu.parser_device())(Image.new("RGB", (64, 64)))
+    device = "cpu" if gpu.lent() else choose_device()
     pictures = torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     transfer(*pictures, None, TransferSettings(iterations=4), device=device)
     expected_seconds(TransferSettings(), (64, 64), device)
@@ -35,12 +75,15 @@ def launch() -> None:
     from ui.page import build_page
     from ui.rooms.maps import SCRIPT
 
+    names, tools = to_fetch(), asked_for("GRADIO_MCP_SERVER")
+    if tools and importlib.util.find_spec("mcp") is None:
+        raise SystemExit('error: GRADIO_MCP_SERVER is set, and the package mcp is missing: pip install "gradio[mcp]", or unset it')
     page = build_page()
     page.queue(max_size=WAITING, default_concurrency_limit=1)
     name = "0.0.0.0" if "SPACE_ID" in os.environ else os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
-    threading.Thread(target=warm_up, daemon=True, name="warm-up").start()
+    threading.Thread(target=lambda: (warm_up(), fetch(names)), daemon=True, name="warm-up").start()
     try:
-        page.launch(server_name=name, server_port=int(os.environ.get("GRADIO_SERVER_PORT", 7860)), theme=THEME, css=CSS, head=head(SCRIPT), ssr_mode=False,
+        page.launch(server_name=name, server_port=int(os.environ.get("GRADIO_SERVER_PORT", 7860)), theme=THEME, css=CSS, head=head(SCRIPT), ssr_mode=False, mcp_server=tools,
                     max_file_size=MAX_UPLOAD, run_history=False, footer_links=["api", "gradio", "settings"],
                     inbrowser="DISPLAY" in os.environ and "SPACE_ID" not in os.environ)
     except OSError as error:

@@ -12,6 +12,7 @@ from ui.looks import CONSENT, step, title
 from ui.rooms import maps, pictures, result, settings
 
 WORK = dict(concurrency_id="work", concurrency_limit=1)  # one heavy job at a time; the others wait in line
+LOOK = dict(concurrency_id="look", concurrency_limit=1)  # the parser does not wait for them: maps are there while others run
 HIDDEN = dict(api_visibility="private")
 QUICK = dict(queue=False, show_progress="hidden", **HIDDEN)
 
@@ -37,7 +38,7 @@ class Page:
         self.settings = settings.SettingsRoom()
         self.result.more()
         gr.Markdown(CONSENT, elem_id="consent")
-        api.add_endpoints(**WORK)  # before the page's own events: the first of a name has it to itself
+        api.add_endpoints(LOOK, WORK)  # before the page's own events: the first of a name has it to itself
         self.known, self.last, self.visit = [gr.State(None), gr.State(None)], gr.State(None), gr.State([])
         self.paths = [self.pictures.content, self.pictures.style]
         self.advised = dict(fn=maps.show_advice, inputs=[*self.known, *self.settings.values], outputs=self.maps.advice, **QUICK)
@@ -46,13 +47,13 @@ class Page:
     def wire_maps(self) -> None:
         views, files = self.maps.views, [self.maps.load_content, self.maps.load_style]
         for role, picture, view, known, file in zip(("content", "style"), self.paths, views, self.known, files):
-            picture.change(_parse_as(role), [picture, view], [view, known], show_progress_on=view, **HIDDEN, **WORK).then(**self.advised).then(**self.timed)
+            picture.change(_parse_as(role), [picture, view], [view, known], show_progress_on=view, **HIDDEN, **LOOK).then(**self.advised).then(**self.timed)
             picture.change(lambda: None, None, self.last, **QUICK)
-            picture.select(pictures.choose_face, [picture, known, view, self.maps.parser], [view, known], show_progress_on=view, **HIDDEN, **WORK).then(**self.advised)
+            picture.select(pictures.choose_face, [picture, known, view, self.maps.parser], [view, known], show_progress_on=view, **HIDDEN, **LOOK).then(**self.advised)
             view.fill(maps.fill, [picture, known, view], view, concurrency_limit=4, show_progress="hidden", **HIDDEN)
             file.upload(maps.load_map, [file, picture, known], view, show_progress="hidden", **HIDDEN)
         self.maps.again.click(pictures.parse_both, [*self.paths, *views, self.maps.parser], [views[0], self.known[0], views[1], self.known[1]],
-                              show_progress_on=views, **HIDDEN, **WORK).then(**self.advised)
+                              show_progress_on=views, **HIDDEN, **LOOK).then(**self.advised)
         self.maps.save.click(maps.save_maps, [*self.paths, *self.known, *views], self.maps.zipped, show_progress="hidden", **HIDDEN).success(None, None, None, js=CLICK_ZIP, **HIDDEN)
 
     def wire_settings(self) -> None:
