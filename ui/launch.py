@@ -18,7 +18,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("MPLCONFIGDIR", os.path.join(os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), "gradio"), "matplotlib"))
 
 MAX_UPLOAD = "40mb"
-WAITING = 16  # jobs of a kind that wait in line; who comes next is asked to come back
+WAITING = 16  # jobs that wait in line; who comes next is asked to come back
 
 log = logging.getLogger(__name__)
 

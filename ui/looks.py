@@ -9,7 +9,11 @@ from ui.examples import as_data
 
 TITLE_PICTURE = Path(__file__).resolve().parent.parent / "assets" / "title.webp"
 CONSENT = "Use pictures of people only with their consent. Pictures stay on this server for an hour at most and go nowhere else."
-THEME = gr.themes.Soft(primary_hue="orange", secondary_hue="violet", neutral_hue="stone", radius_size="lg", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+ACCENT = "*primary_600"  # dark enough for white words on it
+THEME = gr.themes.Soft(primary_hue="orange", secondary_hue="violet", neutral_hue="stone", radius_size="lg", font=["system-ui", "sans-serif"],
+                       font_mono=["ui-monospace", "monospace"]).set(
+    color_accent=ACCENT, button_primary_background_fill=ACCENT, button_primary_background_fill_dark=ACCENT, button_primary_background_fill_hover="*primary_700",
+    button_primary_background_fill_hover_dark="*primary_700", checkbox_label_background_fill_selected=ACCENT, checkbox_label_background_fill_selected_dark=ACCENT)
 CSS = (Path(__file__).parent / "page.css").read_text("utf-8")
 
 

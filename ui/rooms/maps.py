@@ -166,7 +166,7 @@ class MapsRoom:
     """The tools, the two maps, and what is done with maps as files. Events are wired by the page."""
 
     def __init__(self) -> None:
-        with gr.Row(equal_height=False):
+        with gr.Row(equal_height=False, elem_id="maps"):
             self.content, self.style = map_view("Content map", "content-map"), map_view("Style map", "style-map")
         self.tools = toolbar()
         self.advice = gr.HTML("", elem_id="advice")
@@ -174,7 +174,7 @@ class MapsRoom:
             with gr.Row():
                 self.save = gr.Button("Save maps", size="sm", elem_id="save-maps")
                 self.load_content, self.load_style = (gr.UploadButton(f"Load {role} map", file_types=["image"], size="sm", elem_id=f"load-{role}-map") for role in ("content", "style"))
-            with gr.Row(equal_height=True):
+            with gr.Row(equal_height=False):
                 self.parser = gr.Dropdown(list(PARSERS), value=PARSERS[0], label="Parser", elem_id="parser",
                                           info="compact is ours; the others are published ones, downloaded once.")
                 self.again = gr.Button("Make maps again", size="sm", elem_id="make-maps")
