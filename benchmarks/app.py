@@ -143,7 +143,9 @@ def main() -> None:
                 print(f"{number} programs: {rounds[f'{number} programs, {given.preset}']}", flush=True)
     if given.json:
         before = json.loads(given.json.read_text())["rounds"] if given.json.exists() else {}
-        write(given.json, {"conditions": conditions(torch.get_num_threads()), "unit": "seconds", "size": SIZE, "rounds": before | rounds})
+        here = conditions(torch.get_num_threads())
+        measured = {name: waits | {"commit": here["commit"]} for name, waits in rounds.items()}
+        write(given.json, {"conditions": here, "unit": "seconds", "size": SIZE, "rounds": before | measured})
 
 
 if __name__ == "__main__":
