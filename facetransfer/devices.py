@@ -1,7 +1,12 @@
 """Names of devices, as people write them, and the ones this machine has."""
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from facetransfer.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def available_devices() -> list[str]:
@@ -32,3 +37,19 @@ def choose_device(name: str = "auto") -> str:
     if wanted not in found:
         raise InputError(f"there is no device {name!r} here: choose from auto, {', '.join(map(shown, found))}")
     return wanted
+
+
+def arithmetic(precision: str, device: str) -> torch.dtype:
+    """The type that networks compute in on `device`: bfloat16 or float32, see the setting `precision`.
+
+    "auto" asks what the device has, not how long something takes: the same machine always answers the same.
+    """
+    import torch
+
+    if precision != "auto":
+        return getattr(torch, precision)
+    if device.startswith("cuda"):
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = device == "cpu" and any(getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return torch.bfloat16 if fast else torch.float32

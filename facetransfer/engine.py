@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from facetransfer import matching
 from facetransfer.colours import grays_of, luminance, with_colours_of
 from facetransfer.descent import Descent
+from facetransfer.devices import arithmetic
 from facetransfer.errors import InputError
 from facetransfer.features import VGGLayout, load_network, stride_of
 from facetransfer.guides import Guide
@@ -132,11 +133,11 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
     leak: float | None = None
     sources: Tensor | None = None
     names = list(phase.style_layers)
-    stride = stride_of(names[-1])
+    stride, kind = stride_of(names[-1]), arithmetic(settings.precision, picture.device.type)
 
     def evaluate(point: Tensor) -> tuple[Tensor, Tensor]:
         pixels = point.detach().requires_grad_()
-        found = network(pixels, (*names, settings.content_layer) if phase.content_loss else names)
+        found = network(pixels, (*names, settings.content_layer) if phase.content_loss else names, kind)
         none = pixels.new_zeros(())
         parts = {
             "content": settings.content_weight * CONTENT_SCALE * phase.content_loss(found[settings.content_layer][0]) if phase.content_loss else none,
@@ -177,10 +178,10 @@ def _match_all(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tran
     Returns, by layer, what the style asks for (see `matching.votes`), where the setting `completeness` is above 0.
     """
     names = list(phase.style_layers)
-    found, parent, asked = network(picture, names), None, {}
+    found, parent, asked = network(picture, names, arithmetic(settings.precision, picture.device.type)), None, {}
     weights = settings.semantic_weight, settings.position_weight
     for name, layer in phase.style_layers.items():
-        features, copies = found[name][0], phase.copies
+        features, copies = found[name][0].float(), phase.copies
         result = matching.score_cells(features, layer.result_guide, *weights, style=False, copies=copies)
         style = matching.score_cells(layer.features, layer.style_guide, *weights, style=True, copies=copies)
         before = matches.get(name)
@@ -202,7 +203,7 @@ def _match_all(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tran
 
 def _search(result: Tensor, style: Tensor, guesses: list[Matches], copies: int, generator: torch.Generator, memory: int, bias: Tensor | None = None) -> Matches:
     """Every pair looked at where that is cheap, or else guesses improved. Cells as of `matching.score_cells`."""
-    if matching.pairs(result, style) <= matching.EXACT_PAIRS:
+    if matching.pairs(result, style) <= (matching.FEW_PAIRS if guesses else matching.EXACT_PAIRS):
         return replace(matching.exact_matches(result, style, memory << 20, bias), copies=copies)
     seeds = [matching.enlarged_matches(g, result.shape[1:], style.shape[1:]) for g in guesses]
     if not seeds:

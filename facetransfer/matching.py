@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -22,7 +23,8 @@ from facetransfer.guides import Guide
 
 WINDOW = 3
 CHUNK_BYTES = 96 << 20  # of products held at once
-EXACT_PAIRS = 80_000_000  # pairs of windows up to which every pair is looked at
+EXACT_PAIRS = 80_000_000  # pairs of windows up to which every pair is looked at, where nothing is known yet
+FEW_PAIRS = 2_000_000  # the same where there are guesses: up to here that is as quick as improving them
 BARRIER = 1e3  # what a window loses that lies across two style grids
 COHERENT = 2  # rounds of `coherent`
 JUMPS = (1, 8, 3, 1)  # rounds of `improve_matches`: how far away a neighbour's choice is asked for
@@ -99,6 +101,11 @@ def exact_matches(result: Tensor, style: Tensor, chunk_bytes: int = CHUNK_BYTES,
     return Matches(index // (W - 2), index % (W - 2), torch.cat(best), (H, W))
 
 
+def compiled_loops_serve(cells: Tensor) -> bool:
+    """Whether `facetransfer.compiled` works where the cells are; elsewhere the same is computed with tensors."""
+    return cells.device.type == "cpu"
+
+
 def first_guess(result: Tensor, style: Tensor) -> Matches:
     """A guess for one style grid where nothing is known yet: the exact matches of both grids halved until every pair can be looked at."""
     small, small_style = result, style
@@ -122,9 +129,11 @@ def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generat
                     jumps: tuple[int, ...] = JUMPS) -> Matches:
     """Good style windows from guesses, without looking at every pair (PatchMatch, Barnes et al. 2009).
 
-    Each window asks its neighbours, near and far, what they chose, shifts that to its own place, and tries random
-    windows around its best: the radius halves each round. Approximate, and never worse than the best seed.
+    Each window asks its neighbours, `jumps` away, what they chose, shifts that to its own place, and tries random windows
+    around its best: the radius halves from try to try. Approximate, and never worse than the best seed.
     """
+    if compiled_loops_serve(result):
+        return _improve_on_cpu(result, style, seeds, generator, bias, jumps)
     (_, h, w), (_, H, W) = result.shape, style.shape
     query, keys = window_rows(result), window_rows(style)
     shape, top, left = (h - 2, w - 2), H - 3, W - 3
@@ -132,26 +141,54 @@ def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generat
 
     def try_(rows: Tensor, columns: Tensor) -> None:
         index = (rows.clamp(0, top) * (W - 2) + columns.clamp(0, left)).flatten()
-        new = (index != best).nonzero()[:, 0]  # neighbours that agree need no second look
-        index = index[new]
-        score = torch.einsum("nd,nd->n", query[new], keys[index])
+        score = torch.einsum("nd,nd->n", query, keys[index])
         if bias is not None:
             score += bias.flatten()[index]
-        better = score > best_score[new]
-        best[new[better]], best_score[new[better]] = index[better], score[better]
+        better = score > best_score
+        best.copy_(torch.where(better, index, best))
+        best_score.copy_(torch.where(better, score, best_score))
 
     for seed in seeds:
         try_(seed.rows, seed.columns)
-    radius = max(2, max(H, W) // 16)
     for jump in jumps:
         for dy, dx in ((jump, 0), (-jump, 0), (0, jump), (0, -jump)):
             # torch.roll wraps around; a window at the rim is merely asked for a far one's choice.
             rows, columns = (best // (W - 2)).view(shape), (best % (W - 2)).view(shape)
             try_(rows.roll((dy, dx), (0, 1)) + dy, columns.roll((dy, dx), (0, 1)) + dx)
-        offsets = torch.randint(-radius, radius + 1, (2, *shape), generator=generator).to(result.device)
-        try_((best // (W - 2)).view(shape) + offsets[0], (best % (W - 2)).view(shape) + offsets[1])
-        radius = max(1, radius // 2)
+        for radius in radii(H, W):
+            offsets = torch.randint(-radius, radius + 1, (2, *shape), generator=generator).to(result.device)
+            try_((best // (W - 2)).view(shape) + offsets[0], (best % (W - 2)).view(shape) + offsets[1])
     return Matches((best // (W - 2)).view(shape), (best % (W - 2)).view(shape), best_score.view(shape), (H, W))
+
+
+def radii(height: int, width: int) -> list[int]:
+    """How far random tries go, in cells: a sixteenth of the grid's longer side, half of that, ..., 1."""
+    radius, found = max(2, max(height, width) // 16), []
+    while radius:
+        found.append(radius)
+        radius //= 2
+    return found
+
+
+def _improve_on_cpu(result: Tensor, style: Tensor, seeds: list[Matches], generator: torch.Generator, bias: Tensor | None, jumps: tuple[int, ...]) -> Matches:
+    from facetransfer import compiled
+
+    (_, h, w), (_, H, W) = result.shape, style.shape
+    query, keys, taken = compiled.cells_last(result), compiled.cells_last(style), _none_yet(h - 2, w - 2)
+    extra = np.empty((0, 0), np.float32) if bias is None else bias.numpy()
+    for seed in seeds:
+        compiled.in_stripes(compiled.take_better, h - 2, query, keys, extra, torch.stack((seed.rows, seed.columns)).numpy(), *taken)
+    for jump in jumps:
+        better = _none_yet(h - 2, w - 2)
+        chance = int(torch.randint(2 ** 62, (), generator=generator))
+        compiled.in_stripes(compiled.improve, h - 2, query, keys, extra, *taken, *better, jump, radii(H, W)[0], chance)
+        taken = better
+    return Matches(*map(torch.from_numpy, taken), (H, W))
+
+
+def _none_yet(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows, columns and scores (height,width) of windows that have chosen nothing."""
+    return np.zeros((height, width), np.int64), np.zeros((height, width), np.int64), np.full((height, width), -np.inf, np.float32)
 
 
 def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> Matches:
@@ -160,6 +197,15 @@ def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> M
     Each window chooses anew among its own match and its four neighbours' shifted to its place, by score plus `bonus` for
     each neighbour that agrees. Where neighbours agree the votes do too: whole strokes are kept instead of their average.
     """
+    if compiled_loops_serve(result):
+        from facetransfer import compiled
+
+        query, keys, chosen = compiled.cells_last(result), compiled.cells_last(style), (matches.rows.numpy(), matches.columns.numpy(), matches.score.numpy())
+        for _ in range(COHERENT):
+            new = _none_yet(*matches.rows.shape)
+            compiled.in_stripes(compiled.agree, matches.rows.shape[0], query, keys, np.float32(bonus), *chosen, *new)
+            chosen = new
+        return replace(matches, rows=torch.from_numpy(chosen[0]), columns=torch.from_numpy(chosen[1]), score=torch.from_numpy(chosen[2]))
     (_, h, w), (_, H, W) = result.shape, style.shape
     query, keys, shape = window_rows(result), window_rows(style), (h - 2, w - 2)
     rows, columns, score = matches.rows, matches.columns, matches.score
@@ -233,14 +279,8 @@ def votes(matches: Matches, style: Tensor, asked: tuple[Matches, Tensor] | None 
     between two searches is one weighted squared difference with the same gradient. `style` are features (C,H,W).
     asked: matches from the style to the result, and the weight (H-2,W-2) with which each style window wants its match.
     """
-    (h, w), W = matches.rows.shape, style.shape[2]
-    flat, index = style.flatten(1), matches.rows * W + matches.columns
-    total = style.new_zeros(style.shape[0], h + 2, w + 2)
-    counts = style.new_zeros(1, h + 2, w + 2)
-    for dy in range(WINDOW):
-        for dx in range(WINDOW):
-            total[:, dy:dy + h, dx:dx + w] += flat[:, (index + dy * W + dx).flatten()].view(-1, h, w)
-            counts[:, dy:dy + h, dx:dx + w] += 1
+    total, counts = _votes_on_cpu(matches, style) if compiled_loops_serve(style) else _votes(matches, style)
+    (h, w) = matches.rows.shape
     if asked is not None:
         back, weight = asked
         place, weight = (back.rows * (w + 2) + back.columns).flatten(), weight.flatten()
@@ -251,6 +291,28 @@ def votes(matches: Matches, style: Tensor, asked: tuple[Matches, Tensor] | None 
                 total.flatten(1).index_add_(1, cell, style[:, dy:dy + rows, dx:dx + columns].flatten(1) * weight)
                 counts.flatten(1).index_add_(1, cell, weight[None])
     return total / counts, counts
+
+
+def _votes(matches: Matches, style: Tensor) -> tuple[Tensor, Tensor]:
+    """The sum (C,h,w) of what windows want of each cell, and their number (1,h,w)."""
+    (h, w), W = matches.rows.shape, style.shape[2]
+    flat, index = style.flatten(1), matches.rows * W + matches.columns
+    total = style.new_zeros(style.shape[0], h + 2, w + 2)
+    counts = style.new_zeros(1, h + 2, w + 2)
+    for dy in range(WINDOW):
+        for dx in range(WINDOW):
+            total[:, dy:dy + h, dx:dx + w] += flat[:, (index + dy * W + dx).flatten()].view(-1, h, w)
+            counts[:, dy:dy + h, dx:dx + w] += 1
+    return total, counts
+
+
+def _votes_on_cpu(matches: Matches, style: Tensor) -> tuple[Tensor, Tensor]:
+    from facetransfer import compiled
+
+    h, w = (n + 2 for n in matches.rows.shape)
+    total, counts = np.empty((h, w, style.shape[0]), np.float32), np.empty((h, w), np.float32)
+    compiled.in_stripes(compiled.sum_votes, h, compiled.cells_last(style), matches.rows.numpy(), matches.columns.numpy(), total, counts)
+    return torch.from_numpy(total).permute(2, 0, 1), torch.from_numpy(counts)[None]
 
 
 def askers(back: Matches, style: Guide | None, result: Guide | None, completeness: float) -> Tensor:

@@ -15,6 +15,7 @@ PLACES = ("alone", "style", "content")  # where a result goes: as it is, into th
 TURNS = ("none", "turned", "turned and scaled")
 ON_OFF = ("on", "off")
 COLOURS = ("style", "content")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 class Setting(NamedTuple):
@@ -86,6 +87,7 @@ class TransferSettings:
     style_layers: str = _list("4_1,3_1,2_1", "Style layers", "Layers of the feature network that carry the style.", LAYERS)
     content_layer: str = _choice("4_2", "Content layer", "Layer of the feature network that keeps the content.", LAYERS)
     memory: int = _number(96, "Search memory", "Megabytes that the search for patches may hold at once. The result is the same, larger is a little faster.", 8, 16384, 8, advanced=True)
+    precision: str = _choice("auto", "Precision", "Of the feature network's arithmetic: auto takes bfloat16 where the device multiplies it faster, or else float32.", PRECISIONS)
     network: str = _choice("compact", "Feature network", "compact is ours and ships with the program; vgg19 is the published one (548 MB, downloaded once).", NETWORKS)
 
     def __post_init__(self) -> None:

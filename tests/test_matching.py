@@ -142,3 +142,50 @@ def test_votes_give_the_windows_loss_and_gradient() -> None:
     other = cells(3, 6, 5, 3)
     torch.testing.assert_close(by_windows(x) - by_windows(other), by_votes(x) - by_votes(other))
     torch.testing.assert_close(torch.autograd.grad(by_windows(x), x), torch.autograd.grad(by_votes(x), x))
+
+
+def planted_guesses(seed: int = 0) -> tuple[Tensor, Tensor, Matches]:
+    """Cells of a result and a style, and guesses anywhere."""
+    f, s = matching.score_cells(cells(6, 15, 13, seed), None, 0, 0, style=False), matching.score_cells(cells(6, 12, 17, seed + 1), None, 0, 0, style=True)
+    generator = torch.Generator().manual_seed(seed)
+    rows, columns = torch.randint(0, 10, (13, 11), generator=generator), torch.randint(0, 15, (13, 11), generator=generator)
+    keys = matching.window_rows(s)[(rows * 15 + columns).flatten()]
+    return f, s, Matches(rows, columns, (matching.window_rows(f) * keys).sum(1).view(13, 11), (12, 17))
+
+
+def test_compiled_loops_agree_with_the_tensor_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neighbours' agreement, votes and scores: the same choices, the same numbers."""
+    f, s, guess = planted_guesses()
+    answers = []
+    for compiled in (True, False):
+        monkeypatch.setattr(matching, "compiled_loops_serve", lambda cells, compiled=compiled: compiled)
+        answers.append((matching.coherent(f, s, guess, 0.05), matching.votes(guess, cells(3, 12, 17, 9)),
+                        matching.improve_matches(f, s, [guess], torch.Generator(), cells(1, 10, 15, 8)[0] * 0.1, ())))
+    (agreed, (targets, counts), taken), (agreed_t, (targets_t, counts_t), taken_t) = answers
+    assert not torch.equal(agreed.rows, guess.rows)
+    for one, two in ((agreed, agreed_t), (taken, taken_t)):
+        assert torch.equal(one.rows, two.rows) and torch.equal(one.columns, two.columns)
+        torch.testing.assert_close(one.score, two.score)
+    torch.testing.assert_close(targets, targets_t)
+    assert torch.equal(counts, counts_t)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_improving_comes_near_every_pair_in_both_ways(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "compiled_loops_serve", lambda cells: compiled)
+    f, s, guess = planted_guesses(3)
+    found, exact = matching.improve_matches(f, s, [guess], torch.Generator().manual_seed(0), None, (1, 3, 1, 1, 1, 1)), matching.exact_matches(f, s)
+    assert (found.score >= guess.score - 1e-6).all() and (found.score <= exact.score + 1e-5).all()
+    assert (exact.score - found.score).mean() < 0.35 * (exact.score - guess.score).mean()
+
+
+def test_threads_do_not_change_what_is_found() -> None:
+    f, s, guess = planted_guesses(5)
+    found = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        matches = matching.improve_matches(f, s, [guess], torch.Generator().manual_seed(1))
+        found.append(matching.coherent(f, s, matches, 0.1))
+    torch.set_num_threads(2)
+    for other in found[1:]:
+        assert torch.equal(found[0].rows, other.rows) and torch.equal(found[0].columns, other.columns) and torch.equal(found[0].score, other.score)

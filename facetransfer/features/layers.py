@@ -22,7 +22,7 @@ def stride_of(layer: str) -> int:
 class VGGLayout(nn.Module):
     """`widths` are the channels of the four blocks: (64, 128, 256, 512) is VGG-19, a quarter of it is `compact`.
 
-    Args of `forward`: pictures (B,3,H,W) RGB in [0,1]; names of layers, each "block_conv".
+    Args of `forward`: pictures (B,3,H,W) RGB in [0,1]; names of layers, each "block_conv"; the type to compute in.
     Returns their features after ReLU, {name: (B,C,ceil(H/stride),ceil(W/stride))}.
     """
 
@@ -36,7 +36,7 @@ class VGGLayout(nn.Module):
             self.convs[name] = nn.Conv2d(channels, width, 3, padding=1, padding_mode="replicate")
             channels = width
 
-    def forward(self, pictures: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+    def forward(self, pictures: Tensor, layers: Iterable[str], arithmetic: torch.dtype = torch.float32) -> dict[str, Tensor]:
         wanted = set(layers)
         if unknown := wanted - set(LAYERS):
             raise ValueError(f"layer {sorted(unknown)[0]!r} does not exist: choose from {', '.join(LAYERS)}")
@@ -46,7 +46,8 @@ class VGGLayout(nn.Module):
             if name.endswith("_1") and i:
                 # The odd last row or column is averaged alone: no pixel is left out, whatever the size.
                 x = F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
-            x = F.relu(self.convs[name](x))
+            with torch.autocast(x.device.type, arithmetic, enabled=arithmetic != torch.float32):
+                x = F.relu(self.convs[name](x))
             if name in wanted:
                 found[name] = x
         return found

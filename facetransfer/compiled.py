@@ -1,0 +1,141 @@
+"""The inner loops of the search and the votes for the CPU, compiled when first used (numba): no window vectors are kept.
+
+What they compute is said in `matching`, whose tensor code GPUs run and tests compare with. Cells here are (h,w,D) float32
+arrays: the three cells of a window's row lie side by side, so that a score is three inner products.
+
+Each loop works on the rows from `top` to `bottom`, reads what was chosen before and writes what is chosen now, so any number
+of threads finds the same; none of them holds Python's lock.
+"""
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable
+
+import numpy as np
+import torch
+from numba import njit
+from torch import Tensor
+
+STRIPES = 4  # pieces of work for each thread: some are done sooner than others
+
+_pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="search")
+
+
+def cells_last(cells: Tensor) -> np.ndarray:
+    """Cells (D,h,w) as (h,w,D) float32."""
+    return cells.detach().permute(1, 2, 0).float().contiguous().numpy()
+
+
+def in_stripes(loop: Callable[..., Any], rows: int, *arguments: Any) -> None:
+    """Calls loop(*arguments, top, bottom) for stripes that cover `rows`, on as many threads as torch uses."""
+    threads = torch.get_num_threads()
+    step = -(-rows // (threads * STRIPES if threads > 1 else 1))
+    stripes = [(top, min(rows, top + step)) for top in range(0, rows, max(1, step))]
+    if threads == 1:
+        loop(*arguments, *stripes[0])
+        return
+    for done in [_pool.submit(loop, *arguments, *stripe) for stripe in stripes]:
+        done.result()
+
+
+@njit(inline="always", fastmath=True)
+def _score(query, keys, bias, y, x, row, column):
+    """S of the window (y,x) of the result with the window (row,column) of the style."""
+    depth, total = query.shape[2], np.float32(0)
+    for dy in range(3):
+        a, b = query[y + dy], keys[row + dy]
+        for dx in range(3):
+            for i in range(depth):
+                total += a[x + dx, i] * b[column + dx, i]
+    return total + bias[row, column] if bias.size else total
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def take_better(query, keys, bias, offered, rows, columns, score, top, bottom):
+    """Where the windows (2,h-2,w-2) that are offered score better than those in (rows, columns), they are taken instead, in place."""
+    last_row, last_column = keys.shape[0] - 3, keys.shape[1] - 3
+    for y in range(top, bottom):
+        for x in range(rows.shape[1]):
+            row, column = min(max(offered[0, y, x], 0), last_row), min(max(offered[1, y, x], 0), last_column)
+            value = _score(query, keys, bias, y, x, row, column)
+            if value > score[y, x]:
+                rows[y, x], columns[y, x], score[y, x] = row, column, value
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def improve(query, keys, bias, rows, columns, score, new_rows, new_columns, new_score, jump, radius, seed, top, bottom):
+    """One round of PatchMatch: each window asks four neighbours, `jump` away, then tries one place at random within each radius, half by half."""
+    height, width = rows.shape
+    last_row, last_column = keys.shape[0] - 3, keys.shape[1] - 3
+    for y in range(top, bottom):
+        for x in range(width):
+            row, column, best = rows[y, x], columns[y, x], score[y, x]
+            for k in range(4):
+                dy, dx = (jump if k == 0 else -jump if k == 1 else 0), (jump if k == 2 else -jump if k == 3 else 0)
+                if not (0 <= y - dy < height and 0 <= x - dx < width):
+                    continue
+                r, c = min(max(rows[y - dy, x - dx] + dy, 0), last_row), min(max(columns[y - dy, x - dx] + dx, 0), last_column)
+                if r == row and c == column or r == rows[y, x] and c == columns[y, x]:
+                    continue  # neighbours that agree need no second look
+                value = _score(query, keys, bias, y, x, r, c)
+                if value > best:
+                    row, column, best = r, c, value
+            state, reach = np.uint64(seed) + np.uint64(y * width + x) * np.uint64(0x9E3779B97F4A7C15), radius
+            while reach >= 1:
+                state = state + np.uint64(0x9E3779B97F4A7C15)  # splitmix64 (Steele et al. 2014): the same numbers whatever the stripes
+                z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+                z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+                span = 2 * reach + 1
+                r = min(max(row + np.int64((z >> np.uint64(33)) % np.uint64(span)) - reach, 0), last_row)
+                c = min(max(column + np.int64((z & np.uint64(0x7FFFFFFF)) % np.uint64(span)) - reach, 0), last_column)
+                value = _score(query, keys, bias, y, x, r, c)
+                if value > best:
+                    row, column, best = r, c, value
+                reach //= 2
+            new_rows[y, x], new_columns[y, x], new_score[y, x] = row, column, best
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def agree(query, keys, bonus, rows, columns, score, new_rows, new_columns, new_score, top, bottom):
+    """One round of `matching.coherent`."""
+    height, width = rows.shape
+    last_row, last_column = keys.shape[0] - 3, keys.shape[1] - 3
+    none, offered = np.empty((0, 0), np.float32), np.empty((4, 2), np.int64)
+    for y in range(top, bottom):
+        for x in range(width):
+            own_row, own_column, same = rows[y, x], columns[y, x], 0
+            for k in range(4):
+                dy, dx = (1 if k == 0 else -1 if k == 1 else 0), (1 if k == 2 else -1 if k == 3 else 0)
+                offered[k, 0] = -1
+                if 0 <= y - dy < height and 0 <= x - dx < width:
+                    r, c = rows[y - dy, x - dx] + dy, columns[y - dy, x - dx] + dx
+                    if 0 <= r <= last_row and 0 <= c <= last_column:
+                        offered[k, 0], offered[k, 1] = r, c
+                        same += r == own_row and c == own_column
+            row, column, value, best = own_row, own_column, score[y, x], score[y, x] + bonus * same
+            for k in range(4):
+                r, c = offered[k, 0], offered[k, 1]
+                if r < 0 or r == own_row and c == own_column:
+                    continue
+                agreeing = 0
+                for j in range(4):
+                    agreeing += offered[j, 0] == r and offered[j, 1] == c
+                this = _score(query, keys, none, y, x, r, c)
+                if this + bonus * agreeing > best:
+                    row, column, value, best = r, c, this, this + bonus * agreeing
+            new_rows[y, x], new_columns[y, x], new_score[y, x] = row, column, value
+
+
+@njit(nogil=True, cache=True)
+def sum_votes(style, rows, columns, total, counts, top, bottom):
+    """Into total (h,w,C) and counts (h,w) what the windows over each cell want of it; style (H,W,C)."""
+    for y in range(top, bottom):
+        for x in range(total.shape[1]):
+            total[y, x], counts[y, x] = 0, 0
+            for dy in range(max(0, y - rows.shape[0] + 1), min(3, y + 1)):
+                for dx in range(max(0, x - rows.shape[1] + 1), min(3, x + 1)):
+                    wanted = style[rows[y - dy, x - dx] + dy, columns[y - dy, x - dx] + dx]
+                    for i in range(wanted.shape[0]):
+                        total[y, x, i] += wanted[i]
+                    counts[y, x] += 1
