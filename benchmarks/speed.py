@@ -1,22 +1,38 @@
-"""Seconds per evaluation and per job, ours against the method as published, in one run.
+"""How fast it is: ours against the method as published and against Gatys, per evaluation and per job, in one run.
 
     python -m benchmarks.speed --json benchmarks/results/speed.json
+    python -m benchmarks.speed --device gpu0 --json benchmarks/results/gpu.json      (the same as `make bench-gpu`)
+
+Every figure comes from a process of its own, which also says how much memory it took at most. Pictures: two characters that
+ship, with their exact maps. "As published" is `benchmarks/published.py`: every pair of windows at every evaluation; its
+jobs are not run to their end but counted, from its seconds per evaluation at each phase's size. `vgg19` stands for networks
+of VGG-19's shape with random weights: the time does not depend on them, and nothing is downloaded.
+
+exponent: of the growth of seconds per evaluation with the number of pixels (1: in proportion). share_of_limit: what the
+network's multiplications would take at the rate at which this machine multiplies matrices, of the seconds an evaluation took.
 """
 from __future__ import annotations
 
 import argparse
-import statistics
+import multiprocessing
+import resource
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
+from unittest import mock
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.machine import conditions, write
 from benchmarks.published import PublishedLoss
-from facetransfer.engine import transfer_steps
-from facetransfer.features import load_network
+from facetransfer import engine
+from facetransfer.devices import arithmetic, choose_device
+from facetransfer.features import LAYERS, VGGLayout, load_network, stride_of
+from facetransfer.features.vgg19 import MEAN, STD, WIDTHS
 from facetransfer.guides import Guide
 from facetransfer.images import fit, open_picture, to_tensor
 from facetransfer.settings import TransferSettings
@@ -24,74 +40,167 @@ from segmentation.guidance import guides_of
 from segmentation.semantic_map import map_path, read_map
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
+PUBLISHED_JOB = dict(phases=3, iterations=100)  # neural-doodle's own defaults
+ARTICLE_JOB = dict(phases=4, iterations=1000, content_weight=10.0, style_weight=10.0)
+SIDES, PUBLISHED_SIDES, GROWTH_SIDES = (256, 512, 1024, 2048), (128, 256, 512, 1024), (256, 2048)
+EVALUATIONS = {128: 24, 256: 24, 512: 24, 1024: 16, 2048: 8}  # timed, by side: a search among each `match_every`
+
+
+def shape_of_vgg19(name: str, device: str) -> VGGLayout:
+    """The network called `name`; for vgg19 its shape with random weights."""
+    if name != "vgg19":
+        return load_network(name, device)
+    torch.manual_seed(0)
+    network = VGGLayout(WIDTHS, MEAN, STD)
+    for conv in network.convs.values():
+        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+    return network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
 
 
 def pair(side: int) -> tuple[Tensor, Tensor, tuple[Guide, Guide]]:
     """Two example characters at `side` pixels with their exact maps."""
     paths = EXAMPLES / "oil.png", EXAMPLES / "goblin.png"
-    pictures = [fit(open_picture(p), side) for p in paths]
-    maps = [read_map(map_path(p)).resized(picture.size) for p, picture in zip(paths, pictures)]
+    pictures, maps = [], []
+    for path in paths:
+        picture = open_picture(path)
+        scale = side / max(picture.size)
+        size = tuple(round(n * scale) for n in picture.size)
+        pictures.append(fit(picture, side) if scale <= 1 else picture.resize(size))
+        maps.append(read_map(map_path(path)).resized(pictures[-1].size))
     return to_tensor(pictures[0]), to_tensor(pictures[1]), guides_of(*maps)
 
 
-def timed(work: Callable[[], Any], repeats: int) -> float:
-    """Median seconds of `work`, after one round that does not count."""
-    work()
+def clock(device: str) -> float:
+    """Seconds, all work on the device done."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def peak_bytes(device: str) -> int:
+    """The most memory that this process (on a GPU: its tensors) took so far."""
+    return torch.cuda.max_memory_allocated() if device.startswith("cuda") else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def published_evaluation(side: int, network: str, device: str) -> dict[str, float]:
+    """One evaluation as published: forward, full search, loss, gradient. The median of three, at large sides a single one."""
+    content, style, guides = pair(side)
+    guides = tuple(g.to(device) for g in guides)
+    loss, picture = PublishedLoss(shape_of_vgg19(network, device), content.to(device), style.to(device), guides), content.to(device).requires_grad_()
     taken = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken)
+    for _ in range(4 if side <= 256 else 1 if side >= 1024 and not device.startswith("cuda") else 2):
+        began = clock(device)
+        torch.autograd.grad(loss(picture), picture)
+        taken.append(clock(device) - began)
+    return {"seconds": float(np.median(taken[1:] or taken)), "peak_bytes": peak_bytes(device)}
 
 
-def published_evaluation(side: int, network: str) -> float:
-    """Seconds of one evaluation as published: forward, full search, loss, gradient."""
+def our_evaluation(side: int, network: str, device: str, method: str = "semantic") -> dict[str, float]:
+    """One of our evaluations at one size with default settings, its share of the searches included: the mean, one job of the same kind done before."""
     content, style, guides = pair(side)
-    loss, picture = PublishedLoss(load_network(network), content, style, guides), content.clone().requires_grad_()
-    return timed(lambda: torch.autograd.grad(loss(picture), picture), 1 if side >= 512 else 3)
+    settings = TransferSettings(phases=1, iterations=EVALUATIONS[side], network=network, method=method)
+    with mock.patch.object(engine, "load_network", lambda name, device: shape_of_vgg19(name, device)):
+        seconds = []
+        for iterations in (1, settings.iterations, 2 * settings.iterations):
+            began = clock(device)
+            for _ in engine.transfer_steps(content, style, guides, TransferSettings(**{**vars(settings), "iterations": iterations}), device=device):
+                pass
+            seconds.append(clock(device) - began)
+    return {"seconds": (seconds[2] - seconds[1]) / settings.iterations, "peak_bytes": peak_bytes(device)}
 
 
-def our_evaluation(side: int, network: str) -> float:
-    """Mean seconds of one of our evaluations at one size with default settings, the searches among them."""
+def our_job(side: int, network: str, device: str, settings: dict[str, Any]) -> dict[str, float]:
+    """A whole job, the network loaded and everything compiled before: its seconds, and when the first picture was there."""
     content, style, guides = pair(side)
-    settings = TransferSettings(phases=1, iterations=30, network=network)
-    steps = transfer_steps(content, style, guides, settings)
-    next(steps)  # warm: buffers, the network
-    steps.close()
-    began = time.perf_counter()
-    for _ in transfer_steps(content, style, guides, settings):
-        pass
-    return (time.perf_counter() - began) / settings.iterations
+    with mock.patch.object(engine, "load_network", lambda name, device, loaded=shape_of_vgg19(network, device): loaded):
+        for _ in engine.transfer_steps(*(x[..., :64, :64] for x in (content, style)), None, TransferSettings(iterations=1), device=device):
+            pass
+        began, first = clock(device), 0.0
+        for step in engine.transfer_steps(content, style, guides, TransferSettings(size=side, network=network, **settings), device=device):
+            first = first or time.perf_counter() - began
+        seconds = clock(device) - began
+    return {"seconds": seconds, "first_picture_seconds": first, "leak": step.leak, "peak_bytes": peak_bytes(device)}
 
 
-def default_job(side: int) -> dict[str, float]:
-    """The default settings from start to end, and when the first picture was there."""
-    content, style, guides = pair(side)
-    began, first = time.perf_counter(), 0.0
-    for step in transfer_steps(content, style, guides, TransferSettings(size=side)):
-        first = first or time.perf_counter() - began
-    return {"seconds": time.perf_counter() - began, "first_picture_seconds": first, "leak": step.leak}
+def network_seconds(side: int, network: str, device: str) -> dict[str, float]:
+    """The network alone, forward and backward, and what its multiplications would take at the machine's own rate."""
+    kind, net = arithmetic("auto", device.split(":")[0]), shape_of_vgg19(network, device)
+    picture, channels, products = torch.rand(1, 3, side, side, device=device), 3, 0
+    for name in LAYERS:
+        width = net.convs[name].out_channels
+        products += (-(-side // stride_of(name))) ** 2 * channels * width * 9
+        channels = width
+    n = 2048 if device == "cpu" else 8192
+    a, b = (torch.rand(n, n, device=device).to(kind) for _ in range(2))
+
+    def best_of(work: Callable[[], Any], rounds: int = 5) -> float:
+        taken = []
+        for _ in range(rounds):
+            began = clock(device)
+            work()
+            taken.append(clock(device) - began)
+        return min(taken)
+
+    def both_ways() -> None:
+        pixels = picture.detach().requires_grad_()
+        found = net(pixels, ("2_1", "3_1", "4_1", "4_2"), kind)
+        torch.autograd.grad(sum(f.float().square().mean() for f in found.values()), pixels)
+    rate = 2 * n ** 3 / best_of(lambda: a @ b)
+    seconds, limit = best_of(both_ways), 2 * 2 * products / rate  # backward: as many for the gradient of each layer's input
+    return {"seconds": seconds, "limit_seconds": limit, "share_of_limit": limit / seconds, "gflop_per_second": rate / 1e9, "arithmetic": str(kind).split(".")[1]}
+
+
+def alone(work: Callable[..., dict[str, float]], threads: int, *arguments: Any) -> dict[str, float]:
+    """`work` in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
+        result = pool.apply(work, arguments)
+    print(work.__name__, *arguments, {k: round(v, 4) if isinstance(v, float) else v for k, v in result.items()}, flush=True)
+    return result
+
+
+def counted(per_evaluation: dict[int, dict[str, float]], side: int, phases: int, iterations: int) -> float:
+    """Seconds of a published job from its seconds per evaluation at each phase's side."""
+    return iterations * sum(per_evaluation[side >> i]["seconds"] for i in range(phases))
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--json", type=Path, required=True)
-    options.add_argument("--sides", type=int, nargs="+", default=[256, 512])
-    options.add_argument("--network", default="compact")
+    options.add_argument("--device", default="cpu")
+    options.add_argument("--sides", type=int, nargs="+", default=SIDES, help="of our own evaluations and default jobs")
+    options.add_argument("--published-sides", type=int, nargs="*", default=PUBLISHED_SIDES)
     options.add_argument("--threads", type=int, default=2)
     args = options.parse_args()
-    torch.set_num_threads(args.threads)
-    results: dict[str, Any] = {"command": f"python -m benchmarks.speed --sides {' '.join(map(str, args.sides))} --network {args.network}",
-                               **conditions(args.threads), "network": args.network, "evaluation": {}, "job": {}}
-    for side in args.sides:
-        ours, theirs = our_evaluation(side, args.network), published_evaluation(side, args.network)
-        results["evaluation"][side] = {"our_seconds": ours, "published_seconds": theirs, "speedup": theirs / ours}
-        print(f"{side:5d} px  ours {ours:.3f} s  as published {theirs:.3f} s  {theirs / ours:.1f} times faster", flush=True)
-    for side in args.sides:
-        results["job"][side] = default_job(side)
-        print(f"{side:5d} px  default job {results['job'][side]['seconds']:.1f} s", flush=True)
+    device = choose_device(args.device)
+
+    def measure(work: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, float]:
+        return alone(work, args.threads, *arguments)
+
+    results: dict[str, Any] = {"command": f"python -m benchmarks.speed {' '.join(sys.argv[1:])}", **conditions(args.threads), "device": args.device}
+    if device.startswith("cuda"):
+        results["device_name"] = torch.cuda.get_device_name(device)
+    results["network"] = {name: {side: measure(network_seconds, side, name, device) for side in args.sides if side <= 1024} for name in ("compact", "vgg19")}
+    ours = {side: measure(our_evaluation, side, "compact", device) for side in args.sides}
+    results["evaluation"] = {"ours": ours, "gatys": {side: measure(our_evaluation, side, "compact", device, "gatys") for side in args.sides if side <= 1024}}
+    for name in ("compact", "vgg19"):
+        results["evaluation"][f"published_{name}"] = {side: measure(published_evaluation, side, name, device) for side in args.published_sides}
+    results["speedup_per_evaluation"] = {name: {side: found["seconds"] / ours[side]["seconds"] for side, found in results["evaluation"][f"published_{name}"].items() if side in ours}
+                                         for name in ("compact", "vgg19")}
+    results["job"] = {"default": {side: measure(our_job, side, "compact", device, {}) for side in args.sides}}
+    if 512 in args.sides and {128, 256, 512} <= set(args.published_sides):
+        results["job"]["published_default_settings_512"] = measure(our_job, 512, "compact", device, PUBLISHED_JOB)
+        for name in ("compact", "vgg19"):
+            theirs = counted(results["evaluation"][f"published_{name}"], 512, **PUBLISHED_JOB)
+            results["job"][f"published_{name}_512_counted"] = {"seconds": theirs}
+            results[f"speedup_of_the_published_job_over_{name}"] = theirs / results["job"]["published_default_settings_512"]["seconds"]
+            results[f"speedup_of_the_default_job_over_{name}"] = theirs / results["job"]["default"][512]["seconds"]
+    if device.startswith("cuda"):
+        results["job"]["article_vgg19_512"] = measure(our_job, 512, "vgg19", device, ARTICLE_JOB)
+    pixels = [side for side in args.sides if GROWTH_SIDES[0] <= side <= GROWTH_SIDES[1]]
+    if len(pixels) > 1:
+        results["exponent"] = float(np.polyfit(2 * np.log(pixels), np.log([ours[s]["seconds"] for s in pixels]), 1)[0])
     write(args.json, results)
+    print({k: v for k, v in results.items() if k.startswith(("speedup", "exponent"))})
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ class TransferSettings:
     method: str = _choice("semantic", "Method", "semantic: patches from the same part of the face (Champandard 2016); mrf: the nearest patches from anywhere "
                           "(Li and Wand 2016); gatys: no patches, global texture (Gatys et al. 2015).", METHODS, advanced=False)
     phases: int = _number(3, "Phases", "Sizes worked at, each twice the one before: the first decides the layout, the last the detail.", 1, 6, 1)
-    iterations: int = _number(24, "Iterations", "Steps in each phase. More is cleaner and slower.", 1, 2000, 1)
+    iterations: int = _number(16, "Iterations", "Steps in each phase. More is cleaner and slower.", 1, 2000, 1)
     content_weight: float = _number(10.0, "Content weight", "How much the result keeps the content picture's shapes.", 0, 1000, 0.5)
     style_weight: float = _number(14.0, "Style weight", "How much the result takes the style picture's skin.", 0, 1000, 0.5)
     semantic_weight: float = _number(10.0, "Semantic weight", "How strictly each part of the face takes from the same part (0: plain patch transfer).", 0, 100, 0.5)
@@ -73,7 +73,7 @@ class TransferSettings:
     colours: str = _choice("style", "Colours", "style: skin and colours change; content: only light and dark change, the colours stay the content's.", COLOURS, advanced=False)
     size: int = _number(512, "Size", "Longest side of the result in pixels (0: as large as the content picture).", 0, 2048, 32)
     seed: int = _number(0, "Random seed", "The same seed gives the same picture.", 0, 2**31 - 1, 1, advanced=True)
-    match_every: int = _number(8, "Match every", "Steps between two searches for the nearest patches (1: at every step, as published).", 1, 1000, 1, advanced=True)
+    match_every: int = _number(4, "Match every", "Steps between two searches for the nearest patches (1: at every step, as published).", 1, 1000, 1, advanced=True)
     start: str = _choice("content", "Start from", "The picture the work starts from: the content, noise, or a picture that is given.", STARTS)
     noise_low: int = _number(16, "Noise from", "Darkest value of the noise that the work may start from, of 255.", 0, 255, 1, advanced=True)
     noise_high: int = _number(240, "Noise to", "Brightest value of that noise, of 255.", 0, 255, 1, advanced=True)
@@ -126,9 +126,9 @@ def _check(setting: Setting, value: Any) -> None:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "Preview": dict(size=256, phases=2, iterations=16),
+    "Preview": dict(size=256, phases=2, iterations=10),
     "Balanced": dict(),
-    "Fine": dict(iterations=60, phases=4, turns="turned"),
+    "Fine": dict(iterations=40, phases=4, turns="turned"),
     "The article's": dict(phases=4, iterations=1000, content_weight=10.0, style_weight=10.0),
 }
 """Named settings: what differs from the defaults."""
