@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: run test install install-test bench
+.PHONY: run test install install-test bench bench-gpu
 
 run: install
 	$(BIN)/python app.py
@@ -17,6 +17,9 @@ install-test: install $(VENV)/installed-test
 
 bench: install
 	$(BIN)/python -m benchmarks.speed --json benchmarks/results/speed.json
+
+bench-gpu: install
+	$(BIN)/python -m benchmarks.speed --device gpu0 --json benchmarks/results/gpu.json
 
 $(VENV)/installed: requirements.txt
 	sh scripts/check-python.sh $(PYTHON)

@@ -147,7 +147,7 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
         }
         total = sum(parts.values())
         (gradient,) = torch.autograd.grad(total, pixels)
-        values.update({name: part.item() for name, part in parts.items()})
+        values.update(zip(parts, torch.stack([part.detach() for part in parts.values()]).tolist()))  # one wait for the device
         return total.detach(), gradient * strength.free if strength else gradient
 
     patches = settings.method != "gatys" and (settings.style_weight or settings.colour_weight)

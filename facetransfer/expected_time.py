@@ -6,23 +6,24 @@ from functools import lru_cache
 
 import torch
 
+from facetransfer.devices import arithmetic
 from facetransfer.features import load_network
 from facetransfer.phases import phases_that_fit, style_layers_of
 from facetransfer.settings import METHODS, TransferSettings
 
 SIDE, TRIES = 128, 3
 BESIDE = 1.5  # what a whole evaluation costs, in runs of the network forward and backward alone
-SEARCH = {512: 6.0, 256: 3.5, 0: 2.0}  # what a search costs, in evaluations, from that longest side on; measured with exact search up to 512 pixels
+SEARCH = 2.0  # what a search costs, in evaluations
 
 
 @lru_cache(maxsize=8)
-def seconds_per_pixel(network: str, layers: tuple[str, ...], device: str) -> float:
+def seconds_per_pixel(network: str, layers: tuple[str, ...], device: str, precision: str = "auto") -> float:
     """Seconds of one evaluation for each pixel of the picture, measured."""
     net, picture = load_network(network, device), torch.rand(1, 3, SIDE, SIDE, device=device, requires_grad=True)
-    best = float("inf")
+    best, kind = float("inf"), arithmetic(precision, picture.device.type)
     for _ in range(TRIES):
         began = time.perf_counter()
-        sum(f.square().mean() for f in net(picture, layers).values()).backward()
+        sum(f.float().square().mean() for f in net(picture, layers, kind).values()).backward()
         if device.startswith("cuda"):
             torch.cuda.synchronize()
         best = min(best, time.perf_counter() - began)
@@ -31,13 +32,12 @@ def seconds_per_pixel(network: str, layers: tuple[str, ...], device: str) -> flo
 
 def expected_seconds(settings: TransferSettings, size: tuple[int, int], device: str = "cpu") -> float:
     """Seconds that a run at (width, height) will take here, within a factor of about one and a half."""
-    per_pixel = seconds_per_pixel(settings.network, tuple(style_layers_of(settings)), device)
+    per_pixel = seconds_per_pixel(settings.network, tuple(style_layers_of(settings)), device, settings.precision)
     phases, total = phases_that_fit(settings.phases, size, size), 0.0
     searches = -(-settings.iterations // settings.match_every) if settings.method != METHODS[2] else 0
     for i in range(phases):
         scale = 2.0 ** (i + 1 - phases)
-        share = next(cost for side, cost in SEARCH.items() if max(size) * scale >= side)
-        total += size[0] * size[1] * scale ** 2 * (settings.iterations + searches * share)
+        total += size[0] * size[1] * scale ** 2 * (settings.iterations + searches * SEARCH)
     return total * per_pixel
 
 
