@@ -6,6 +6,7 @@ halved instead of followed into the noise.
 """
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Callable
 
@@ -24,12 +25,13 @@ class Descent:
     def __init__(self, picture: Tensor, evaluate: Callable[[Tensor], tuple[Tensor, Tensor]]) -> None:
         self.picture, self.evaluate = picture, evaluate
         self._next = picture
-        self._before: tuple[Tensor, Tensor, float] | None = None  # point, gradient and loss that the next step is compared with
+        self._before: tuple[Tensor, Tensor, float] | None = None  # point, gradient and loss (inf: not comparable) that the next step is compared with
         self._pairs: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=MEMORY)  # steps, gradient changes, 1 / their product
 
     def objective_changed(self) -> None:
-        """The next loss is not comparable with the last."""
-        self._before = None
+        """The next loss is not comparable with the last; the gradients still are, near enough to learn the curvature from."""
+        if self._before is not None:
+            self._before = (*self._before[:2], math.inf)
 
     @property
     def newest(self) -> Tensor:

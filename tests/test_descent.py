@@ -49,3 +49,17 @@ def test_a_step_too_far_is_taken_back() -> None:
         descent.step()
         assert descent.picture.max() <= 0.6
     assert descent.picture.mean() > 0.5
+
+
+def test_it_learns_the_curvature_though_the_objective_moves_at_every_step() -> None:
+    """Directions that are a thousand times steeper than others: steps along the gradient alone would hardly move the flat ones."""
+    generator = torch.Generator().manual_seed(2)
+    weights = 10 ** (torch.rand(1, 3, 8, 8, generator=generator) * 3 - 1)
+    target = torch.rand(1, 3, 8, 8, generator=generator)
+    descent = Descent(torch.full((1, 3, 8, 8), 0.5), quadratic(target, weights))
+    first = descent.evaluate(descent.newest)[0]
+    for _ in range(40):
+        descent.evaluate = quadratic(target + 1e-4 * torch.randn(1, 3, 8, 8, generator=generator), weights)
+        descent.objective_changed()
+        descent.step()
+    assert quadratic(target, weights)(descent.picture)[0] < 0.01 * first

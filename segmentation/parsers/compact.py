@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from facetransfer.devices import arithmetic
 from facetransfer.errors import InputError
 from facetransfer.weights import load_weights
 from segmentation.classes import MIRROR
@@ -65,7 +66,9 @@ class CompactParser:
         height, width = pictures[0].shape[:2]
         x = torch.from_numpy(np.stack(pictures)).to(self.device).permute(0, 3, 1, 2).float() / 255
         padded = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
-        return self.network(padded.contiguous(memory_format=torch.channels_last))
+        kind = arithmetic("auto", x.device.type)
+        with torch.autocast(x.device.type, kind, enabled=kind != torch.float32):
+            return self.network(padded.contiguous(memory_format=torch.channels_last)).float()
 
     def _fine(self, rgb: np.ndarray, square: Square, sizes: tuple[int, ...]) -> Tensor:
         """The square's probabilities (19,S,S), S the largest of `sizes`: their mean, each over the square and its mirror image."""
