@@ -1,8 +1,13 @@
 """Semantic face transfer: one picture's shapes in another picture's skin, patch by patch, each from its own part of the face."""
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
+
+# Said before torch is loaded, which reads it then: threads that wait for each other sleep. Spinning, as they do unasked, makes a
+# run many times slower as soon as anything else works on the same cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
 

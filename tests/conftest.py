@@ -1,6 +1,7 @@
 """A drawn face with its exact map: the planted answer of most tests. No picture of anybody is needed."""
 from __future__ import annotations
 
+import facetransfer  # noqa: F401  first: it says how torch's threads wait, which torch reads when it is loaded
 import cv2
 import numpy as np
 import pytest
