@@ -6,9 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from facetransfer import InputError, TransferSettings, to_tensor, transfer, transfer_steps
+from facetransfer import InputError, TransferSettings, engine, to_tensor, transfer, transfer_steps
 from facetransfer.engine import Step
-from facetransfer.phases import phases_that_fit
+from facetransfer.features import load_network
+from facetransfer.matching import Matches
+from facetransfer.phases import phases_that_fit, prepare_phase
+from facetransfer.turns import style_copies
 from segmentation.guidance import guides_of
 
 QUICK = TransferSettings(network="seeded", phases=2, iterations=3, match_every=2)
@@ -117,3 +120,15 @@ def test_phases_are_capped_by_the_smallest_side() -> None:
     assert phases_that_fit(6, (512, 512), (512, 512)) == 5
     assert phases_that_fit(6, (512, 512), (512, 64)) == 2
     assert phases_that_fit(3, (32, 32), (512, 512)) == 1
+
+
+def test_patches_found_are_painted_where_they_lie(face) -> None:
+    """Every window matched with itself paints the style picture; shifted by a window, the picture shifted."""
+    style = to_tensor(face[0])
+    phase = prepare_phase(load_network("seeded"), style.shape[-2:], None, style_copies(style, None, "none"), None, QUICK, 1.0)
+    height, width = phase.style_cells.shape[1:]
+    rows, columns = torch.meshgrid(torch.arange(height - 2), torch.arange(width - 2), indexing="ij")
+    for shift in (0, 1):
+        matches = Matches(rows, (columns + shift).clamp(max=width - 3), torch.zeros(rows.shape), (height, width))
+        painted = engine._painted(phase, matches, style.shape[-2:])
+        torch.testing.assert_close(painted[..., :-12], style[..., 2 * shift:][..., :painted.shape[-1] - 12])
