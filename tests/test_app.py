@@ -27,7 +27,7 @@ from segmentation.parsers import Parse
 from segmentation.semantic_map import SemanticMap
 from ui.examples import PHOTO, example_file, exact_map, examples
 from ui.files import result_folder
-from ui.inputs import preset, settings_of, shown
+from ui.inputs import settings_of, shown
 from ui.rooms import maps, pictures, result, settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,8 +47,9 @@ def known(pair: tuple) -> Parse:
 
 
 def test_presets_come_in_the_order_of_the_settings() -> None:
-    assert settings_of(preset("Balanced")) == TransferSettings()
-    assert preset("Preview")[[s.name for s in all_settings()].index("size")] == 256
+    assert settings_of(settings.choose_preset("Balanced", None)) == TransferSettings()
+    small = settings_of(settings.choose_preset("Preview", 7))
+    assert small.size == 256 and small.seed == 7  # a seed that was liked is kept
 
 
 @pytest.mark.parametrize("content, words", [(None, "no content picture yet"), ("text.png", "not a picture"), ("dot.png", "at least 32")])
@@ -78,7 +79,7 @@ def test_a_run_shows_pictures_and_ends_with_a_file(tmp_path: Path, face, green_f
     wanted = dict(size=96, phases=2, iterations=2, network="seeded")
     steps = list(result.run([], None, None, True, *inputs, *values(**wanted)))
     images, words, files, _, numbers, last, _, gallery = zip(*steps)
-    assert len(steps) == 7 and {p.size for p in images} == {(96, 96)} and "Phase 2 of 2" in words[-3] and words[-1].startswith("Done in")
+    assert len(steps) == 7 and {p.size for p in images} == {(96, 96)} and "Phase 2 of 2" in words[-3] and "<progress" in words[-3] and words[-1].startswith("Done in")
     with zipfile.ZipFile(files[-1]["value"]) as archive:
         assert set(archive.namelist()) == {"face-transfer.png", "recipe.json", "command.txt", "report.json", "content_sem.png", "style_sem.png", "run.webp"}
         assert np.array_equal(np.asarray(Image.open(archive.open("face-transfer.png"))), np.asarray(images[-1]))
@@ -101,18 +102,22 @@ def test_a_click_shows_where_a_patch_came_from() -> None:
     sources[:, 3, 0] = 0.75, 0.25
     last = result.LastRun(np.zeros((4, 4), np.uint8), Image.new("RGB", (200, 100), (90, 90, 90)), sources)
     event = type("Event", (), {"index": (2, 63)})()
-    ring = np.asarray(result.where_from(last, Image.new("RGB", (64, 64)), event)["value"]).astype(int)
+    marked, room = result.where_from(last, Image.new("RGB", (64, 64)), event)
+    assert room["open"]
+    ring = np.asarray(marked).astype(int)
     ys, xs = np.nonzero((ring != 90).any(2))
     assert xs.mean() == pytest.approx(150, abs=2) and ys.mean() == pytest.approx(25, abs=2)
 
 
 def test_advice_names_what_is_missing_and_unsettles_nobody(face, green_face) -> None:
-    told = maps.show_advice(known(face), known(green_face), *values()[1 + len(CLASSES):])
+    told = maps.show_advice(known(face), known(green_face), None, None, *values()[1 + len(CLASSES):])
     assert "Both maps have what they need" in told and "Skin" in told
     hatted = Parse(SemanticMap(np.where(np.arange(128)[:, None] < 25, np.uint8(INDEX["hat"]), face[1].labels)), np.ones((128, 128), np.float32))
-    assert "has no hat: hair stands in" in maps.show_advice(hatted, known(green_face), *values()[1 + len(CLASSES):])
+    assert "has no hat: hair stands in" in maps.show_advice(hatted, known(green_face), None, None, *values()[1 + len(CLASSES):])
+    drawn = {"layer": Correction.between(face[1], hatted.semantic).to_text(), "of": "x"}  # the same hat, painted
+    assert "has no hat: hair stands in" in maps.show_advice(known(face), known(green_face), drawn, None, *values()[1 + len(CLASSES):])
     nobody = Parse(SemanticMap(np.zeros((64, 64), np.uint8)), np.ones((64, 64), np.float32))
-    assert "No face is known in the style" in maps.show_advice(known(face), nobody, *values()[1 + len(CLASSES):])
+    assert "No face is known in the style" in maps.show_advice(known(face), nobody, None, None, *values()[1 + len(CLASSES):])
 
 
 def test_the_page_is_sent_the_automatic_map_its_doubts_and_the_layer(face) -> None:
@@ -156,7 +161,9 @@ def test_the_expected_time_grows_with_the_work() -> None:
     def seconds(**changed: object) -> float:
         from facetransfer.expected_time import expected_seconds
         return expected_seconds(replace(TransferSettings(), **changed), (512, 512))
-    assert 0 < seconds(iterations=10) < seconds() < seconds(iterations=600) and "Expected time here: about" in settings.time_text(None, *values()[1 + len(CLASSES):])
+    assert 0 < seconds(iterations=10) < seconds() < seconds(iterations=600)
+    told = settings.time_text(None, *values()[1 + len(CLASSES):])
+    assert "Expected time here: **about" in told and "Balanced" not in told and "Fine" in told and "The article's" in told  # the others beside it
 
 
 def test_compare_shows_the_three_methods(tmp_path: Path, face, green_face) -> None:
@@ -256,9 +263,9 @@ def test_the_app_can_be_used_from_a_program(app: str, tmp_path: Path, face, gree
     assert Path("/etc/hostname").read_text().strip() not in str(error.value)
 
 
-@pytest.fixture
-def page(app: str) -> Iterator[object]:
-    """The app's page in a real Chromium."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    """A real Chromium; each test opens pages of its own in it, which share nothing."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -267,12 +274,24 @@ def page(app: str) -> Iterator[object]:
         browser = playwright.chromium.launch(executable_path=chromium, args=[
             "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(90_000)
-        page.goto(app)
-        page.wait_for_selector("#run")
-        yield page
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(app: str, browser) -> Iterator[object]:
+    """The app's page as a visitor of today sees it."""
+    page = opened(app, browser)
+    yield page
+    page.context.close()
+
+
+def opened(app: str, browser: object, **options: object) -> object:
+    page = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options}).new_page()
+    page.set_default_timeout(90_000)
+    page.goto(app)
+    page.wait_for_selector("#run")
+    return page
 
 
 def keep(page: object, name: str) -> None:
@@ -444,20 +463,129 @@ def saved_maps(page: object) -> dict[str, np.ndarray]:
         return {name: np.asarray(Image.open(archive.open(name))) for name in archive.namelist()}
 
 
-def test_stop_stops_and_keeps_the_picture(page, tmp_path: Path, face, green_face) -> None:
+def test_stop_keeps_the_picture_and_goes_on_from_it(page, tmp_path: Path, face, green_face) -> None:
     upload(page, tmp_path, face, green_face)
     page.get_by_label("The article's").check()
     page.click("#run")
     status_says(page, "Phase")
+    assert page.locator("#status progress").count() == 1 and page.locator("#run").is_disabled()
     page.wait_for_selector("#result img")
     page.click("#stop")
-    status_says(page, "Stopped")
+    status_says(page, "The picture so far is kept: Continue goes on from it")
     source = page.get_attribute("#result img", "src")
-    time.sleep(3)
+    page.wait_for_timeout(2000)
     assert page.get_attribute("#result img", "src") == source and "Stopped" in page.inner_text("#status")
-    page.get_by_label("Preview").check()  # the next job starts at once
+    page.get_by_label("Preview").check()
+    page.wait_for_function("document.querySelector('#expected').innerText.includes('Balanced')")
+    assert page.inner_text("#refine") == "Continue"
+    page.click("#refine")  # only if it is pressed without waiting for anything else to change
+    status_says(page, "Phase 1 of 1")
+    status_says(page, "Done in")
+    page.wait_for_function("document.querySelector('#refine').innerText === 'Refine' && !document.querySelector('#refine').disabled && document.querySelector('#stop').disabled")
+
+
+def test_who_waits_is_told_the_place_in_line(app: str, browser, page, tmp_path: Path, face, green_face) -> None:
+    """Three visitors press Run: the third is told of two before it, moves up, may leave the line, and the second gets its turn."""
+    others = [opened(app, browser) for _ in range(2)]
+    everyone = [page, *others]
+    for one in everyone:
+        upload(one, tmp_path, face, green_face)
+    for one, before in zip(everyone, (None, "1 other is before you", "2 others are before you")):
+        one.get_by_label("The article's" if before is None else "Preview").check()
+        one.wait_for_function("document.querySelector('#expected').innerText.includes('Balanced')")  # among those that are not chosen
+        one.click("#run")
+        status_says(one, before or "Phase")
+    everyone[2].click("#stop")
+    status_says(everyone[2], "You left the line: nothing was made")
+    assert not everyone[2].locator("#result img").count()
+    page.click("#stop")
+    status_says(page, "Stopped")
+    status_says(everyone[1], "Done in")
+    everyone[1].wait_for_timeout(2000)
+    assert "Done in" in everyone[1].inner_text("#status") and "left the line" in everyone[2].inner_text("#status")
+    for one in others:
+        one.context.close()
+
+
+def test_one_of_several_faces_is_chosen_by_its_frame(page, tmp_path: Path) -> None:
+    """A picture with two of our characters: the larger is framed as the one that is used; a press on the other's frame takes that one."""
+    both = Image.new("RGB", (900, 500), (40, 40, 40))
+    for name, side, place in (("bust", 500, (0, 0)), ("oil", 400, (500, 50))):
+        both.paste(open_picture(example_file(name)).resize((side, side)), place)
+    both.save(tmp_path / "both.png")
+    page.set_input_files("#content input[type=file]", str(tmp_path / "both.png"))
+    page.wait_for_selector("text=2 faces were found in the content picture")
+    middle = "() => { const f = document.querySelector('#content-map .used').getBoundingClientRect(), c = document.querySelector('#content-map canvas').getBoundingClientRect(); return (f.x + f.width / 2 - c.x) / c.width }"
+    page.wait_for_selector("#content-map .used")
+    assert page.evaluate(middle) == pytest.approx(0.28, abs=0.05)
+    page.evaluate("window.first = faceMaps.tools.maps[0].automatic.slice()")
+    page.click("#content-map .faces button:has-text('Use this face')")
+    page.wait_for_function(f"({middle})() > 0.6")
+    assert page.evaluate(middle) == pytest.approx(0.77, abs=0.05)
+    assert page.evaluate("faceMaps.tools.maps[0].automatic.some((label, i) => label !== window.first[i])")
+    assert page.locator("#content-map .faces div").count() == 2
+    picture = page.locator("#content img")  # a click in the picture itself does the same
+    box = picture.bounding_box()
+    picture.click(position={"x": 0.28 * box["width"], "y": 0.5 * box["height"]})
+    page.wait_for_function(f"({middle})() < 0.4")
+
+
+def test_a_map_is_painted_without_a_mouse(page, tmp_path: Path, face, green_face) -> None:
+    """Keys alone: arrows move the ring from the middle, Space paints there, Ctrl+Z takes it back; the advice follows what is painted."""
+    upload(page, tmp_path, face, green_face)
+    page.wait_for_selector("#advice li")
+    automatic = saved_maps(page)["content_sem.png"]
+    page.locator(".chip:has-text('Hat')").press("Enter")
+    page.locator("#content-map canvas").focus()
+    for key in ("b", "ArrowDown", "ArrowDown", "Shift+ArrowRight", "Space"):
+        page.keyboard.press(key)
+    page.wait_for_selector("#advice li:has-text('no hat')")
+    painted = saved_maps(page)["content_sem.png"]
+    ys, xs = np.nonzero(painted != automatic)
+    assert set(painted[ys, xs]) == {INDEX["hat"]} and xs.mean() == pytest.approx(128 + 0.005 * 256, abs=1.5) and ys.mean() == pytest.approx(128 + 0.05 * 256, abs=1.5)
+    page.locator("#content-map canvas").press("Control+z")
+    page.wait_for_function("!document.querySelector('#advice').innerText.includes('no hat')")
+    assert np.array_equal(saved_maps(page)["content_sem.png"], automatic)
+
+
+def test_a_result_is_looked_at_and_comes_back_from_its_file(page, tmp_path: Path, face, green_face) -> None:
+    """Another seed, a region and a number by hand; then the source of a patch, before and after, the visit's gallery; the PNG of the zip restores the settings."""
+    upload(page, tmp_path, face, green_face)
+    page.get_by_label("Preview").check()
+    page.click("#parts button")
+    page.click("#region input")
+    page.click("[role=option]:has-text('Keep the background')")
+    page.click("#settings button")
+    page.fill("#set-iterations input", "6")
+    page.locator("#set-iterations input").press("Tab")
+    page.click("#settings button:has-text('Advanced')")
+    page.click("#dice")
+    page.wait_for_function("document.querySelector('#set-seed input').value !== '0'")
+    seed = page.input_value("#set-seed input")
+    assert not page.locator("#sources-room").is_visible()
     page.click("#run")
-    status_says(page, "Phase")
+    page.wait_for_function("document.querySelector('#numbers').innerText.includes('same part of the face')")
+    page.wait_for_selector("#refine:not([disabled])")
+    page.locator("#result img").click(position={"x": 200, "y": 200})
+    page.wait_for_selector("#source img")
+    page.click("#before-after button")
+    page.wait_for_selector("#slider img")
+    page.click("#visit button")
+    page.wait_for_selector("#gallery img")
+    with page.expect_download() as download:
+        page.click("#download")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        (tmp_path / "result.png").write_bytes(archive.read("face-transfer.png"))
+        assert "--iterations 6" in archive.read("command.txt").decode() and f"--seed {seed}" in archive.read("command.txt").decode()
+    made, content = (np.asarray(open_picture(tmp_path / name)).astype(int) for name in ("result.png", "content.png"))
+    assert np.abs(made - content)[:20, :20].max() <= 1 < np.abs(made - content)[110:150, 110:150].mean()  # the background was kept
+    page.get_by_label("Balanced").check()
+    page.wait_for_function("document.querySelector('#set-iterations input').value === '24'")
+    with page.expect_file_chooser() as chooser:
+        page.click("#restore")
+    chooser.value.set_files(str(tmp_path / "result.png"))
+    page.wait_for_function("document.querySelector('#set-iterations input').value === '6'")
+    assert page.input_value("#set-seed input") == seed and page.locator("#parts input[type=number]").first.input_value() == "0"
 
 
 def test_a_broken_file_is_a_toast_and_the_page_lives(page, tmp_path: Path, face, green_face) -> None:
@@ -478,8 +606,24 @@ def test_an_example_shows_both_pictures_and_its_result(page) -> None:
     assert page.locator(".map-tools .chip:not(.absent)").count() >= 8
 
 
-def test_the_page_fits_a_phone(page) -> None:
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_timeout(500)
+def test_the_page_works_on_a_phone(app: str, browser, tmp_path: Path, face, green_face) -> None:
+    """Nothing sticks out; one map at a time with its tools in reach; a finger paints; Run brings the result into view."""
+    page = opened(app, browser, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    upload(page, tmp_path, face, green_face)
     keep(page, "5-phone")
     assert page.evaluate("document.documentElement.scrollWidth") <= 392
+    assert page.locator("#content-map canvas").is_visible() and not page.locator("#style-map canvas").is_visible()
+    page.tap("#style-map figcaption")
+    assert page.locator("#style-map canvas").is_visible() and not page.locator("#content-map canvas").is_visible()
+    reach = page.evaluate("document.querySelector('.classes').getBoundingClientRect().bottom - document.querySelector('#maps').getBoundingClientRect().top")
+    assert reach < 844 - 70  # map, tools and classes above the bar with Run
+    page.tap(".chip:has-text('Hair')")
+    page.tap("#style-map canvas", position={"x": 60, "y": 60})
+    assert page.evaluate("label => faceMaps.tools.maps[1].layer.some(l => l === label)", INDEX["hair"])
+    page.evaluate("window.scrollTo(0, 0)")
+    page.tap("#run")
+    page.wait_for_function("(() => { const b = document.querySelector('#result').getBoundingClientRect(); return b.top >= 0 && b.top < 300 })()")
+    status_says(page, "Phase")
+    page.tap("#stop")
+    status_says(page, "Stopped")
+    page.context.close()

@@ -14,7 +14,7 @@ from PIL import Image
 
 from facetransfer.errors import InputError
 from facetransfer.images import open_picture
-from facetransfer.settings import PRESETS, TransferSettings, all_settings
+from facetransfer.settings import TransferSettings, all_settings
 from segmentation.parsers import Parse, load_parser
 from ui.examples import exact_map
 from ui.gpu import parser_device
@@ -71,8 +71,3 @@ def settings_of(values: tuple[Any, ...]) -> TransferSettings:
 def shown(settings: TransferSettings) -> list[Any]:
     """The values of the page's inputs for these settings, in their order."""
     return [getattr(settings, s.name).split(",") if s.several else getattr(settings, s.name) for s in all_settings()]
-
-
-def preset(name: str) -> list[Any]:
-    """The values of all settings under a preset, in their order."""
-    return shown(TransferSettings(**PRESETS[name]))

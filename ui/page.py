@@ -7,7 +7,7 @@ import gradio as gr
 
 from ui import api
 from ui.files import KEPT
-from ui.inputs import preset
+from ui.line import waiting_words
 from ui.looks import CONSENT, step, title
 from ui.rooms import maps, pictures, result, settings
 
@@ -16,6 +16,10 @@ LOOK = dict(concurrency_id="look", concurrency_limit=1)  # the parser does not w
 HIDDEN = dict(api_visibility="private")
 QUICK = dict(queue=False, show_progress="hidden", **HIDDEN)
 
+# On a phone, and where the page was scrolled on, the result is brought into view when work begins.
+SHOW_RESULT = """() => { const box = document.querySelector('#result').getBoundingClientRect();
+  if (box.top < 0 || box.bottom > innerHeight) document.querySelector('#step-result').scrollIntoView({behavior: 'smooth'}); }"""
+SHOW_SOURCE = "() => setTimeout(() => document.querySelector('#sources-room').scrollIntoView({block: 'nearest', behavior: 'smooth'}), 300)"
 # A download button downloads what it held when it was pressed: the zip made just now is fetched by a press of a hidden one.
 CLICK_ZIP = "() => setTimeout(() => document.querySelector('#maps-zip').click(), 300)"
 
@@ -23,7 +27,8 @@ CLICK_ZIP = "() => setTimeout(() => document.querySelector('#maps-zip').click(),
 class Page:
     """The rooms, and what the page remembers: what the parser said of each picture, the last run, this visit's results."""
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: gr.Blocks) -> None:
+        self.blocks = blocks
         gr.HTML(title(), apply_default_css=False)
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=320):
@@ -41,7 +46,7 @@ class Page:
         api.add_endpoints(LOOK, WORK)  # before the page's own events: the first of a name has it to itself
         self.known, self.last, self.visit = [gr.State(None), gr.State(None)], gr.State(None), gr.State([])
         self.paths = [self.pictures.content, self.pictures.style]
-        self.advised = dict(fn=maps.show_advice, inputs=[*self.known, *self.settings.values], outputs=self.maps.advice, **QUICK)
+        self.advised = dict(fn=maps.show_advice, inputs=[*self.known, *self.maps.views, *self.settings.values], outputs=self.maps.advice, **QUICK)
         self.timed = dict(fn=settings.time_text, inputs=[self.known[0], *self.settings.values], outputs=self.result.expected, **QUICK)
 
     def wire_maps(self) -> None:
@@ -50,6 +55,8 @@ class Page:
             picture.change(_parse_as(role), [picture, view], [view, known], show_progress_on=view, **HIDDEN, **LOOK).then(**self.advised).then(**self.timed)
             picture.change(lambda: None, None, self.last, **QUICK)
             picture.select(pictures.choose_face, [picture, known, view, self.maps.parser], [view, known], show_progress_on=view, **HIDDEN, **LOOK).then(**self.advised)
+            view.face(pictures.choose_framed, [picture, known, view, self.maps.parser], [view, known], show_progress_on=view, **HIDDEN, **LOOK).then(**self.advised)
+            view.painted(**self.advised, trigger_mode="always_last")
             view.fill(maps.fill, [picture, known, view], view, concurrency_limit=4, show_progress="hidden", **HIDDEN)
             file.upload(maps.load_map, [file, picture, known], view, show_progress="hidden", **HIDDEN)
         self.maps.again.click(pictures.parse_both, [*self.paths, *views, self.maps.parser], [views[0], self.known[0], views[1], self.known[1]],
@@ -58,7 +65,8 @@ class Page:
 
     def wire_settings(self) -> None:
         room = self.settings
-        self.result.preset.change(preset, self.result.preset, room.values, queue=False, **HIDDEN).then(**self.timed)
+        self.result.preset.change(settings.choose_preset, [self.result.preset, room.seed], room.values, queue=False, **HIDDEN).then(**self.timed)
+        gr.on([one.input for one in room.values], **self.timed, trigger_mode="always_last")
         room.region.input(settings.region, room.region, room.strengths, **QUICK)
         room.roll.click(settings.dice, None, room.seed, **QUICK)
         room.restore.upload(settings.restore, room.restore, [self.result.place, *room.strengths, *room.values], **HIDDEN).then(**self.timed)
@@ -67,35 +75,35 @@ class Page:
         room, nothing = self.result, gr.State(None)
         everything = [*self.paths, *self.known, *self.maps.views, room.place, *self.settings.strengths, *self.settings.values]
         outputs = [room.result, room.status, room.download, room.slider, room.words, self.last, self.visit, room.gallery]
-        work = dict(outputs=outputs, show_progress_on=room.status, **HIDDEN, **WORK)
-        buttons = [room.run, room.stop, room.refine]
+        after = dict(fn=lambda picture: result.buttons(False, picture), inputs=room.result, outputs=[room.run, room.stop, room.refine, room.watch], **QUICK)
         events = []
-        for button, inputs in ((room.run, [self.visit, nothing, nothing]), (room.refine, [self.visit, self.last, room.result])):
-            button.click(lambda: _buttons(running=True), None, buttons, **QUICK)
-            events.append(button.click(result.run, [*inputs, room.film, *everything], **work))
-            events[-1].success(lambda: _buttons(running=False), None, buttons, **QUICK)
-            events[-1].failure(lambda: _buttons(running=False, result=False), None, buttons, **QUICK)
-        room.result.select(result.where_from, [self.last, room.result], room.source, **QUICK)
-        events.append(room.compare.click(result.compare, everything, [room.compared, room.compare_status], show_progress_on=room.compare_status, **HIDDEN, **WORK))
-        room.stop.click(result.stopped, room.result, [room.status, room.refine], cancels=events, queue=False, **HIDDEN).then(lambda: _buttons(running=False, result=None), None, buttons, **QUICK)
+        for button, work, inputs, shown in ((room.run, result.run, [self.visit, nothing, nothing, room.film, *everything], outputs),
+                                            (room.refine, result.run, [self.visit, self.last, room.result, room.film, *everything], outputs),
+                                            (room.compare, result.compare, everything, [room.compared, room.compare_status])):
+            button.click(lambda: result.buttons(True), None, after["outputs"], js=None if button is room.compare else SHOW_RESULT, **QUICK)
+            events.append(button.click(work, inputs, shown, show_progress="hidden", **HIDDEN, **WORK))
+            events[-1].success(**after)
+            events[-1].failure(**after)
+        room.watch.tick(self.look_at_line, None, [room.status, room.watch], **QUICK)
+        room.stop.click(result.stopped, [room.result, room.status], [room.status, room.refine], cancels=events, queue=False, **HIDDEN).then(**after)
+        room.result.select(result.where_from, [self.last, room.result], [room.source, room.source_room], **QUICK).then(None, None, None, js=SHOW_SOURCE, **HIDDEN)
         self.cards.choose(pictures.choose_example, None, [*self.paths, room.result, room.status], queue=False, **HIDDEN)
+
+    def look_at_line(self, request: gr.Request) -> tuple[Any, Any]:
+        """The status of who waits; the watch ends when the turn has come."""
+        words = waiting_words(self.blocks._queue, WORK["concurrency_id"], request.session_hash)
+        return (result.said(words), gr.skip()) if words else (gr.skip(), gr.Timer(active=False))
 
 
 def build_page() -> gr.Blocks:
     """The page with its events wired."""
     with gr.Blocks(title="Face transfer", delete_cache=(KEPT, KEPT), analytics_enabled=False) as blocks:
-        page = Page()
+        page = Page(blocks)
         page.wire_maps()
         page.wire_settings()
         page.wire_result()
         blocks.load(**page.timed)
     return blocks
-
-
-def _buttons(running: bool, result: bool | None = True) -> list[Any]:
-    """Run, Stop and Refine while work runs and after it; `result`: whether there is one to refine, None where that is said elsewhere."""
-    refine = gr.update(interactive=False) if running else gr.skip() if result is None else gr.update(value="Refine", interactive=result)
-    return [gr.update(interactive=not running), gr.update(interactive=running), refine]
 
 
 def _parse_as(role: str) -> Any:

@@ -17,7 +17,7 @@
   }
 
   const tools = {
-    tool: "brush", label: 1, brush: 25, eraser: 25, opacity: 55, reach: 20, zoom: 100, unsure: false, classes: [], maps: [], done: [], undone: [], listeners: [],
+    tool: "brush", label: 1, brush: 25, eraser: 25, opacity: 55, reach: 20, zoom: 100, unsure: false, classes: [], open: null, maps: [], done: [], undone: [], listeners: [],
     set(changes) { Object.assign(this, changes); this.tell(); },
     tell() { this.listeners.forEach(listener => listener()); },
     remember(map) { this.done.push([map, map.layer.slice()]); this.done.splice(0, this.done.length - STEPS); this.undone = []; this.tell(); },
@@ -25,7 +25,7 @@
       const last = from.pop();
       if (!last) return;
       const [map, layer] = last;
-      to.push([map, map.layer]); map.layer = layer; map.asked = null; map.changed(); this.tell();
+      to.push([map, map.layer]); map.layer = layer; map.asked = null; map.changed(); map.trigger("painted"); this.tell();
     },
     undo() { this.step(this.done, this.undone); },
     redo() { this.step(this.undone, this.done); },
@@ -35,6 +35,7 @@
         this.remember(map);
         map.layer = map.layer.map(l => label === null || l === label ? AUTOMATIC : l);
         map.changed();
+        map.trigger("painted");
       }
     },
     key(event) {
@@ -52,13 +53,16 @@
   class MapOverPicture {
     constructor(element, props, watch, trigger) {
       Object.assign(this, {element, props, trigger, layer: null});
-      for (const name of ["canvas", "img", ".ring", ".under", ".sheet", ".stage"]) this[name.replace(".", "")] = element.querySelector(name);
+      for (const name of ["canvas", "img", ".ring", ".under", ".sheet", ".faces", "figcaption"]) this[name.replace(".", "")] = element.querySelector(name);
       this.canvas.addEventListener("pointerdown", e => this.down(e));
       this.canvas.addEventListener("pointermove", e => this.move(e));
       for (const name of ["pointerup", "pointercancel"]) this.canvas.addEventListener(name, e => this.up(e));
       this.canvas.addEventListener("pointerleave", () => { this.ring.hidden = true; this.under.textContent = ""; });
+      this.canvas.addEventListener("keydown", e => this.key(e));
       element.addEventListener("keydown", e => tools.key(e));
+      this.figcaption.addEventListener("click", () => tools.set({open: this})); // where there is room for one map
       tools.maps.push(this);
+      tools.open ??= this;
       tools.listeners.push(() => this.show());
       watch("value", () => this.load());
       this.load();
@@ -79,12 +83,14 @@
         this.img.src = value.photo;
         if (width !== this.width || height !== this.height || !value.same) tools.forget(this);
         Object.assign(this, {width, height});
+        this.frames(value.faces ?? [], value.chosen);
         this.canvas.width = width; this.canvas.height = height;
         this.pixels = this.canvas.getContext("2d").createImageData(width, height);
         this.sheet.style.aspectRatio = `${width} / ${height}`;
         this.sheet.style.setProperty("--shape", width / height);
         this.element.querySelector(".map").classList.add("there");
       }
+      if (value.filled) this.trigger("painted");
       if (value.filled) { // an answer to a fill: what was painted since it was asked stays; after an undo nobody wants it any more
         const {asked, layer} = this;
         this.asked = null;
@@ -95,11 +101,24 @@
       this.changed();
       tools.tell();
     }
+    frames(faces, chosen) { // around the faces of a picture with several: the one that is used, and buttons for the others
+      this.faces.replaceChildren(...faces.map(([left, top, width, height], i) => {
+        const frame = document.createElement("div"), button = document.createElement("button"), used = i + 1 === chosen;
+        frame.style.cssText = `left:${left * 100}%;top:${top * 100}%;width:${width * 100}%;height:${height * 100}%`;
+        frame.className = used ? "used" : "";
+        Object.assign(button, {type: "button", textContent: used ? "This face" : "Use this face", disabled: used});
+        button.addEventListener("click", () => this.trigger("face", {face: i + 1}));
+        frame.append(button);
+        return frame;
+      }));
+    }
     changed() { // what the server is told of: the layer alone
       this.draw();
       this.props.value = {layer: asText(this.layer, this.width, this.height), of: this.of};
     }
     show() {
+      this.element.classList.toggle("folded", tools.open !== this);
+      this.figcaption.setAttribute("aria-expanded", tools.open === this);
       this.canvas.style.opacity = tools.opacity / 100;
       this.sheet.style.setProperty("--zoom", tools.zoom / 100);
       if (this.layer && this.hatched !== tools.unsure) { this.hatched = tools.unsure; this.draw(); }
@@ -147,28 +166,48 @@
       if (!this.layer || event.button || !event.isPrimary) return;
       this.canvas.setPointerCapture(event.pointerId);
       this.canvas.focus({preventScroll: true});
+      this.begin(this.place(event));
+    }
+    begin(at) {
       tools.remember(this);
-      this.last = this.place(event);
+      this.last = at;
       this.stroke = [this.last];
       if (tools.tool === "restore") this.restoreRegion(this.last); else this.paint(this.last, this.last);
     }
     move(event) {
       if (!this.layer) return;
-      const at = this.place(event), size = 2 * this.radius / this.width * this.canvas.getBoundingClientRect().width;
+      const at = this.spot = this.place(event);
+      this.point(at);
       this.ring.hidden = tools.tool === "restore" || event.pointerType === "touch";
-      this.ring.style.cssText = `left:${at[0] / this.width * 100}%;top:${at[1] / this.height * 100}%;width:${size}px;height:${size}px`;
-      const i = Math.floor(at[1]) * this.width + Math.floor(at[0]), label = this.layer[i] === AUTOMATIC ? this.automatic[i] : this.layer[i];
-      this.under.textContent = tools.classes[label]?.label ?? "";
       if (!this.stroke || tools.tool === "restore") return;
       this.paint(this.last, at);
       this.stroke.push(this.last = at);
+    }
+    point(at) { // the ring there, and the name of what lies under it
+      const size = 2 * this.radius / this.width * this.canvas.getBoundingClientRect().width;
+      this.ring.hidden = false;
+      this.ring.style.cssText = `left:${at[0] / this.width * 100}%;top:${at[1] / this.height * 100}%;width:${size}px;height:${size}px`;
+      const i = Math.floor(at[1]) * this.width + Math.floor(at[0]), label = this.layer[i] === AUTOMATIC ? this.automatic[i] : this.layer[i];
+      this.under.textContent = tools.classes[label]?.label ?? "";
+    }
+    key(event) { // the arrows move the ring, with Shift finely; Space or Enter does at the ring what a press of the pointer does
+      const way = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key], press = event.key === " " || event.key === "Enter";
+      if (!this.layer || event.ctrlKey || event.metaKey || event.altKey || !(way || press)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const by = Math.max(this.width, this.height) * (event.shiftKey ? 0.005 : 0.025), within = (n, size) => Math.min(size - 0.5, Math.max(0.5, n));
+      const [x, y] = this.spot ?? [this.width / 2, this.height / 2];
+      if (way) this.spot = [within(x + way[0] * by, this.width), within(y + way[1] * by, this.height)];
+      this.spot ??= [x, y];
+      if (press) this.begin(this.spot), this.up();
+      this.point(this.spot);
     }
     up() {
       if (!this.stroke) return;
       const stroke = this.stroke.map(([x, y]) => [x / this.width, y / this.height]);
       this.stroke = null;
       this.changed();
-      if (tools.tool !== "fill") return;
+      if (tools.tool !== "fill") return this.trigger("painted");
       this.asked = this.layer.slice();
       this.trigger("fill", {stroke, label: tools.label, reach: tools.reach});
     }

@@ -10,6 +10,7 @@ import html
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -60,9 +61,9 @@ def toolbar() -> gr.HTML:
 def map_view(label: str, name: str) -> gr.HTML:
     """An empty map. Its value comes from `shown_map` and goes back as {"layer", "of"}."""
     template = f"""<figure class="map"><figcaption>{label}<span class="under" aria-live="polite"></span></figcaption><div class="stage"><div class="sheet">
-<img alt="" draggable="false"><canvas tabindex="0" role="img" aria-label="{label}: paint with the pointer; keys B, E, F, A choose a tool, [ and ] its size"></canvas>
-<i class="ring" hidden></i></div></div><p class="empty">The map appears here after an upload.</p></figure>"""
-    return gr.HTML(None, html_template=template, js_on_load="window.faceMaps.open(element, props, watch, trigger); // 'fill' is answered by the server",
+<img alt="" draggable="false"><canvas tabindex="0" role="img" aria-label="{label}: paint with the pointer, or with arrows and Space; keys B, E, F, A choose a tool, [ and ] its size"></canvas>
+<i class="ring" hidden></i><div class="faces"></div></div></div><p class="empty">The map appears here after an upload.</p></figure>"""
+    return gr.HTML(None, html_template=template, js_on_load="window.faceMaps.open(element, props, watch, trigger); // 'fill', 'face' and 'painted' are answered by the server",
                    elem_id=name, apply_default_css=False)
 
 
@@ -105,7 +106,17 @@ def shown_map(picture: Image.Image, known: Parse, drawn: object = None, correcti
     layer = correction or (kept if kept and kept.fits(small.size) else Correction.nothing(small.size))
     unsure = cv2.resize(known.confidence, small.size, interpolation=cv2.INTER_LINEAR) < SURE
     return {"photo": f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}", "automatic": as_text(known.semantic.resized(small.size).labels),
-            "unsure": as_text(unsure.astype(np.uint8)), "layer": layer.resized(small.size).to_text(), "of": now, "same": bool(correction or kept)}
+            "unsure": as_text(unsure.astype(np.uint8)), "layer": layer.resized(small.size).to_text(), "of": now, "same": bool(correction or kept),
+            "faces": frames(known, picture.size), "chosen": known.chosen}
+
+
+def frames(known: Parse, size: tuple[int, int]) -> list[list[float]]:
+    """Where to frame each face, as shares of the picture's (width, height): left, top, width, height. None where there is no choice."""
+    found = []
+    for face in known.faces if len(known.faces) > 1 else ():
+        left, top, right, bottom = (min(1.0, max(0.0, n / size[i % 2])) for i, n in enumerate(face.box))
+        found.append([round(n, 4) for n in (left, top, right - left, bottom - top)])
+    return found
 
 
 @worded
@@ -131,11 +142,11 @@ def load_map(file: str | None, path: str | None, known: Parse | None) -> Iterato
     yield shown_map(picture, known, correction=Correction.between(known.semantic, wanted.resized(known.semantic.size)))
 
 
-def show_advice(content: Parse | None, style: Parse | None, *values: Any) -> str:
-    """Lines of advice and each class's share; quiet where pictures or settings are not usable yet."""
-    both = [k for k in (content, style) if k is not None]
-    if len(both) < 2:
+def show_advice(content: Parse | None, style: Parse | None, content_drawn: object, style_drawn: object, *values: Any) -> str:
+    """Lines of advice and each class's share, with what was painted; quiet where pictures or settings are not usable yet."""
+    if content is None or style is None:
         return ""
+    both = [replace(known, semantic=corrected(known.semantic, drawn)) for known, drawn in ((content, content_drawn), (style, style_drawn))]
     faces = [Face.of(Image.new("L", k.semantic.size), k.semantic, k) for k in both]
     try:
         settings = settings_of(values)

@@ -11,6 +11,7 @@ from facetransfer.images import open_picture
 from segmentation.parsers import Parse
 from ui.examples import example_file, examples
 from ui.inputs import known_of, picture_at, worded
+from ui.looks import said
 from ui.rooms.maps import shown_map
 
 
@@ -35,8 +36,8 @@ def choose_example(event: gr.EventData) -> tuple[Any, ...]:
     if index not in range(len(examples())):
         return (gr.skip(),) * 4
     example = examples()[index]
-    words = f"{example.caption}: made before, with the settings of Balanced. Press **Run** to make it here." if example.result else f"{example.caption}: press **Run** to make it."
-    return example_file(example.content), example_file(example.style), example.result and open_picture(example.result), words
+    words = f"{example.caption}: made before, with the settings of Balanced. Press <b>Run</b> to make it here." if example.result else f"{example.caption}: press <b>Run</b> to make it."
+    return example_file(example.content), example_file(example.style), example.result and open_picture(example.result), said(words)
 
 
 @worded
@@ -48,7 +49,7 @@ def parse(path: str | None, role: str, drawn: object = None, parser: str = "comp
     picture = picture_at(path, role)
     known = known_of(picture, parser, face)
     if len(known.faces) > 1 and face == 1:
-        gr.Info(f"{len(known.faces)} faces were found in the {role} picture. The largest is used: click another one in the picture to use that.")
+        gr.Info(f"{len(known.faces)} faces were found in the {role} picture. The largest is used: press another one's frame in its map to use that.")
     if not known.found_face:
         gr.Warning(f"No face was found in the {role} picture. The transfer still works, but face parts cannot find each other: try a "
                    "picture with a larger, brighter face, or paint its parts.")
@@ -62,18 +63,32 @@ def parse_both(content: str | None, style: str | None, content_drawn: object, st
 
 
 def choose_face(path: str | None, known: Parse | None, drawn: object, parser: str, event: gr.SelectData) -> Iterator[Any]:
-    """The map anew, of the face that was clicked on; nothing where there is no other."""
+    """The map anew, of the face that was clicked on in the picture; nothing where there is no other."""
     if not path or known is None or len(known.faces) < 2:
         yield gr.skip(), gr.skip()
         return
     x, y = event.index
     nearest = min(range(len(known.faces)), key=lambda i: np.hypot(known.faces[i].x - x, known.faces[i].y - y))
-    yield from parse(path, "clicked", drawn, parser, nearest + 1) if nearest + 1 != known.chosen else iter([(gr.skip(), gr.skip())])
+    yield from other_face(path, known, drawn, parser, nearest + 1)
+
+
+def choose_framed(path: str | None, known: Parse | None, drawn: object, parser: str, event: gr.EventData) -> Iterator[Any]:
+    """The map anew, of the face whose frame in the map was pressed."""
+    face = (event._data or {}).get("face")
+    yield from other_face(path, known, drawn, parser, face)
+
+
+def other_face(path: str | None, known: Parse | None, drawn: object, parser: str, face: object) -> Iterator[Any]:
+    """The map anew, of the face of that number; nothing where it is used already or is not there."""
+    if not path or known is None or face == known.chosen or face not in range(1, len(known.faces) + 1):
+        yield gr.skip(), gr.skip()
+    else:
+        yield from parse(path, "clicked", drawn, parser, face)
 
 
 class PicturesRoom:
     """Two uploads. Events are wired by the page."""
 
     def __init__(self) -> None:
-        with gr.Row(equal_height=False):
+        with gr.Row(equal_height=False, elem_id="uploads"):
             self.content, self.style = picture_upload("Content: whose face", "content"), picture_upload("Style: whose skin", "style")

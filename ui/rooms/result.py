@@ -20,10 +20,13 @@ from segmentation.parsers import Parse, load_parser
 from ui import gpu
 from ui.files import pack, result_folder
 from ui.inputs import known_of, picture_at, settings_of, worded
+from ui.line import IN_LINE
+from ui.looks import said, status
 from ui.rooms.maps import corrected
 from ui.rooms.settings import PLACE_LABELS
 
 SHOW_EVERY = 0.7  # seconds between two pictures on the way
+LOOK_EVERY = 1.5  # seconds between two looks at the line
 METHOD_NAMES = {"gatys": "Global texture (Gatys)", "mrf": "Nearest patches (Li and Wand)", "semantic": "Patches from the same part (ours)"}
 GALLERY = 12  # results of a visit that are kept on the page
 REPAINT = 1 / 64  # of the longest side: how far around a repainted part a refinement works
@@ -71,7 +74,8 @@ def run(gallery: list[tuple[str, str]] | None, last: LastRun | None, start: Imag
     began = time.monotonic()
     job = job_of(*inputs, start=start, last=last)
     step, seen, nothing = None, 0.0, (gr.skip(),) * 5
-    yield start or job.content.picture, "Looking for patches ...", gr.update(interactive=False), *nothing
+    # What is known of the run before is forgotten where this one begins anew: if it is stopped, all of it is left to go on with.
+    yield start or job.content.picture, said("Looking for patches ...", 0.0), gr.update(interactive=False), gr.skip(), "", gr.skip() if start else None, gr.skip(), gr.skip()
     folder = result_folder()
     animation = Animation(folder / "run.webp", fitted_size(job.size, 320)) if film else None
     for step in gpu.steps(job):
@@ -79,14 +83,14 @@ def run(gallery: list[tuple[str, str]] | None, last: LastRun | None, start: Imag
             animation.add(step)
         if time.monotonic() - seen >= SHOW_EVERY:
             seen = time.monotonic()
-            yield result_picture(step, job.size), progress_text(step, seen - began), gr.skip(), *nothing
+            yield result_picture(step, job.size), said(progress_text(step, seen - began), step.done), gr.skip(), *nothing
     own = result_picture(step, job.size)
     picture = job.placed(own)
     known, drawn = inputs[2:4], inputs[4:6]
     maps = [corrected(k.semantic, d) if k else f.semantic for k, d, f in zip(known, drawn, job.whole)]
     remembered = LastRun(maps[0].labels, job.style.picture, None if job.place != "alone" or step.sources is None else step.sources.cpu().numpy())
     words = f"Done in {time.monotonic() - began:.0f} s."
-    yield picture, words + " Measuring ...", *(gr.skip(),) * 6
+    yield picture, said(words + " Measuring ..."), *(gr.skip(),) * 6
     report = job.report(own, step.leak, load_parser("compact", gpu.parser_device()))
     if animation:
         animation.save()
@@ -94,7 +98,7 @@ def run(gallery: list[tuple[str, str]] | None, last: LastRun | None, start: Imag
     pair = (job.whole[0].picture.resize(picture.size), picture) if job.place != "style" else (job.whole[1].picture, picture)
     caption = f"{job.settings.method}, seed {job.settings.seed}, content {job.settings.content_weight:g}, style {job.settings.style_weight:g}, {time.monotonic() - began:.0f} s"
     gallery = [(str(folder / "face-transfer.png"), caption), *(gallery or [])][:GALLERY]
-    yield picture, words, gr.update(value=archive, interactive=True), pair, report_words(report), remembered, gallery, gallery
+    yield picture, said(words), gr.update(value=archive, visible=True, interactive=True), pair, report_words(report), remembered, gallery, gallery
 
 
 @worded
@@ -107,15 +111,15 @@ def compare(*inputs: Any) -> Iterator[tuple[list[tuple[Image.Image, str]], str]]
         for step in gpu.steps(job, method=method):
             if time.monotonic() - seen >= SHOW_EVERY:
                 seen = time.monotonic()
-                yield [*done, (result_picture(step, job.size), METHOD_NAMES[method])], f"Method {i + 1} of {len(METHODS)} · {step.done:.0%}"
+                yield [*done, (result_picture(step, job.size), METHOD_NAMES[method])], said(f"Method {i + 1} of {len(METHODS)}: {METHOD_NAMES[method]}", (i + step.done) / len(METHODS))
         done.append((result_picture(step, job.size), METHOD_NAMES[method]))
-    yield done, "Done: one pair, three methods."
+    yield done, said("Done: one pair, three methods.")
 
 
-def where_from(last: LastRun | None, result: Image.Image | None, event: gr.SelectData) -> Any:
-    """The style picture with a ring where the patch under the pointer came from."""
+def where_from(last: LastRun | None, result: Image.Image | None, event: gr.SelectData) -> tuple[Any, Any]:
+    """The style picture with a ring where the patch under the pointer came from, and its room opened."""
     if last is None or last.sources is None or result is None:
-        return gr.skip()
+        return gr.skip(), gr.skip()
     x, y = event.index
     _, rows, columns = last.sources.shape
     i, j = min(rows - 1, max(0, int(y / result.height * rows))), min(columns - 1, max(0, int(x / result.width * columns)))
@@ -124,7 +128,7 @@ def where_from(last: LastRun | None, result: Image.Image | None, event: gr.Selec
     draw, radius = ImageDraw.Draw(picture), max(8, max(picture.size) // 24)
     for width, colour in ((6, "black"), (3, "white")):
         draw.ellipse([*(at - radius), *(at + radius)], outline=colour, width=width)
-    return gr.update(value=picture, visible=True)
+    return picture, gr.update(open=True)
 
 
 def report_words(report: dict[str, Any]) -> str:
@@ -148,40 +152,49 @@ def progress_text(step: Step, seconds: float) -> str:
     return f"Phase {step.phase} of {step.phases} · {step.done:.0%} · {when} · loss {sum(step.losses.values()):.3f}"
 
 
-def stopped(last_picture: Image.Image | None) -> tuple[Any, Any]:
-    """Words after Stop, and the button that goes on."""
+def stopped(last_picture: Image.Image | None, words: str) -> tuple[Any, Any]:
+    """Words after Stop, and the button that goes on. `words` were there before: a job that waited in line has made nothing yet."""
+    if words.startswith(IN_LINE):
+        return said("You left the line: nothing was made."), gr.skip()
     if last_picture is None:
-        return "Stopped.", gr.skip()
-    return "Stopped. The picture so far is kept: **Continue** goes on from it.", gr.update(value="Continue", interactive=True)
+        return said("Stopped."), gr.skip()
+    return said("Stopped. The picture so far is kept: <b>Continue</b> goes on from it."), gr.update(value="Continue", interactive=True)
+
+
+def buttons(running: bool, picture: Image.Image | None = None) -> tuple[Any, Any, Any, Any]:
+    """Run, Stop and Refine while work runs and after it, and whether the line is watched. There is something to refine where there is a picture."""
+    refine = gr.update(value="Refine", interactive=False) if running else gr.update(interactive=picture is not None)
+    return gr.update(interactive=not running), gr.update(interactive=running), refine, gr.Timer(active=running)
 
 
 class ResultRoom:
     """The result, its buttons and its words. Events are wired by the page."""
 
     def __init__(self) -> None:
-        self.result = gr.Image(label="Result", format="png", type="pil", interactive=False, height=420, elem_id="result", buttons=["download", "fullscreen"])
-        self.status = gr.Markdown("", elem_id="status")
+        self.result = gr.Image(label="Result", format="png", type="pil", interactive=False, height=400, elem_id="result", buttons=["download", "fullscreen"])
+        self.status = status("status")
         with gr.Row(elem_id="run-bar"):
             self.run = gr.Button("Run", variant="primary", elem_id="run", min_width=90, scale=2)
             self.stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=70, interactive=False)
             self.refine = gr.Button("Refine", elem_id="refine", min_width=90, interactive=False)
-        self.preset = gr.Radio(list(PRESETS), value="Balanced", label="Preset", elem_id="preset")
-        self.expected = gr.Markdown("", elem_id="expected")
         self.words = gr.Markdown("", elem_id="numbers")
-        self.download = gr.DownloadButton("Download all: picture, recipe, maps", interactive=False, elem_id="download")
-
-    def more(self) -> None:
-        """What can be looked at after a run."""
+        self.download = gr.DownloadButton("Download all: picture, recipe, maps", visible=False, interactive=False, elem_id="download")
+        with gr.Accordion("Where did a patch come from? Click on the result", open=False, elem_id="sources-room") as self.source_room:
+            self.source = gr.Image(show_label=False, interactive=False, height=300, elem_id="source", buttons=[])
+        self.preset = gr.Radio(list(PRESETS), value="Balanced", label="How fine", elem_id="preset")
+        self.expected = gr.Markdown("", elem_id="expected")
         self.place = gr.Radio(list(PLACE_LABELS), value=next(iter(PLACE_LABELS)), label="Where it goes", elem_id="place")
         self.film = gr.Checkbox(False, label="Also an animation of the run, in the download", elem_id="film")
         with gr.Accordion("Before and after", open=False, elem_id="before-after"):
-            self.slider = gr.ImageSlider(show_label=False, elem_id="slider", height=420)
-        with gr.Accordion("Where did a patch come from? Click on the result", open=False, elem_id="sources-room"):
-            self.source = gr.Image(show_label=False, interactive=False, height=360, elem_id="source", buttons=[])
+            self.slider = gr.ImageSlider(show_label=False, elem_id="slider", height=360)
         with gr.Accordion("Results of this visit", open=False, elem_id="visit"):
-            self.gallery = gr.Gallery(columns=4, height=260, format="png", show_label=False, elem_id="gallery")
+            self.gallery = gr.Gallery(columns=3, height=300, object_fit="contain", format="png", show_label=False, elem_id="gallery")
+        self.watch = gr.Timer(LOOK_EVERY, active=False)  # at the line, while a job waits in it
+
+    def more(self) -> None:
+        """What takes three times as long."""
         with gr.Accordion("Compare the three methods", open=False, elem_id="compare-room"):
             gr.Markdown("The same two pictures by all three, with the settings above: why the maps matter. Takes three times as long.")
             self.compare = gr.Button("Compare", elem_id="compare")
-            self.compared = gr.Gallery(columns=3, height=360, format="png", show_label=False, elem_id="compared")
-            self.compare_status = gr.Markdown("", elem_id="compare-status")
+            self.compare_status = status("compare-status")
+            self.compared = gr.Gallery(columns=3, height="auto", object_fit="contain", format="png", show_label=False, elem_id="compared")

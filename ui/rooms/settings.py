@@ -12,13 +12,14 @@ from facetransfer.expected_time import in_words
 from facetransfer.images import fitted_size
 from facetransfer.job import REGIONS
 from facetransfer.recipe import read_recipe
-from facetransfer.settings import PRESETS, Setting, all_settings
+from facetransfer.settings import PRESETS, Setting, TransferSettings, all_settings
 from segmentation.classes import CLASSES, NAMES
 from segmentation.parsers import Parse
 from ui import gpu
 from ui.inputs import settings_of, shown, worded
 
 PLACE_LABELS = {"The picture itself": "alone", "Into the style picture": "style", "Back into the content photo (only its face is worked on)": "content"}
+WIDE = 50  # times its default: a setting that may be larger is typed, on a slider all usual values would be one pixel
 NOT_HERE = ("seeded", "image")  # choices for tests, and for the command line
 
 
@@ -32,14 +33,25 @@ def dice() -> int:
     return random.randrange(2 ** 31)
 
 
+def choose_preset(name: str, seed: float | None) -> list[Any]:
+    """The values of all settings under a preset; the seed stays, so that a picture that was liked small can be made fine."""
+    chosen = TransferSettings(**PRESETS[name])
+    return shown(chosen if seed is None else replace(chosen, seed=int(seed)))
+
+
 def time_text(content: Parse | None, *values: Any) -> str:
-    """How long a run with these settings will take here."""
+    """How long a run with these settings will take here, and how long with each preset."""
     try:
         settings = settings_of(values)
     except InputError:
         return ""
     size = content.semantic.size if content else (512, 512)
-    return f"Expected time here: {in_words(gpu.expected(settings, fitted_size(size, settings.size)))}."
+
+    def words(chosen: TransferSettings) -> str:
+        return in_words(gpu.expected(chosen, fitted_size(size, chosen.size)))
+    presets = {name: replace(TransferSettings(**changed), seed=settings.seed) for name, changed in PRESETS.items()}
+    others = " · ".join(f"{name} {words(preset).removeprefix('about ')}" for name, preset in presets.items() if preset != settings)
+    return f"Expected time here: **{words(settings)}**. ({others})"
 
 
 @worded
@@ -59,13 +71,14 @@ def restore(path: str | None) -> Iterator[list[Any]]:
 
 
 def setting_input(setting: Setting) -> gr.components.Component:
-    """The slider or choice of one setting."""
+    """The slider, number or choice of one setting."""
     if setting.several:
         return gr.Dropdown(list(setting.choices), value=setting.default.split(","), multiselect=True, label=setting.label, info=setting.help)
     if setting.choices:
         return gr.Dropdown([c for c in setting.choices if c not in NOT_HERE], value=setting.default, label=setting.label, info=setting.help)
-    if setting.name == "seed":
-        return gr.Number(value=setting.default, label=setting.label, info=setting.help, precision=0, minimum=setting.minimum, maximum=setting.maximum, elem_id="seed")
+    if setting.maximum > WIDE * max(1, setting.default):
+        return gr.Number(value=setting.default, label=setting.label, info=setting.help, precision=0 if setting.kind is int else None, step=setting.step,
+                         minimum=setting.minimum, maximum=setting.maximum, elem_id=f"set-{setting.name}")
     return gr.Slider(setting.minimum, setting.maximum, value=setting.default, step=setting.step, label=setting.label, info=setting.help)
 
 
