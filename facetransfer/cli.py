@@ -7,10 +7,12 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from facetransfer import __version__
+from facetransfer.batch import contents_in, targets_in
 from facetransfer.errors import InputError, complain
+from facetransfer.images import check_writable, open_picture
 from facetransfer.settings import PLACES, PRESETS, TransferSettings, all_settings
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from facetransfer.engine import Step
     from facetransfer.job import Face, Job
     from facetransfer.recipe import Recipe
+    from segmentation.parsers import Parse, Parser
 
 
 def options() -> argparse.ArgumentParser:
@@ -28,9 +31,9 @@ def options() -> argparse.ArgumentParser:
         epilog="Maps beside the pictures (NAME_sem.png) are used when they are there; otherwise the parser makes them. Without --content, --content-map "
                "alone says what goes where, and with neither the result is the style's texture.")
     files = parser.add_argument_group("pictures")
-    files.add_argument("--content", type=Path, help="the picture whose shapes are kept")
+    files.add_argument("--content", type=Path, nargs="+", metavar="FILE", help="the picture whose shapes are kept; several, or a folder of them, get the style one after another")
     files.add_argument("--style", type=Path, required=True, help="the picture whose skin is taken")
-    files.add_argument("--output", type=Path, required=True, help="where the result is written")
+    files.add_argument("--output", type=Path, required=True, help="where the result is written; with several contents a folder, each result called NAME.png after its content")
     files.add_argument("--start-image", type=Path, help="a picture to start from: a result to refine, for instance")
     files.add_argument("--content-map", type=Path, help="semantic map of the content (default: NAME_sem.png beside it, if there is one)")
     files.add_argument("--style-map", type=Path, help="semantic map of the style (default: NAME_sem.png beside it, if there is one)")
@@ -94,20 +97,70 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Reads, checks everything before any work, transfers, writes."""
-    settings = settings_from(args)
+    """One content picture or none into a file, or several into a folder."""
+    settings_from(args)  # a wrong setting is said before anything is opened
+    contents = contents_in(args.content or [])
+    several = len(contents) > 1 or contents != (args.content or []) or bool(contents) and args.output.is_dir()
+    if not several:
+        args.content = contents[0] if contents else None
+        check_outputs(args)
+        return run_one(args, open_picture(args.style))
+    for name in ("content_map", "start_image", "region", "recipe", "animation", "report"):
+        if getattr(args, name):
+            raise InputError(f"--{name.replace('_', '-')} belongs to one content picture, and there are {len(contents)}: leave it out, or run them one by one")
+    return run_each(args, contents, open_picture(args.style))
+
+
+def run_each(args: argparse.Namespace, contents: list[Path], style: Image.Image) -> int:
+    """Each content by itself; one that fails is said in its red line, and the others still get theirs."""
+    targets, keep, failed = targets_in(args.output, contents, args.style), remembering(style), 0
+    for count, (content, target) in enumerate(zip(contents, targets), 1):
+        print(f"{count} of {len(contents)}: {content.name}", file=sys.stderr)
+        try:
+            if (status := run_one(argparse.Namespace(**{**vars(args), "content": content, "output": target}), style, keep)) == 130:
+                return status
+        except InputError as error:
+            failed += 1
+            complain(error if content.name in str(error) else InputError(f"{content.name}: {error}"))
+        except KeyboardInterrupt:
+            print(f"stopped: {count - 1 - failed} of {len(contents)} pictures are in {args.output}", file=sys.stderr)
+            return 130
+    print(f"{len(contents) - failed} of {len(contents)} pictures are in {args.output}", file=sys.stderr)
+    return 2 if failed else 0
+
+
+def check_outputs(args: argparse.Namespace) -> None:
+    """Raises InputError where something that is asked for cannot be written."""
     from facetransfer.animation import check_animation
-    from facetransfer.images import check_writable, open_picture
 
     check_writable(args.output)
     if args.animation:
         check_animation(args.animation)
     if args.report and not args.report.parent.is_dir():
         raise InputError(f"the folder {args.report.parent} does not exist: make it first or choose another")
+
+
+def remembering(picture: Image.Image) -> Callable[[Parser], Parser]:
+    """Wraps a parser so that it looks at this picture, which all contents share, only once."""
+    known: list[Parse] = []
+
+    def around(parse: Parser) -> Parser:
+        def parsed(other: Image.Image, face: int = 1) -> Parse:
+            if other is not picture:
+                return parse(other, face)
+            if not known:
+                known.append(parse(picture, face))
+            return known[0]
+        return parsed
+    return around
+
+
+def run_one(args: argparse.Namespace, style: Image.Image, keep: Callable[[Parser], Parser] | None = None) -> int:
+    """Reads, checks everything before any work, transfers, writes. `keep` is put around the parser."""
     for name in ("print_every", "save_every"):
         if getattr(args, name) < 0:
             raise InputError(f"{name.replace('_', ' ')} is {getattr(args, name)}: give a number of steps, or 0 for never")
-    content, style = args.content and open_picture(args.content), open_picture(args.style)
+    settings, content = settings_from(args), args.content and open_picture(args.content)
     start, region = (path and open_picture(path) for path in (args.start_image, args.region))
     recipe = None
     if args.recipe:
@@ -124,7 +177,7 @@ def run(args: argparse.Namespace) -> int:
     from facetransfer.job import prepare
 
     device = choose_device(args.device)
-    faces = find_faces(args, content, style, device)
+    faces = find_faces(args, content, style, device, keep)
     asked = {"into": args.into or "", "strength": ",".join(f"{n}={v:.10g}" for n, v in (args.strength or {}).items()), "parser": args.parser, "face": args.face if args.face != 1 else ""}
     job = prepare(*faces, settings, place=args.into or "alone", strengths=args.strength, start=start, options=asked,
                   region=None if region is None else np.asarray(region.convert("L")) > 127)
@@ -140,7 +193,8 @@ def run(args: argparse.Namespace) -> int:
     return work(args, job, device)
 
 
-def find_faces(args: argparse.Namespace, content: Image.Image | None, style: Image.Image, device: str) -> tuple[Face | None, Face]:
+def find_faces(args: argparse.Namespace, content: Image.Image | None, style: Image.Image, device: str,
+               keep: Callable[[Parser], Parser] | None = None) -> tuple[Face | None, Face]:
     """Both pictures with their maps: given, lying beside them, or parsed; without maps with --parser none and none there."""
     from facetransfer.job import Face
     from segmentation.parsers import load_parser
@@ -152,6 +206,8 @@ def find_faces(args: argparse.Namespace, content: Image.Image | None, style: Ima
 
     paths = [beside(args.content_map, args.content), beside(args.style_map, args.style)]
     parse = None if args.parser == "none" else load_parser(args.parser, device, args.parser_file and str(args.parser_file))
+    if parse is not None and keep:
+        parse = keep(parse)
     if content is None and not paths[0]:
         return None, Face.of(style)  # its texture
     if all(paths):

@@ -102,6 +102,84 @@ def test_ctrl_c_keeps_the_picture_so_far(pair: Path, monkeypatch: pytest.MonkeyP
     assert open_picture(pair / "c.png").size == (128, 128) and "picture so far is written" in capsys.readouterr().err
 
 
+@pytest.fixture
+def many(face, green_face, tmp_path: Path) -> Path:
+    """Three contents in a folder, one of them broken, a map beside one, and a style picture of its own."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("ann", "bob"):
+        face[0].save(folder / f"{name}.png")
+    face[1].save(folder / "ann_sem.png")
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("not looked at")
+    green_face[0].save(tmp_path / "style.png")
+    return tmp_path
+
+
+def test_one_style_goes_over_a_folder_of_pictures(many: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each result is the one that its content gets alone; the style is parsed once; a broken file is its own red line and status 2."""
+    from segmentation import parsers
+
+    load, seen = parsers.load_parser, []
+
+    def counted(*args):
+        parse = load(*args)
+
+        def parsed(picture, face=1):
+            seen.append(picture.size)
+            return parse(picture, face)
+        return parsed
+    monkeypatch.setattr(parsers, "load_parser", counted)
+    before = set(many.rglob("*"))
+    assert main(["--style", str(many / "style.png"), "--content", str(many / "photos"), "--output", str(many / "out"), "--size", "64", *QUICK]) == 2
+    error = capsys.readouterr().err
+    assert sum(line.startswith("error: broken.jpg is not a picture") for line in error.splitlines()) == 1 and "2 of 3 pictures are in" in error and "Traceback" not in error
+    assert set(many.rglob("*")) - before == {many / "out", many / "out" / "ann.png", many / "out" / "bob.png"}
+    assert seen.count((144, 112)) == 1 and seen.count((128, 128)) == 1  # the style once; of the contents the one without a map
+    assert main(["--style", str(many / "style.png"), "--content", str(many / "photos" / "bob.png"), "--output", str(many / "alone.png"), "--size", "64", *QUICK]) == 0
+    assert (many / "alone.png").read_bytes() == (many / "out" / "bob.png").read_bytes()
+
+
+def test_several_pictures_by_name_and_an_output_folder(many: Path) -> None:
+    (many / "out").mkdir()
+    names = [str(many / "photos" / name) for name in ("ann.png", "bob.png")]
+    assert main(["--style", str(many / "style.png"), "--content", *names, "--output", str(many / "out"), "--size", "64", *QUICK]) == 0
+    assert sorted(p.name for p in (many / "out").iterdir()) == ["ann.png", "bob.png"]
+    assert main(["--style", str(many / "style.png"), "--content", names[0], "--output", str(many / "out"), "--size", "64", *QUICK]) == 0
+
+
+@pytest.mark.parametrize("contents, output, extra, words", [
+    (["photos/ann.png", "photos/bob.png"], "style.png", [], "style.png is a file: the results of several content pictures need a folder"),
+    (["photos"], "photos", [], "would replace the picture"), (["photos/ann.png", "twin/ann.png"], "out", [], "two content pictures are called ann"),
+    (["photos"], "none/out", [], "the folder .* does not exist"), (["empty"], "out", [], "there is no picture in the folder"),
+    (["photos"], "out", ["--recipe", "style.png"], "--recipe belongs to one content picture, and there are 3"), (["photos"], "out", ["--phases", "0"], "phases is 0")])
+def test_a_batch_that_cannot_be_is_said_before_anything_is_made(many: Path, face, capsys: pytest.CaptureFixture, contents: list[str], output: str, extra: list[str], words: str) -> None:
+    import re
+
+    for name in ("twin", "empty"):
+        (many / name).mkdir()
+    face[0].save(many / "twin" / "ann.png")
+    before = {p: p.read_bytes() for p in many.rglob("*") if p.is_file()}
+    assert main(["--style", str(many / "style.png"), "--content", *(str(many / c) for c in contents), "--output", str(many / output), *QUICK, *extra]) == 2
+    error = capsys.readouterr().err.splitlines()
+    assert len(error) == 1 and re.search(words, error[0]) and not (many / "out").exists()
+    assert {p: p.read_bytes() for p in many.rglob("*") if p.is_file()} == before
+
+
+def test_ctrl_c_ends_a_batch_and_keeps_what_is_done(many: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    from facetransfer import job
+    whole, runs = job.transfer_steps, []
+
+    def interrupted(*args, **kwargs):
+        runs.append(1)
+        if len(runs) == 2:
+            raise KeyboardInterrupt
+        yield from whole(*args, **kwargs)
+    monkeypatch.setattr(job, "transfer_steps", interrupted)
+    assert main(["--style", str(many / "style.png"), "--content", str(many / "photos"), "--output", str(many / "out"), "--size", "64", *QUICK]) == 130
+    assert [p.name for p in (many / "out").iterdir()] == ["ann.png"] and "stopped: 1 of 3 pictures are in" in capsys.readouterr().err
+
+
 def test_segmentation_writes_maps_of_the_picture_s_size(pair: Path, capsys: pytest.CaptureFixture) -> None:
     out = pair / "maps"
     out.mkdir()
