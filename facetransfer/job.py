@@ -21,7 +21,7 @@ from facetransfer.placement import back_into, into_picture
 from facetransfer.recipe import Recipe, fingerprint, versions
 from facetransfer.settings import PLACES, TransferSettings
 from segmentation.alignment import Alignment, align, similarity
-from segmentation.classes import CLASSES, INDEX, MIRROR, NAMES
+from segmentation.classes import CLASSES, INDEX, MIRROR, NAMES, guide_words
 from segmentation.guidance import guides_of, substitutes
 from segmentation.parsers import Parse, Parser
 from segmentation.semantic_map import FaceFrame, SemanticMap
@@ -195,7 +195,7 @@ def prepare(content: Face | None, style: Face, settings: TransferSettings, *, pl
         guides = guides_of(content.semantic, small_style.semantic, (content.frame, small_style.frame),
                            (content.probabilities, small_style.probabilities), settings)
         for part, kin in substitutes(content.semantic, small_style.semantic).items():
-            notes.append(f"the style has no {part.replace('_', ' ')}: " + (f"{kin.replace('_', ' ')} stands in" if kin else "whatever is nearest stands in"))
+            notes.append(f"the style has no {guide_words(part)}: " + (f"{guide_words(kin)} stands in" if kin else "whatever is nearest stands in"))
     fitting = phases_that_fit(settings.phases, content.picture.size, small_style.picture.size)
     if fitting < settings.phases:
         notes.append(f"{settings.phases} phases are more than pictures of this size allow: {fitting} are used")

@@ -6,7 +6,7 @@ import numpy as np
 from facetransfer.features.layers import stride_of
 from facetransfer.phases import phases_that_fit, style_layers_of
 from facetransfer.settings import TransferSettings
-from segmentation.classes import CLASSES, GUIDE_OF, GUIDES
+from segmentation.classes import CLASSES, GUIDE_OF, GUIDES, guide_words
 from segmentation.guidance import substitutes
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
@@ -52,12 +52,12 @@ def advice(maps: tuple[SemanticMap, SemanticMap], frames: tuple[FaceFrame | None
         if settings.align == "off" and max(ratio, 1 / ratio) > SIZES:
             lines.append(f"One face is {max(ratio, 1 / ratio):.1f} times as large as the other: switch on Align the faces, or cut the pictures alike.")
     for part, kin in substitutes(*maps).items():
-        there = f"{kin.replace('_', ' ')} stands in for it" if kin else "whatever is nearest stands in for it"
-        lines.append(f"The style picture has no {part.replace('_', ' ')}: {there}; paint one if something there could serve.")
+        there = f"{guide_words(kin)} stands in for it" if kin else "whatever is nearest stands in for it"
+        lines.append(f"The style picture has no {guide_words(part)}: {there}; paint one if something there could serve.")
     largest = settings.size or max(sizes[0])
     fitted = tuple(max(1, round(n * largest / max(sizes[0]))) for n in sizes[0])
     for part in dict.fromkeys(GUIDES[g] for g in np.unique(GUIDE_OF[maps[0].labels])):
         phase = smallest_phase(maps[0].labels, part, settings, fitted)
         if phase is not None and phase >= phases_that_fit(settings.phases, fitted, fitted):
-            lines.append(f"The content's {part.replace('_', ' ')} is smaller than a patch even at the end: a larger size shows it.")
+            lines.append(f"The content's {guide_words(part)} is smaller than a patch even at the end: a larger size shows it.")
     return lines

@@ -82,3 +82,8 @@ def nearest_kin(guide: str, there: set[str]) -> str | None:
     """Of the guide channels `there` the one most like `guide`; None where none is alike."""
     best = max(there - {guide}, key=lambda other: affinities()[GUIDES.index(guide), GUIDES.index(other)], default=None)
     return best if best is not None and affinities()[GUIDES.index(guide), GUIDES.index(best)] > 0 else None
+
+
+def guide_words(guide: str) -> str:
+    """What people call a guide channel: u_lip is the upper lip, eye_glasses are glasses."""
+    return next((c.label for c in CLASSES if c.name == guide), guide).lower()

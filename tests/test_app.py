@@ -114,6 +114,9 @@ def test_advice_names_what_is_missing_and_unsettles_nobody(face, green_face) -> 
     assert "Both maps have what they need" in told and "Skin" in told
     hatted = Parse(SemanticMap(np.where(np.arange(128)[:, None] < 25, np.uint8(INDEX["hat"]), face[1].labels)), np.ones((128, 128), np.float32))
     assert "has no hat: hair stands in" in maps.show_advice(hatted, known(green_face), None, None, *values()[1 + len(CLASSES):])
+    speaking = Parse(SemanticMap(face[1].labels.copy()), np.ones((128, 128), np.float32))
+    speaking.semantic.labels[86:92, 58:70] = INDEX["mouth"]
+    assert "has no inside of the mouth: upper lip stands in" in maps.show_advice(speaking, known(green_face), None, None, *values()[1 + len(CLASSES):])
     drawn = {"layer": Correction.between(face[1], hatted.semantic).to_text(), "of": "x"}  # the same hat, painted
     assert "has no hat: hair stands in" in maps.show_advice(known(face), known(green_face), drawn, None, *values()[1 + len(CLASSES):])
     nobody = Parse(SemanticMap(np.zeros((64, 64), np.uint8)), np.ones((64, 64), np.float32))

@@ -79,4 +79,5 @@ def test_the_space_card_is_valid_and_agrees_with_the_requirements() -> None:
     low, high = re.search(r"^gradio>=([\d.]+),<(\d+)$", (ROOT / "requirements.txt").read_text(), re.M).groups()
     numbers = tuple(map(int, card.sdk_version.split(".")))
     assert tuple(map(int, low.split("."))) <= numbers < (int(high),) and version("gradio").split(".")[0] == card.sdk_version.split(".")[0]
+    assert card["python_version"] in ("3.10", "3.12")  # what ZeroGPU has
     assert set((ROOT / "packages.txt").read_text().split()) == {"libgl1", "libglib2.0-0"}
