@@ -79,8 +79,8 @@ def class_vectors(kinship: float = 1.0) -> np.ndarray:
 
 
 def nearest_kin(guide: str, there: set[str]) -> str | None:
-    """Of the guide channels `there` the one most like `guide`; None where none is alike."""
-    best = max(there - {guide}, key=lambda other: affinities()[GUIDES.index(guide), GUIDES.index(other)], default=None)
+    """Of the guide channels `there` the one most like `guide`, of two alike the first in their order; None where none is alike."""
+    best = max((g for g in GUIDES if g in there and g != guide), key=lambda other: affinities()[GUIDES.index(guide), GUIDES.index(other)], default=None)
     return best if best is not None and affinities()[GUIDES.index(guide), GUIDES.index(best)] > 0 else None
 
 

@@ -3,23 +3,26 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import urllib.request
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import gradio as gr
+from gradio.queueing import EventQueue, ProcessTime
 from facetransfer.images import open_picture
 from facetransfer.settings import TransferSettings, all_settings
 from segmentation.classes import CLASSES, INDEX
 from segmentation.correction import AUTOMATIC, Correction, from_text
 from segmentation.parsers import Parse
 from segmentation.semantic_map import SemanticMap
-from ui import api
+from ui import api, line
 from ui.examples import PHOTO, example_file, exact_map, examples
 from ui.files import result_folder
 from ui.inputs import settings_of, shown
@@ -158,6 +161,25 @@ def test_the_expected_time_grows_with_the_work() -> None:
     assert 0 < seconds(iterations=10) < seconds() < seconds(iterations=600)
     told = settings.time_text(None, *values()[1 + len(CLASSES):])
     assert "Expected time here: **about" in told and "Balanced" not in told and "Fine" in told and "The article's" in told  # the others beside it
+
+
+def test_the_place_in_line_and_the_time_until_it_is_reached() -> None:
+    """One job runs since 5 s, jobs take 20 s: the first that waits has 15 s to go, the second 35 s; who does not wait is told nothing."""
+    waiting, usual = EventQueue("work", 1), ProcessTime()
+    waiting.current_concurrency = 1
+    waiting.start_times_per_fn["run"].add(time.time() - 5)
+    waiting.queue = [SimpleNamespace(session_hash=name, fn="run") for name in ("first", "second")]
+    queue = SimpleNamespace(event_queue_per_concurrency_id={"work": waiting}, process_time_per_fn={})
+    assert line.ahead(queue, "work", "first") == (1, None) and line.ahead(queue, "work", "second") == (2, None)
+    usual.add(20.0)
+    queue.process_time_per_fn["run"] = usual
+    for name, count, seconds in (("first", 1, 15), ("second", 2, 35)):
+        found = line.ahead(queue, "work", name)
+        assert found[0] == count and found[1] == pytest.approx(seconds, abs=1)
+    assert line.ahead(queue, "work", "nobody") is None and line.waiting_words(queue, "work", "nobody") is None
+    words = line.waiting_words(queue, "work", "second")
+    assert words.startswith("In line: 2 others are before you. Your turn comes in about 35 s.")
+    assert "You left the line" in result.stopped(Image.new("RGB", (8, 8)), words)[0] and "Continue" in result.stopped(Image.new("RGB", (8, 8)), "Phase 1")[0]
 
 
 def test_compare_shows_the_three_methods(tmp_path: Path, face, green_face) -> None:
