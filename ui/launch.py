@@ -15,7 +15,10 @@ import threading
 # Faces are private: said before gradio is imported, which reads it then.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 # Gradio brings matplotlib, which would write into the home folder.
-os.environ.setdefault("MPLCONFIGDIR", os.path.join(os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), "gradio"), "matplotlib"))
+_FILES = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), "gradio")
+os.environ.setdefault("MPLCONFIGDIR", os.path.join(_FILES, "matplotlib"))
+if "SPACE_ID" in os.environ:  # elsewhere numba keeps what it compiled beside the code, for the next start
+    os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(_FILES, "numba"))
 
 MAX_UPLOAD = "40mb"
 WAITING = 16  # jobs that wait in line; who comes next is asked to come back
@@ -51,7 +54,7 @@ def fetch(names: list[str]) -> None:
 
 
 def warm_up() -> None:
-    """Runs everything once on a tiny picture, so that the first visitor does not wait for it."""
+    """Runs everything once on a small picture, so that the first visitor does not wait for it; the first time it also compiles the search."""
     import torch
     from PIL import Image
 
@@ -64,7 +67,7 @@ def warm_up() -> None:
 
     load_parser("compact", gpu.parser_device())(Image.new("RGB", (64, 64)))
     device = "cpu" if gpu.lent() else choose_device()
-    pictures = torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    pictures = torch.rand(2, 1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
     transfer(*pictures, None, TransferSettings(iterations=4), device=device)
     expected_seconds(TransferSettings(), (64, 64), device)
 
