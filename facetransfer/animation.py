@@ -9,7 +9,7 @@ from PIL import Image
 
 from facetransfer.engine import Step
 from facetransfer.errors import InputError
-from facetransfer.images import to_image, written_whole
+from facetransfer.images import check_writable, to_image, written_whole
 
 SUFFIXES = (".webp", ".gif", ".mp4")
 FRAMES = 60  # about how many are kept of a run
@@ -21,8 +21,7 @@ def check_animation(path: Path) -> None:
     """InputError where no animation can be written there."""
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path.name} has no ending of an animation: end it with one of {' '.join(SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise InputError(f"the folder {path.parent} does not exist: make it first or choose another")
+    check_writable(path, SUFFIXES)
 
 
 class Animation:

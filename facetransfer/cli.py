@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from facetransfer import __version__
 from facetransfer.batch import contents_in, targets_in
-from facetransfer.errors import InputError, complain
+from facetransfer.errors import InputError, complain, in_one_line, shortened
 from facetransfer.images import check_writable, open_picture
 from facetransfer.settings import PLACES, PRESETS, TransferSettings, all_settings
 
@@ -73,7 +73,18 @@ def strengths(text: str) -> dict[str, float]:
     try:
         return {name.strip(): float(value) for name, value in (part.split("=") for part in text.split(","))}
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not CLASS=NUMBER,CLASS=NUMBER") from None
+        raise argparse.ArgumentTypeError(f"{shortened(repr(text))} is not CLASS=NUMBER,CLASS=NUMBER") from None
+
+
+def from_recipe(recipe: Recipe, name: str) -> Any:
+    """The recipe's option of that name as the command line would have it. InputError where it is spoilt."""
+    text = recipe.options.get(name)
+    if not isinstance(text, str):
+        raise InputError(f"the recipe's {name} is {shortened(repr(text))}, which is no text: give a picture that this program made")
+    try:
+        return strengths(text) if name == "strength" else text
+    except argparse.ArgumentTypeError as error:
+        raise InputError(f"the recipe's {name} cannot be read: {error}") from None
 
 
 def settings_from(args: argparse.Namespace, recipe: Recipe | None = None) -> TransferSettings:
@@ -117,7 +128,9 @@ def run_each(args: argparse.Namespace, contents: list[Path], style: Image.Image)
     for count, (content, target) in enumerate(zip(contents, targets), 1):
         print(f"{count} of {len(contents)}: {content.name}", file=sys.stderr)
         try:
-            if (status := run_one(argparse.Namespace(**{**vars(args), "content": content, "output": target}), style, keep)) == 130:
+            one = argparse.Namespace(**{**vars(args), "content": content, "output": target})
+            check_outputs(one)
+            if (status := run_one(one, style, keep)) == 130:
                 return status
         except InputError as error:
             failed += 1
@@ -130,14 +143,26 @@ def run_each(args: argparse.Namespace, contents: list[Path], style: Image.Image)
 
 
 def check_outputs(args: argparse.Namespace) -> None:
-    """Raises InputError where something that is asked for cannot be written."""
+    """InputError where a file that will be written cannot be, or two would be the same."""
     from facetransfer.animation import check_animation
 
     check_writable(args.output)
     if args.animation:
         check_animation(args.animation)
-    if args.report and not args.report.parent.is_dir():
-        raise InputError(f"the folder {args.report.parent} does not exist: make it first or choose another")
+    if args.report:
+        check_writable(args.report, ())
+    maps = [path for path in map_outputs(args) if path] if args.save_maps else []
+    for path in maps:
+        check_writable(path)
+    outputs = [path.absolute() for path in (args.output, args.animation, args.report, *maps) if path]
+    if len(set(outputs)) < len(outputs):
+        twice = next(path for path in outputs if outputs.count(path) > 1)
+        raise InputError(f"two results would both be written to {twice}: give each a name of its own")
+
+
+def map_outputs(args: argparse.Namespace) -> list[Path | None]:
+    """Where --save-maps writes the maps of content and style."""
+    return [path and args.output.with_name(f"{args.output.stem}_{path.stem}_sem.png") for path in (args.content or args.content_map, args.style)]
 
 
 def remembering(picture: Image.Image) -> Callable[[Parser], Parser]:
@@ -170,7 +195,7 @@ def run_one(args: argparse.Namespace, style: Image.Image, keep: Callable[[Parser
         settings = settings_from(args, recipe)
         for name in ("into", "strength"):
             if getattr(args, name) is None and recipe.options.get(name):
-                setattr(args, name, strengths(recipe.options[name]) if name == "strength" else recipe.options[name])
+                setattr(args, name, from_recipe(recipe, name))
     import numpy as np
 
     from facetransfer.devices import choose_device, shown
@@ -186,9 +211,9 @@ def run_one(args: argparse.Namespace, style: Image.Image, keep: Callable[[Parser
     for note in job.notes:
         print(f"note: {note}", file=sys.stderr)
     if args.save_maps:
-        for face, source in zip(faces, (args.content or args.content_map, args.style)):
+        for face, path in zip(faces, map_outputs(args)):
             if face is not None and face.semantic:
-                face.semantic.save(args.output.with_name(f"{args.output.stem}_{source.stem}_sem.png"))
+                face.semantic.save(path)
     print(f"{job.size[0]}x{job.size[1]} pixels on {shown(device)}", file=sys.stderr)
     return work(args, job, device)
 
@@ -223,7 +248,7 @@ def find_faces(args: argparse.Namespace, content: Image.Image | None, style: Ima
             continue
         face = Face.of(picture, semantic, parse, args.face if name is args.content else 1)
         if semantic is None and face.semantic and not face.frame:
-            print(f"note: no face was found in {name.name}: the map may be wrong; paint {name.stem}_sem.png yourself, or use --parser none", file=sys.stderr)
+            print(f"note: no face was found in {in_one_line(name.name)}: the map may be wrong; paint {in_one_line(name.stem)}_sem.png yourself, or use --parser none", file=sys.stderr)
         faces.append(face)
     return tuple(faces)
 
@@ -270,7 +295,7 @@ def work(args: argparse.Namespace, job: Job, device: str) -> int:
     if args.report:
         write_report(args, job, picture, step, time.monotonic() - began, device)
     leak = "" if step.leak is None else f"  ({step.leak:.1%} of the patches come from another class)"
-    print(f"{args.output}{leak}")
+    print(f"{in_one_line(args.output)}{leak}")
     return status
 
 

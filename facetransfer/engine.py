@@ -18,6 +18,7 @@ from facetransfer.guides import Guide
 from facetransfer.images import MIN_SIDE
 from facetransfer.losses import GramLoss, StyleLoss, gram, smoothness_loss
 from facetransfer.matching import Matches
+from facetransfer.memory import in_less_memory, worded_when_full
 from facetransfer.phases import Phase, as_cells, phases_that_fit, prepare_phase
 from facetransfer.settings import TransferSettings
 from facetransfer.strength import Strength
@@ -52,6 +53,7 @@ class Step:
         return (sum(cost[:self.phase - 1]) + cost[self.phase - 1] * self.iteration / self.iterations) / sum(cost)
 
 
+@worded_when_full
 def transfer_steps(content: Tensor | None, style: Tensor, guides: tuple[Guide, Guide] | None = None,
                    settings: TransferSettings = TransferSettings(), *, start: Tensor | None = None, strength: Tensor | None = None,
                    device: str = "cpu") -> Iterator[Step]:
@@ -66,7 +68,7 @@ def transfer_steps(content: Tensor | None, style: Tensor, guides: tuple[Guide, G
         strength: (H,W) in [0,2], of the content's size: how much of the style each place takes; 0 keeps the content, or the
             start where one is given.
     Yields a Step after each evaluation; stopping the generator stops the work. Same arguments, same bytes on a CPU.
-    Raises InputError when a picture has a side under 32 pixels, or the start is missing.
+    Raises InputError when a picture has a side under 32 pixels, the start is missing, or memory is full.
     """
     for name, picture in (("content", content), ("style", style)):
         if picture is not None and min(picture.shape[-2:]) < MIN_SIDE:
@@ -214,7 +216,7 @@ def _painted(phase: Phase, matches: Matches, size: tuple[int, int]) -> Tensor:
 def _search(result: Tensor, style: Tensor, guesses: list[Matches], copies: int, generator: torch.Generator, memory: int, bias: Tensor | None = None) -> Matches:
     """Every pair looked at where that is cheap, or else guesses improved. Cells as of `matching.score_cells`."""
     if matching.pairs(result, style) <= (matching.FEW_PAIRS if guesses else matching.EXACT_PAIRS):
-        return replace(matching.exact_matches(result, style, memory << 20, bias), copies=copies)
+        return replace(in_less_memory(lambda megabytes: matching.exact_matches(result, style, megabytes << 20, bias), memory), copies=copies)
     seeds = [matching.enlarged_matches(g, result.shape[1:], style.shape[1:]) for g in guesses]
     if not seeds:
         seeds = [matching.first_guess(result, style[:, :(style.shape[1] + 1) // copies - 1])]

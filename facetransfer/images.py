@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
+import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Iterator
@@ -10,12 +12,17 @@ from typing import Any, Iterator
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from facetransfer.errors import InputError
+from facetransfer.errors import InputError, shortened
 
 MAX_PIXELS = 64_000_000  # of a file; more is refused before a pixel is decoded
+WORKED_PIXELS = 2048 * 2048  # that are worked on at once: some 7 GB with the network compact
 MIN_SIDE = 32  # pixels; conv4_1 must keep a 3x3 window
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")  # that a result may be written as
+
+# What Pillow has to remark on a spoilt file is said by us, in one line, or does not matter.
+for remark in (UserWarning, Image.DecompressionBombWarning):
+    warnings.filterwarnings("ignore", category=remark, module=r"PIL\.")
 
 
 def open_picture(path: str | os.PathLike[str]) -> Image.Image:
@@ -23,11 +30,7 @@ def open_picture(path: str | os.PathLike[str]) -> Image.Image:
 
     Raises InputError when the file is missing, not a picture, cut off, or larger than MAX_PIXELS.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path} does not exist: check the name")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: give a picture file")
+    path = readable_file(path)
     Image.init()  # formats other than the common five are not known before
     try:
         with Image.open(path, formats=FORMATS) as picture:
@@ -37,8 +40,26 @@ def open_picture(path: str | os.PathLike[str]) -> Image.Image:
     except (UnidentifiedImageError, Image.DecompressionBombError):
         raise InputError(f"{path.name} is not a picture that can be read: give a PNG, JPEG, WebP, TIFF or BMP file "
                          f"of at most {MAX_PIXELS // 10**6} million pixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
-        raise InputError(f"{path.name} is damaged or cut off ({error}): save it again or give another file") from None
+    except Exception as error:  # what a decoder says of a spoilt file is written nowhere, and differs between versions of Pillow
+        raise InputError(f"{path.name} is damaged or cut off ({shortened(str(error))}): save it again or give another file") from None
+
+
+def readable_file(path: str | os.PathLike[str]) -> Path:
+    """The path of a file that can be read; InputError for what is missing, a folder, a device or a pipe, or not ours to read."""
+    path = Path(path)
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{path} does not exist: check the name") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{shortened(str(path))} cannot be a file ({getattr(error, 'strerror', None) or error}): check the name") from None
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path} is a folder: give a picture file")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path} is a device or a pipe: give a picture file")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} may not be read: change its rights or give another file")
+    return path
 
 
 def as_rgb(picture: Image.Image) -> Image.Image:
@@ -70,12 +91,19 @@ def fitted_size(size: tuple[int, int], longest: int) -> tuple[int, int]:
 
 
 def fit(picture: Image.Image, longest: int) -> Image.Image:
-    """The picture with its longest side at `longest` pixels (0: unchanged). Raises InputError if a side gets too short."""
-    size = fitted_size(picture.size, longest)
+    """The picture with its longest side at `longest` pixels (0: unchanged). Raises InputError if a side gets too short, or both too long."""
+    size = check_workable(fitted_size(picture.size, longest))
     if min(size) < MIN_SIDE:
         raise InputError(f"a picture of {picture.width}x{picture.height} pixels is {size[0]}x{size[1]} at this size: each side "
                          f"must keep at least {MIN_SIDE}, so choose a larger size or a less narrow picture")
     return picture if size == picture.size else picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def check_workable(size: tuple[int, int]) -> tuple[int, int]:
+    """The (width, height); InputError where that is more than can be worked on."""
+    if size[0] * size[1] > WORKED_PIXELS:
+        raise InputError(f"{size[0]}x{size[1]} pixels are more than the {WORKED_PIXELS / 1e6:.1f} million that can be worked on: give a size of at most 2048")
+    return size
 
 
 def to_tensor(picture: Image.Image) -> Any:
@@ -91,11 +119,17 @@ def to_image(tensor: Any) -> Image.Image:
     return Image.fromarray(pixels.cpu().contiguous().numpy())
 
 
-def check_writable(path: str | os.PathLike[str]) -> Path:
-    """The path if a picture can be written there; InputError otherwise. Nothing is written or removed."""
+def check_writable(path: str | os.PathLike[str], suffixes: tuple[str, ...] = SUFFIXES) -> Path:
+    """The path if a file with one of these endings (none: any) can be written there; InputError otherwise. Nothing is written or removed."""
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path.name} has no ending that is known: end the output with one of {' '.join(SUFFIXES)}")
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:  # too long, a loop of links, a character that no name has
+        raise InputError(f"{shortened(str(path))} cannot be a file ({getattr(error, 'strerror', None) or error}): choose another name") from None
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise InputError(f"{path.name} has no ending that is known: end the output with one of {' '.join(suffixes)}")
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a file in it")
     if not path.parent.is_dir():

@@ -15,7 +15,7 @@ from facetransfer import quality
 from facetransfer.engine import Step, transfer_steps
 from facetransfer.errors import InputError
 from facetransfer.guides import Guide
-from facetransfer.images import fit, to_image, to_tensor
+from facetransfer.images import check_workable, fit, to_image, to_tensor
 from facetransfer.phases import phases_that_fit
 from facetransfer.placement import back_into, into_picture
 from facetransfer.recipe import Recipe, fingerprint, versions
@@ -211,7 +211,7 @@ def _doodle(content: Face, style: Face, settings: TransferSettings, recipe: Reci
         raise InputError("a map without a content photo needs a map of the style picture too: give one, or let the parser make it")
     longest = settings.size or max(content.semantic.size)
     scale = longest / max(content.semantic.size)
-    semantic = content.semantic.resized(tuple(max(32, round(n * scale)) for n in content.semantic.size))
+    semantic = content.semantic.resized(check_workable(tuple(max(32, round(n * scale)) for n in content.semantic.size)))
     small = style.fitted(settings.size)
     guides = guides_of(semantic, small.semantic, (semantic.frame(), small.frame), settings=settings)
     return Job(None, small, guides, settings, recipe)

@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from facetransfer import __version__
-from facetransfer.errors import InputError
+from facetransfer.errors import InputError, shortened
 from facetransfer.images import FORMATS, open_picture
 from facetransfer.settings import TransferSettings, all_settings
 
@@ -54,7 +54,7 @@ class Recipe:
             raise InputError("the picture's recipe cannot be read: give a picture that this program made")
         given = data.get("settings", {})
         if unknown := set(given) - set(known):
-            raise InputError(f"the recipe has a setting {sorted(unknown)[0][:40]!r} that this version does not know: it was made by another one")
+            raise InputError(f"the recipe has a setting {shortened(repr(sorted(unknown)[0]), 40)} that this version does not know: it was made by another one")
         plain = {k: {n: v for n, v in data.get(k, {}).items() if isinstance(v, (str, int, float, bool, list))} for k in ("inputs", "options", "versions")}
         return cls(TransferSettings(**given), plain["inputs"], plain["options"], plain["versions"])
 

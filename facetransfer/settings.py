@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any, Iterator, NamedTuple
 
-from facetransfer.errors import InputError
+from facetransfer.errors import InputError, shortened
 
 NETWORKS = ("compact", "vgg19", "seeded")
 METHODS = ("semantic", "mrf", "gatys")
@@ -108,21 +108,30 @@ def all_settings() -> Iterator[Setting]:
 
 
 def _check(setting: Setting, value: Any) -> None:
+    name, given = setting.label.lower(), shortened(repr(value)) if not isinstance(value, int) else _shown(value)
     if setting.several:
         parts = value.split(",") if isinstance(value, str) else []
         if not parts or len(set(parts)) < len(parts) or set(parts) - set(setting.choices):
-            raise InputError(f"{setting.label.lower()} is {value!r}: give some of {', '.join(setting.choices)}, each once, with commas and no spaces between them")
+            raise InputError(f"{name} is {given}: give some of {', '.join(setting.choices)}, each once, with commas and no spaces between them")
         return
     if setting.choices is not None:
-        if value not in setting.choices:
-            raise InputError(f"{setting.label.lower()} is {value!r}: choose one of {', '.join(setting.choices)}")
+        if not isinstance(value, str) or value not in setting.choices:
+            raise InputError(f"{name} is {given}: choose one of {', '.join(setting.choices)}")
         return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise InputError(f"{setting.label.lower()} is {value!r}, which is not a number: give one from {setting.minimum:.10g} to {setting.maximum:.10g}")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{name} is {given}, which is not a number: give one from {setting.minimum:.10g} to {setting.maximum:.10g}")
     if setting.kind is int and value != int(value):
-        raise InputError(f"{setting.label.lower()} is {value:.10g}: give a whole number from {setting.minimum:.10g} to {setting.maximum:.10g}")
+        raise InputError(f"{name} is {_shown(value)}: give a whole number from {setting.minimum:.10g} to {setting.maximum:.10g}")
     if not setting.minimum <= value <= setting.maximum:
-        raise InputError(f"{setting.label.lower()} is {value:.10g}: give a number from {setting.minimum:.10g} to {setting.maximum:.10g}")
+        raise InputError(f"{name} is {_shown(value)}: give a number from {setting.minimum:.10g} to {setting.maximum:.10g}")
+
+
+def _shown(value: float) -> str:
+    """A number for people; whole ones may be larger than any float."""
+    try:
+        return str(value) if isinstance(value, bool) else f"{value:.10g}"
+    except OverflowError:
+        return "far too large" if value > 0 else "far too small"
 
 
 PRESETS: dict[str, dict[str, Any]] = {

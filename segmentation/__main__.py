@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetransfer.errors import InputError, complain
+from facetransfer.errors import InputError, complain, in_one_line
 from segmentation import PARSERS
 from segmentation.classes import CLASSES
 
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             found = parse(open_picture(path), args.face)
             write(found.semantic, target, args.labels)
-            print(f"{target}" + ("  (no face found)" if not found.found_face else f"  ({len(found.faces)} faces)" if len(found.faces) > 1 else ""))
+            print(in_one_line(target) + ("  (no face found)" if not found.found_face else f"  ({len(found.faces)} faces)" if len(found.faces) > 1 else ""))
         except InputError as error:
             failed = complain(error)
     return failed

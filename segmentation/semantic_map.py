@@ -18,6 +18,7 @@ SUFFIX = "_sem.png"
 NEAR = 60.0  # RGB distance within which a colour is one of ours, moved by an anti-aliased edge or a lossy file
 OURS = 0.9  # share of pixels near our palette from which a file counts as painted in it
 FLAT = 12  # levels that neighbours in a plain area may differ by, in a lossy file
+PART = 1 << 18  # colours that are compared with the palette at once
 OWN_SHARE, OWN_DISTANCE = 5e-4, 48.0  # a hand-painted colour covers at least this share, this far from every other
 
 
@@ -141,15 +142,36 @@ class SemanticMap:
 def map_path(picture: str | os.PathLike[str]) -> Path:
     """Where the map of a picture file lies: photo.jpg has photo_sem.png beside it."""
     picture = Path(picture)
+    if not picture.name:
+        raise InputError(f"{picture} is a folder: give a picture file")
     return picture.with_name(picture.stem + SUFFIX)
 
 
 def from_colours(rgb: np.ndarray) -> tuple[SemanticMap, float]:
     """The face map nearest to the colours (H,W,3) uint8, and the share of pixels that are near a colour of ours."""
-    colours, inverse = np.unique(rgb.reshape(-1, 3), axis=0, return_inverse=True)
-    distance = np.linalg.norm(colours[:, None].astype(np.float32) - PALETTE[None].astype(np.float32), axis=2)
-    labels = distance.argmin(1).astype(np.uint8)[inverse].reshape(rgb.shape[:2])
-    return SemanticMap(labels), float((distance.min(1) < NEAR)[inverse].mean())
+    labels, distance, inverse = _nearest(rgb, PALETTE)
+    return SemanticMap(labels[inverse].reshape(rgb.shape[:2])), float((distance < NEAR)[inverse].mean())
+
+
+def _packed(rgb: np.ndarray) -> np.ndarray:
+    """Colours (...,3) uint8 as one number each, (N,) uint32: sorted in a fraction of the time and memory."""
+    flat = rgb.reshape(-1, 3).astype(np.uint32)
+    return flat[:, 0] << 16 | flat[:, 1] << 8 | flat[:, 2]
+
+
+def _unpacked(codes: np.ndarray) -> np.ndarray:
+    """The colours (N,3) uint8 of such numbers."""
+    return np.stack((codes >> 16, codes >> 8, codes), 1).astype(np.uint8)
+
+
+def _nearest(rgb: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each colour in (H,W,3) the nearest of the palette (K,3) and how far it is, (N,); and which of the N colours each pixel has."""
+    codes, inverse = np.unique(_packed(rgb), return_inverse=True)
+    labels, nearest = np.empty(len(codes), np.uint8), np.empty(len(codes), np.float32)
+    for i in range(0, len(codes), PART):  # a picture of noise has millions of colours, each with a distance to each class
+        distance = np.linalg.norm(_unpacked(codes[i:i + PART])[:, None].astype(np.float32) - palette[None].astype(np.float32), axis=2)
+        labels[i:i + PART], nearest[i:i + PART] = distance.argmin(1), distance.min(1)
+    return labels, nearest, inverse.ravel()
 
 
 def read_map(path: str | os.PathLike[str]) -> SemanticMap:
@@ -181,8 +203,9 @@ def own_colours(pictures: list[np.ndarray]) -> np.ndarray:
     Counted only where the neighbours have the same colour: the mixed colours of anti-aliased borders are no classes.
     """
     block = np.ones((3, 3), np.uint8)
-    flat = np.concatenate([p[(cv2.dilate(p, block) - cv2.erode(p, block)).max(2) <= FLAT] for p in pictures])
-    colours, counts = np.unique(flat, axis=0, return_counts=True)
+    flat = np.concatenate([_packed(p[(cv2.dilate(p, block) - cv2.erode(p, block)).max(2) <= FLAT]) for p in pictures])
+    codes, counts = np.unique(flat, return_counts=True)
+    colours = _unpacked(codes)
     chosen: list[np.ndarray] = []
     for i in counts.argsort()[::-1][:4096]:
         if counts[i] < OWN_SHARE * len(flat) or len(chosen) == 64:
@@ -196,6 +219,5 @@ def own_colours(pictures: list[np.ndarray]) -> np.ndarray:
 
 
 def _by_colours(rgb: np.ndarray, palette: np.ndarray) -> SemanticMap:
-    colours, inverse = np.unique(rgb.reshape(-1, 3), axis=0, return_inverse=True)
-    nearest = np.linalg.norm(colours[:, None].astype(np.float32) - palette[None].astype(np.float32), axis=2).argmin(1)
-    return SemanticMap(nearest.astype(np.uint8)[inverse].reshape(rgb.shape[:2]), palette)
+    labels, _, inverse = _nearest(rgb, palette)
+    return SemanticMap(labels[inverse].reshape(rgb.shape[:2]), palette)

@@ -63,12 +63,11 @@ def test_vgg19_takes_torchvision_s_weights() -> None:
     assert network(torch.rand(1, 3, 32, 32), ["4_2"])["4_2"].shape == (1, 512, 4, 4)
 
 
-def test_vgg19_without_a_network_is_a_worded_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    from torchvision.models import VGG19_Weights
-
+def test_vgg19_without_a_network_is_a_worded_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def offline(*args, **kwargs):
         raise URLError("no route")
-    monkeypatch.setattr(VGG19_Weights, "get_state_dict", offline)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(InputError, match="could not be downloaded.*choose the network compact"):
         load_network("vgg19")
 

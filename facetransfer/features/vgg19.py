@@ -1,15 +1,18 @@
 """`vgg19`: the published network (Simonyan and Zisserman 2014), torchvision's weights IMAGENET1K_V1 (548 MB).
 
-Downloaded once, on request, into torch's own cache (TORCH_HOME), with progress, checked by the hash in its name.
+Downloaded once, on request, into torch's own cache (TORCH_HOME), with progress. Checked by the hash in its name whenever it is
+read, and read without running anything in it.
 """
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.error import URLError
 
 import torch
 
 from facetransfer.errors import InputError
 from facetransfer.features.layers import LAYERS, VGGLayout
+from facetransfer.weights import check_sha256, published_weights
 
 WIDTHS = (64, 128, 256, 512)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -28,9 +31,15 @@ def load() -> VGGLayout:
     """The published network. Raises InputError when the weights are neither in the cache nor to be had."""
     from torchvision.models import VGG19_Weights  # only here: it takes a second to import
 
-    try:
-        state = VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
-    except (URLError, OSError, RuntimeError) as error:
-        raise InputError(f"the weights of vgg19 could not be downloaded ({error}): choose the network compact, or try again with a "
-                         f"connection, or put the file from {VGG19_Weights.IMAGENET1K_V1.url} into {torch.hub.get_dir()}/checkpoints") from None
-    return from_torchvision(state)
+    address = VGG19_Weights.IMAGENET1K_V1.url
+    path = Path(torch.hub.get_dir()) / "checkpoints" / address.rsplit("/", 1)[1]
+    beginning = path.stem.rsplit("-", 1)[1]
+    if not path.exists():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(address, str(path), beginning, progress=True)
+        except (URLError, OSError, RuntimeError) as error:
+            raise InputError(f"the weights of vgg19 could not be downloaded ({error}): choose the network compact, or try again with a "
+                             f"connection, or put the file from {address} into {path.parent}") from None
+    check_sha256(path, beginning)
+    return from_torchvision(published_weights(path))

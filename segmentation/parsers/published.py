@@ -1,23 +1,21 @@
 """`bisenet` and `parsenet`: the published face parsers as facexlib has them, behind our own first look that finds the face.
 
 BiSeNet: Yu et al. 2018, trained on CelebAMask-HQ by zllrunning; ParseNet: from GFPGAN's authors. Weights come from
-facexlib's own releases into torch's cache, once and on request, or from a file. No hash of theirs is published: a file is
-read without running anything in it and must have exactly the network's tensors.
+facexlib's own releases into torch's cache, once and on request, or from a file. No hash of theirs is published: the one of
+the download is remembered beside it. A file is read without running anything in it and must have exactly the network's tensors.
 """
 from __future__ import annotations
 
 import os
-import pickle
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facetransfer.errors import InputError
+from facetransfer.errors import InputError, shortened
+from facetransfer.weights import check_remembered, published_weights, remember_sha256
 from segmentation.classes import INDEX
 from segmentation.parsers.compact import CompactParser
 from segmentation.parsers.compact import load as load_compact
@@ -73,15 +71,14 @@ def load(name: str, device: str, file: str | None = None) -> CompactParser:
     kind, path = NETWORKS[name], Path(file) if file else downloaded(name)
     if not path.exists():
         raise InputError(f"{path} does not exist: check the name, or leave it out and the weights are downloaded")
-    try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read as weights ({str(error).splitlines()[0][:80]}): download it again") from None
+    if not file:
+        check_remembered(path)
+    state = published_weights(path)
     network = build(name)
     try:
         network.load_state_dict(state, strict=True)
     except (RuntimeError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} has not the weights of {name} ({str(error).splitlines()[0][:80]}): download it from {kind.address}") from None
+        raise InputError(f"{path} has not the weights of {name} ({shortened(str(error), 80)}): download it from {kind.address}") from None
     compact = load_compact(device)
     square = SquareParser(network.eval().requires_grad_(False).to(device), kind, device)
     return CompactParser(compact.network, device, (kind.margin, square))
@@ -95,6 +92,7 @@ def downloaded(name: str) -> Path:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(address, os.fspath(path), progress=True)
+            remember_sha256(path)
         except OSError as error:
             raise InputError(f"the weights of {name} could not be downloaded ({error}): choose the parser compact, or try again with a "
                              f"connection, or give the file from {address}") from None
