@@ -33,7 +33,7 @@ def open_picture(path: str | os.PathLike[str]) -> Image.Image:
     path = readable_file(path)
     Image.init()  # formats other than the common five are not known before
     try:
-        with Image.open(path, formats=FORMATS) as picture:
+        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as picture:  # opened here: Pillow leaves it open where it cannot read it
             return as_rgb(picture)
     except InputError as error:
         raise InputError(f"{path.name} {error}") from None

@@ -108,7 +108,7 @@ def all_settings() -> Iterator[Setting]:
 
 
 def _check(setting: Setting, value: Any) -> None:
-    name, given = setting.label.lower(), shortened(repr(value)) if not isinstance(value, int) else _shown(value)
+    name, given = setting.label.lower(), _given(value)
     if setting.several:
         parts = value.split(",") if isinstance(value, str) else []
         if not parts or len(set(parts)) < len(parts) or set(parts) - set(setting.choices):
@@ -124,6 +124,13 @@ def _check(setting: Setting, value: Any) -> None:
         raise InputError(f"{name} is {_shown(value)}: give a whole number from {setting.minimum:.10g} to {setting.maximum:.10g}")
     if not setting.minimum <= value <= setting.maximum:
         raise InputError(f"{name} is {_shown(value)}: give a number from {setting.minimum:.10g} to {setting.maximum:.10g}")
+
+
+def _given(value: Any) -> str:
+    """Whatever was given, for people."""
+    if isinstance(value, int):
+        return _shown(value)
+    return shortened(repr(value)) if value is None or isinstance(value, (str, float, list, tuple, dict)) else f"of the kind {type(value).__name__}"
 
 
 def _shown(value: float) -> str:

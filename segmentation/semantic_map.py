@@ -167,10 +167,11 @@ def _unpacked(codes: np.ndarray) -> np.ndarray:
 def _nearest(rgb: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each colour in (H,W,3) the nearest of the palette (K,3) and how far it is, (N,); and which of the N colours each pixel has."""
     codes, inverse = np.unique(_packed(rgb), return_inverse=True)
-    labels, nearest = np.empty(len(codes), np.uint8), np.empty(len(codes), np.float32)
+    labels, nearest, known = np.empty(len(codes), np.uint8), np.empty(len(codes), np.float32), palette.astype(np.float32)
     for i in range(0, len(codes), PART):  # a picture of noise has millions of colours, each with a distance to each class
-        distance = np.linalg.norm(_unpacked(codes[i:i + PART])[:, None].astype(np.float32) - palette[None].astype(np.float32), axis=2)
-        labels[i:i + PART], nearest[i:i + PART] = distance.argmin(1), distance.min(1)
+        colours = _unpacked(codes[i:i + PART]).astype(np.float32)
+        squared = (colours ** 2).sum(1)[:, None] - 2 * colours @ known.T + (known ** 2).sum(1)  # whole numbers: exact
+        labels[i:i + PART], nearest[i:i + PART] = squared.argmin(1), np.sqrt(squared.min(1))
     return labels, nearest, inverse.ravel()
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from pathlib import Path
 from typing import Iterator
 
@@ -23,6 +24,15 @@ from segmentation.semantic_map import SemanticMap
 torch.set_num_threads(2)
 
 ROOT = Path(__file__).resolve().parent.parent
+
+FIGURES: Counter[str] = Counter()  # what the tests of reliability count; printed at the end
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if FIGURES:
+        terminalreporter.section("reliability")
+        for name, number in sorted(FIGURES.items()):
+            terminalreporter.write_line(f"{name}: {number}")
 
 COLOURS = {"background": (90, 120, 150), "hair": (60, 40, 30), "neck": (200, 150, 120), "cloth": (40, 70, 120), "skin": (225, 175, 145),
            "l_brow": (70, 45, 30), "r_brow": (70, 45, 30), "l_eye": (240, 240, 240), "r_eye": (240, 240, 240), "nose": (210, 150, 125),

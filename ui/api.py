@@ -1,32 +1,46 @@
 """The app from a program: /parse, /transfer and /compare, through gradio_client or as MCP tools."""
 from __future__ import annotations
 
+import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, Iterator
 
 import gradio as gr
 from PIL import Image
 
+from facetransfer.engine import Step
 from facetransfer.job import Face, Job, prepare, result_picture
 from facetransfer.settings import METHODS, PRESETS, TransferSettings, all_settings
 from segmentation import PARSERS
 from segmentation.advice import shares
 from segmentation.parsers import load_parser
 from ui import gpu
-from ui.inputs import in_words, known_of, picture_at
+from ui.inputs import as_kind, in_words, known_of, picture_at, worded
 from ui.rooms.pictures import picture_upload
 from ui.rooms.settings import PLACE_LABELS
 
 OWN = ("phases", "iterations", "content_weight", "style_weight", "size", "seed")  # settings that an endpoint takes beside the preset
+
+PAUSE = 0.5  # seconds between two looks whether the caller is still there
 
 
 def _job(content: str | None, style: str | None, preset: str, place: str, values: tuple[Any, ...]) -> Job:
     """A value below 0 leaves a setting to the preset."""
     pictures = picture_at(content, "content"), picture_at(style, "style")
     kinds = {s.name: s.kind for s in all_settings()}
-    given = {name: kinds[name](value) for name, value in zip(OWN, values) if value is not None and value >= 0}
+    given = {name: as_kind(kinds[name], value) for name, value in zip(OWN, values)
+             if value is not None and not (isinstance(value, (int, float)) and value < 0)}
     settings = replace(TransferSettings(**PRESETS[preset]), **given)
     return prepare(*(Face.of(p, None, known_of(p)) for p in pictures), settings, place=place)
+
+
+def _paused(steps: Iterator[Step]) -> Iterator[tuple[Step, bool]]:
+    """Each step, and whether it is time to yield: only there can Gradio end the work of a caller who has gone."""
+    seen = time.monotonic()
+    for step in steps:
+        pause = time.monotonic() - seen >= PAUSE
+        seen = time.monotonic() if pause else seen
+        yield step, pause
 
 
 @in_words()
@@ -41,9 +55,9 @@ def parse(picture: str, parser: str) -> tuple[Image.Image, dict[str, Any]]:
     return Image.fromarray(found.semantic.rgb()), {"face": found.found_face, "faces": len(found.faces), "shares": {label: share for label, (share,) in shares(found.semantic)}}
 
 
-@in_words()
+@worded
 def transfer(content: str, style: str, preset: str, place: str, phases: float, iterations: float, content_weight: float, style_weight: float,
-             size: float, seed: float) -> tuple[Image.Image, dict[str, Any]]:
+             size: float, seed: float) -> Iterator[tuple[Image.Image, dict[str, Any]]]:
     """Puts the style picture's skin on the content picture's face. Numbers below 0 leave a setting to the preset. Returns the
     picture and what it measures: leak, layout_iou, style_distance, sharpness, and the command line that makes it again.
 
@@ -60,14 +74,15 @@ def transfer(content: str, style: str, preset: str, place: str, phases: float, i
         seed: another seed is another start.
     """
     job, step = _job(content, style, preset, place, (phases, iterations, content_weight, style_weight, size, seed)), None
-    for step in gpu.steps(job):
-        pass
+    for step, pause in _paused(gpu.steps(job)):
+        if pause:
+            yield gr.skip(), gr.skip()
     picture = result_picture(step, job.size)
-    return job.placed(picture), job.report(picture, step.leak, load_parser("compact", gpu.parser_device())) | {"notes": job.notes, "command": job.recipe.command()}
+    yield job.placed(picture), job.report(picture, step.leak, load_parser("compact", gpu.parser_device())) | {"notes": job.notes, "command": job.recipe.command()}
 
 
-@in_words()
-def compare(content: str, style: str, preset: str) -> list[tuple[Image.Image, str]]:
+@worded
+def compare(content: str, style: str, preset: str) -> Iterator[list[tuple[Image.Image, str]]]:
     """The same pair by the three methods of the article (gatys, mrf, semantic), at the same budget. Returns a gallery of three pictures.
 
     Args:
@@ -78,10 +93,11 @@ def compare(content: str, style: str, preset: str) -> list[tuple[Image.Image, st
     job, done = _job(content, style, preset, "alone", ()), []
     for method in reversed(METHODS):
         step = None
-        for step in gpu.steps(job, method=method):
-            pass
+        for step, pause in _paused(gpu.steps(job, method=method)):
+            if pause:
+                yield gr.skip()
         done.append((result_picture(step, job.size), method))
-    return done
+    yield done
 
 
 def add_endpoints(look: dict[str, Any], work: dict[str, Any]) -> None:

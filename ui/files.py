@@ -2,12 +2,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import tempfile
+import threading
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterable
 
 from gradio.utils import get_upload_folder
 from PIL import Image
@@ -16,18 +19,81 @@ from facetransfer.images import save_picture
 from facetransfer.job import Job
 from segmentation.semantic_map import SemanticMap
 
-KEPT = 3600  # seconds that uploads and results are kept
+KEPT = 3600  # seconds that uploads and results are kept, at most
+SWEEP = 60  # seconds between two looks for what is past its time
+UNFINISHED = 24 * KEPT  # seconds after which a folder of ours that is still empty belongs to no run any more
 RESULT_PREFIX = "face-transfer-"
+OURS = ("examples", "matplotlib")  # in the cache, but of no visitor
+
+log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """Removes what visitors left in a cache folder, by a clock that nobody can set: a machine whose time jumps loses nothing early and keeps nothing long."""
+
+    def __init__(self, cache: Path) -> None:
+        self.cache, self.seen = cache, {}
+
+    def sweep(self, pattern: str = "*", kept: float = KEPT) -> None:
+        """Removes the entries of the cache that are older than `kept` seconds. Others may be doing the same."""
+        now, wall, here = time.monotonic(), time.time(), {}
+        for entry in self.cache.glob(pattern):
+            try:
+                inside = list(entry.iterdir()) if entry.is_dir() and not entry.is_symlink() else []
+                made = max(p.lstat().st_mtime_ns for p in (entry, *inside))
+            except FileNotFoundError:
+                continue  # another process was quicker
+            # How old a thing was when first seen only the wall clock can say; from then on it is counted.
+            since = self.seen.get((entry, made), now - min(max(0.0, wall - made / 1e9), UNFINISHED + 1))
+            here[entry, made] = since
+            limit = UNFINISHED if entry.name.startswith(RESULT_PREFIX) and not inside else kept  # a run at work has put nothing there yet
+            if entry.name not in OURS and now - since > limit:
+                remove(entry)
+        self.seen = here if pattern == "*" else {**self.seen, **here}
+
+    def run(self, stopped: threading.Event) -> None:
+        """Sweeps until it is stopped."""
+        while True:
+            try:
+                self.sweep(kept=KEPT - SWEEP)
+            except OSError:
+                log.exception("the cache could not be swept")
+            if stopped.wait(SWEEP):
+                return
+
+
+def remove(entry: Path) -> None:
+    """A file or a whole folder; what another process removed first is no error."""
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        entry.unlink(missing_ok=True)
+
+
+MADE: set[Path] = set()  # result folders of this process
 
 
 def result_folder() -> Path:
     """A new folder of ours in gradio's cache. Ours that are past their time are removed on the way."""
     cache = Path(get_upload_folder())
     cache.mkdir(parents=True, exist_ok=True)
-    for old in cache.glob(f"{RESULT_PREFIX}*"):
-        if time.time() - old.stat().st_mtime > KEPT:
-            shutil.rmtree(old, ignore_errors=True)
-    return Path(tempfile.mkdtemp(dir=cache, prefix=RESULT_PREFIX))
+    Sweeper(cache).sweep(f"{RESULT_PREFIX}*")
+    folder = Path(tempfile.mkdtemp(dir=cache, prefix=RESULT_PREFIX))
+    MADE.add(folder)
+    return folder
+
+
+def remove_all(files: Iterable[str]) -> None:
+    """At the end: the files that gradio noted for this process, and our result folders. What another process has in the same cache stays."""
+    cache = Path(get_upload_folder()).resolve()
+    for path in map(Path, files):
+        if cache in path.resolve().parents and path.parent.name not in OURS:
+            with suppress(OSError):  # gone already, or its folder holds more
+                path.unlink(missing_ok=True)
+                path.parent.rmdir()
+    for folder in MADE:
+        remove(folder)
+    MADE.clear()
 
 
 def add_map(archive: zipfile.ZipFile, folder: Path, name: str, semantic: SemanticMap) -> None:

@@ -1,23 +1,30 @@
 """What comes in from the page, checked and turned into values of the core; errors become toasts here."""
 from __future__ import annotations
 
+import errno
 import functools
 import html
 import logging
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Callable, Iterator
 
+import cv2
 import gradio as gr
 import numpy as np
 from PIL import Image
 
 from facetransfer.errors import InputError
-from facetransfer.images import open_picture
+from facetransfer.images import fitted_size, open_picture
 from facetransfer.settings import TransferSettings, all_settings
 from segmentation.parsers import Parse, load_parser
 from ui.examples import exact_map
 from ui.gpu import parser_device
+
+REMEMBERED = 1536  # pixels on the longest side of a confidence that the page remembers
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+OUR_FAULT = "Something went wrong on our side. Please try again."
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +38,14 @@ def in_words() -> Iterator[None]:
         raise gr.Error(html.escape(str(error)), print_exception=False) from None
     except gr.Error:
         raise
+    except OSError as error:
+        log.exception("a handler failed")
+        if error.errno in NO_ROOM:
+            raise gr.Error("The server's disk is full or cannot be written to. Please try again later.", print_exception=False) from None
+        raise gr.Error(OUR_FAULT, print_exception=False) from None
     except Exception:
         log.exception("a handler failed")
-        raise gr.Error("Something went wrong on our side. Please try again.", print_exception=False) from None
+        raise gr.Error(OUR_FAULT, print_exception=False) from None
 
 
 def worded(handler: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
@@ -48,24 +60,34 @@ def worded(handler: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]
 def picture_at(path: str | None, role: str) -> Image.Image:
     if not path:
         raise InputError(f"There is no {role} picture yet: upload one first.")
+    if not Path(path).exists():
+        raise InputError(f"The {role} picture is not on the server any more, which keeps pictures for an hour: upload it again.")
     return open_picture(path)
 
 
 def known_of(picture: Image.Image, parser: str = "compact", face: int = 1) -> Parse:
-    """What is known of a picture. Examples bring exact maps."""
+    """What is known of a picture, the confidence with REMEMBERED pixels on a side at most. Examples bring exact maps."""
     if exact := exact_map(picture):
         return Parse(exact, np.ones(exact.labels.shape, np.float32))
-    return load_parser(parser, parser_device())(picture, face)
+    found = load_parser(parser, parser_device())(picture, face)
+    if max(picture.size) > REMEMBERED:  # a page's memory of a photo, which stays for as long as the page does
+        small = cv2.resize(found.confidence, fitted_size(picture.size, REMEMBERED), interpolation=cv2.INTER_AREA)
+        found = replace(found, confidence=small)
+    return found
 
 
 def settings_of(values: tuple[Any, ...]) -> TransferSettings:
-    """The inputs of the page, in the order of the settings."""
-    def one(kind: type, value: Any) -> Any:
-        if isinstance(value, list):  # a choice of several
-            return ",".join(value)
-        return kind(value) if kind in (int, float) and isinstance(value, (int, float)) and value == value else value
-    settings = TransferSettings(**{s.name: one(s.kind, v) for s, v in zip(all_settings(), values)})
+    """The inputs of the page, in the order of the settings. Raises InputError as `TransferSettings` does."""
+    given = {s.name: ",".join(map(str, v)) if isinstance(v, list) else as_kind(s.kind, v) for s, v in zip(all_settings(), values)}
+    settings = TransferSettings(**given)
     return replace(settings, start="content") if settings.start == "image" else settings
+
+
+def as_kind(kind: type, value: Any) -> Any:
+    """An input's value as a setting of that kind has it: a slider's 24.0 as 24, 10 as 10.0; what cannot be is left for the settings to refuse."""
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return float(value) if kind is float and type(value) is int and abs(value) < 1e9 else value
 
 
 def shown(settings: TransferSettings) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from ui import api
-from ui.files import KEPT
+from ui.guard import guard
 from ui.line import waiting_words
 from ui.looks import CONSENT, step, title
 from ui.rooms import maps, pictures, result, settings
@@ -97,12 +97,13 @@ class Page:
 
 def build_page() -> gr.Blocks:
     """The page with its events wired."""
-    with gr.Blocks(title="Face transfer", delete_cache=(KEPT, KEPT), analytics_enabled=False) as blocks:
+    with gr.Blocks(title="Face transfer", analytics_enabled=False) as blocks:
         page = Page(blocks)
         page.wire_maps()
         page.wire_settings()
         page.wire_result()
         blocks.load(**page.timed)
+    guard(blocks)
     return blocks
 
 

@@ -1,0 +1,108 @@
+"""What stands between the world and the page: headers, limits, and ways of Gradio's that this page has no use for."""
+from __future__ import annotations
+
+import functools
+import logging
+import re
+from typing import Any, Awaitable, Callable
+
+import gradio as gr
+
+from facetransfer.errors import shortened
+
+MAX_UPLOAD = 40 << 20  # bytes of one file
+MAX_BODY = 64 << 20  # bytes of a request: a file as text, for a language model's tool, is a third larger
+# The server opens no address for a visitor (file=http..., proxy=), and keeps no recordings of the screen or links to a visit, outside our cache.
+CLOSED = re.compile(r"^(/gradio_api)?/+(file=/*[a-z][a-z0-9+.-]*:|proxy=|process_recording|deep_link|vibe-|undo-vibe)", re.IGNORECASE)
+FRAMES = "frame-ancestors 'self' https://huggingface.co https://*.huggingface.co https://*.hf.space"
+HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin", "content-security-policy": f"{FRAMES}; object-src 'none'; base-uri 'self'",
+           "permissions-policy": "camera=(), microphone=(), geolocation=()"}
+
+log = logging.getLogger(__name__)
+
+
+class TooLarge(Exception):
+    """A request's body goes on beyond MAX_BODY."""
+
+
+class Guard:
+    """ASGI middleware: adds HEADERS, answers 403 to what is CLOSED and 413 to bodies over MAX_BODY, read or announced."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self.app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[dict]], send: Callable[[dict], Awaitable[None]]) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        answered, got = False, 0
+
+        async def answer(message: dict[str, Any]) -> None:
+            nonlocal answered
+            if message["type"] == "http.response.start":
+                answered = True
+                there = {name.lower() for name, _ in message.get("headers", ())}
+                message["headers"] = [*message.get("headers", ()), *((n.encode(), v.encode()) for n, v in HEADERS.items() if n.encode() not in there)]
+            await send(message)
+
+        async def limited() -> dict[str, Any]:
+            nonlocal got
+            message = await receive()
+            got += len(message.get("body", b""))
+            if got > MAX_BODY:
+                raise TooLarge
+            return message
+
+        if CLOSED.match(scope["path"]):
+            await refuse(answer, 403, "this is not served here")
+            return
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if length.isdigit() and int(length) > MAX_BODY:
+            await refuse(answer, 413, too_large())
+            return
+        try:
+            await self.app(scope, limited, answer)
+        except TooLarge:
+            if not answered:
+                await refuse(answer, 413, too_large())
+
+
+def too_large() -> str:
+    return f"a request may have {MAX_BODY >> 20} MB at most, a picture {MAX_UPLOAD >> 20}: make it smaller first"
+
+
+async def refuse(send: Callable[[dict], Awaitable[None]], status: int, words: str) -> None:
+    """A short answer of plain text."""
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain; charset=utf-8")]})
+    await send({"type": "http.response.body", "body": words.encode()})
+
+
+def guard(blocks: gr.Blocks) -> None:
+    """The page refuses web addresses in place of files, and says in words what Gradio cannot make sense of."""
+    for block in blocks.blocks.values():
+        if hasattr(block, "async_move_resource_to_block_cache"):
+            block.async_move_resource_to_block_cache = _files_only(block.async_move_resource_to_block_cache)
+    blocks.preprocess_data = _worded(blocks.preprocess_data)
+
+
+def _files_only(move: Callable[[Any], Awaitable[str | None]]) -> Callable[[Any], Awaitable[str | None]]:
+    @functools.wraps(move)
+    async def checked(path: Any) -> str | None:
+        if path is not None and re.match(r"\s*[a-z][a-z0-9+.-]*://", str(path), re.IGNORECASE):
+            raise gr.Error("Web addresses are not opened here: fetch the picture and give the file itself.", print_exception=False)
+        return await move(path)
+    return checked
+
+
+def _worded(preprocess: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(preprocess)
+    async def checked(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await preprocess(*args, **kwargs)
+        except gr.Error as error:
+            raise gr.Error(error.message, print_exception=False) from None
+        except Exception as error:
+            log.info("inputs could not be read: %s", shortened(str(error)))
+            raise gr.Error("These inputs cannot be used: one is of another kind than it should be, or names a file that was not uploaded here. Reload the "
+                           "page, or see how the API describes them.", print_exception=False) from None
+    return checked
