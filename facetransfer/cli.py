@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from dataclasses import replace
@@ -110,6 +111,11 @@ def main(arguments: list[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> int:
     """One content picture or none into a file, or several into a folder."""
     settings_from(args)  # a wrong setting is said before anything is opened
+    for name in ("print_every", "save_every"):
+        if getattr(args, name) < 0:
+            raise InputError(f"{name.replace('_', ' ')} is {getattr(args, name)}: give a number of steps, or 0 for never")
+    if args.face < 1:
+        raise InputError(f"face is {args.face}: faces are counted from 1, the largest")
     contents = contents_in(args.content or [])
     several = len(contents) > 1 or contents != (args.content or []) or bool(contents) and args.output.is_dir()
     if not several:
@@ -182,9 +188,6 @@ def remembering(picture: Image.Image) -> Callable[[Parser], Parser]:
 
 def run_one(args: argparse.Namespace, style: Image.Image, keep: Callable[[Parser], Parser] | None = None) -> int:
     """Reads, checks everything before any work, transfers, writes. `keep` is put around the parser."""
-    for name in ("print_every", "save_every"):
-        if getattr(args, name) < 0:
-            raise InputError(f"{name.replace('_', ' ')} is {getattr(args, name)}: give a number of steps, or 0 for never")
     settings, content = settings_from(args), args.content and open_picture(args.content)
     start, region = (path and open_picture(path) for path in (args.start_image, args.region))
     recipe = None
@@ -227,7 +230,7 @@ def find_faces(args: argparse.Namespace, content: Image.Image | None, style: Ima
 
     def beside(given: Path | None, picture: Path | None) -> Path | None:
         path = given or (picture and map_path(picture))
-        return path if given or (path and path.exists()) else None
+        return path if given or (path and os.path.exists(path)) else None  # False too where the name is too long for a file
 
     paths = [beside(args.content_map, args.content), beside(args.style_map, args.style)]
     parse = None if args.parser == "none" else load_parser(args.parser, device, args.parser_file and str(args.parser_file))

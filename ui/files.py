@@ -8,9 +8,8 @@ import tempfile
 import threading
 import time
 import zipfile
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, Iterable
+from typing import Any
 
 from gradio.utils import get_upload_folder
 from PIL import Image
@@ -23,7 +22,7 @@ KEPT = 3600  # seconds that uploads and results are kept, at most
 SWEEP = 60  # seconds between two looks for what is past its time
 UNFINISHED = 24 * KEPT  # seconds after which a folder of ours that is still empty belongs to no run any more
 RESULT_PREFIX = "face-transfer-"
-OURS = ("examples", "matplotlib")  # in the cache, but of no visitor
+OURS = ("examples",)  # in the cache, but of no visitor
 
 log = logging.getLogger(__name__)
 
@@ -70,30 +69,12 @@ def remove(entry: Path) -> None:
         entry.unlink(missing_ok=True)
 
 
-MADE: set[Path] = set()  # result folders of this process
-
-
 def result_folder() -> Path:
     """A new folder of ours in gradio's cache. Ours that are past their time are removed on the way."""
     cache = Path(get_upload_folder())
     cache.mkdir(parents=True, exist_ok=True)
     Sweeper(cache).sweep(f"{RESULT_PREFIX}*")
-    folder = Path(tempfile.mkdtemp(dir=cache, prefix=RESULT_PREFIX))
-    MADE.add(folder)
-    return folder
-
-
-def remove_all(files: Iterable[str]) -> None:
-    """At the end: the files that gradio noted for this process, and our result folders. What another process has in the same cache stays."""
-    cache = Path(get_upload_folder()).resolve()
-    for path in map(Path, files):
-        if cache in path.resolve().parents and path.parent.name not in OURS:
-            with suppress(OSError):  # gone already, or its folder holds more
-                path.unlink(missing_ok=True)
-                path.parent.rmdir()
-    for folder in MADE:
-        remove(folder)
-    MADE.clear()
+    return Path(tempfile.mkdtemp(dir=cache, prefix=RESULT_PREFIX))
 
 
 def add_map(archive: zipfile.ZipFile, folder: Path, name: str, semantic: SemanticMap) -> None:

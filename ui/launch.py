@@ -6,7 +6,6 @@ offers the endpoints as MCP tools; FACE_TRANSFER_FETCH names published networks 
 """
 from __future__ import annotations
 
-import getpass
 import importlib.util
 import logging
 import os
@@ -16,14 +15,16 @@ import threading
 from pathlib import Path
 from types import FrameType
 
+from ui.cache import close_cache, open_cache
+
 # Faces are private: said before gradio is imported, which reads it then.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-# A cache of our own, since it is swept: by default not the folder of every Gradio app.
-CACHE = os.environ.setdefault("GRADIO_TEMP_DIR", os.path.join(tempfile.gettempdir(), f"face-transfer-{getpass.getuser()}"))
+# Visitors' files lie in a folder of this process alone, inside the cache: at the end it is removed whole. See `ui.cache`.
+BASE = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), f"face-transfer-{os.getuid() if hasattr(os, 'getuid') else 'app'}")
 # Gradio brings matplotlib, which would write into the home folder.
-os.environ.setdefault("MPLCONFIGDIR", os.path.join(CACHE, "matplotlib"))
+os.environ.setdefault("MPLCONFIGDIR", os.path.join(BASE, "matplotlib"))
 if "SPACE_ID" in os.environ:  # elsewhere numba keeps what it compiled beside the code, for the next start
-    os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(CACHE, "numba"))
+    os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(BASE, "numba"))
 
 WAITING = 16  # jobs that wait in line; who comes next is asked to come back
 
@@ -76,16 +77,6 @@ def warm_up() -> None:
     expected_seconds(TransferSettings(), (64, 64), device)
 
 
-def prepare_cache() -> None:
-    """The cache folder, for this user's eyes alone where it is new. Exits with a word where nothing can be written there."""
-    try:
-        os.makedirs(CACHE, mode=0o700, exist_ok=True)
-        with tempfile.TemporaryFile(dir=CACHE):
-            pass
-    except OSError as error:
-        raise SystemExit(f"error: the cache folder {CACHE} cannot be written to ({error.strerror}): set GRADIO_TEMP_DIR to another one") from None
-
-
 def interrupted(number: int, frame: FrameType | None) -> None:
     """A service that is stopped ends as on Ctrl-C: tidily."""
     raise KeyboardInterrupt
@@ -96,26 +87,28 @@ def launch() -> None:
     names, tools = to_fetch(), asked_for("GRADIO_MCP_SERVER")
     if tools and importlib.util.find_spec("mcp") is None:
         raise SystemExit('error: GRADIO_MCP_SERVER is set, and the package mcp is missing: pip install "gradio[mcp]", or unset it')
-    prepare_cache()
+    cache = open_cache(Path(BASE))
+    os.environ["GRADIO_TEMP_DIR"] = str(cache)
     from starlette.middleware import Middleware
 
-    from ui.files import Sweeper, remove_all
+    from ui.files import Sweeper
     from ui.guard import MAX_UPLOAD, Guard
     from ui.looks import CSS, THEME, head
     from ui.page import build_page
     from ui.rooms.maps import SCRIPT
 
-    stopped, page = threading.Event(), None
+    stopped = threading.Event()
     signal.signal(signal.SIGTERM, interrupted)
     try:
         page = build_page()
         page.queue(max_size=WAITING, default_concurrency_limit=1)
         name = "0.0.0.0" if "SPACE_ID" in os.environ else os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
         threading.Thread(target=lambda: (warm_up(), fetch(names)), daemon=True, name="warm-up").start()
-        threading.Thread(target=Sweeper(Path(CACHE)).run, args=[stopped], daemon=True, name="sweeper").start()
+        threading.Thread(target=Sweeper(cache).run, args=[stopped], daemon=True, name="sweeper").start()
         page.launch(server_name=name, server_port=int(os.environ.get("GRADIO_SERVER_PORT", 7860)), theme=THEME, css=CSS, head=head(SCRIPT), ssr_mode=False, mcp_server=tools,
                     max_file_size=MAX_UPLOAD, run_history=False, footer_links=["api", "gradio", "settings"], app_kwargs={"middleware": [Middleware(Guard)]},
-                    inbrowser="DISPLAY" in os.environ and "SPACE_ID" not in os.environ)
+                    inbrowser="DISPLAY" in os.environ and "SPACE_ID" not in os.environ,
+                    _frontend=False)  # or Gradio gives up where a busy machine needs three seconds for the first page
     except KeyboardInterrupt:
         log.info("stopped")
     except OSError as error:
@@ -123,5 +116,4 @@ def launch() -> None:
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
         stopped.set()
-        if page is not None:
-            remove_all(set().union(*page.temp_file_sets))
+        close_cache(cache)
