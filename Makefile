@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: run test install install-test bench bench-gpu
+.PHONY: run test install install-test bench bench-gpu soak audit oldest
 
 run: install
 	$(BIN)/python app.py
@@ -20,6 +20,22 @@ bench: install
 
 bench-gpu: install
 	$(BIN)/python -m benchmarks.speed --device gpu0 --json benchmarks/results/gpu.json
+
+soak: install
+	$(BIN)/python -m benchmarks.soak --json benchmarks/results/soak.json
+
+# Known weaknesses of everything that is installed, from the Python advisory database: needs a connection.
+audit: install-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip-audit>=2.7,<3"
+	$(BIN)/python -m pip_audit --skip-editable --progress-spinner off
+
+# The tests with the oldest versions that requirements.txt allows, in an environment of its own. Python 3.10 to 3.12: numpy 1.26 has no later.
+OLDEST := .venv-oldest
+oldest:
+	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct -r requirements-dev.txt
+	$(OLDEST)/bin/python -m pytest
 
 $(VENV)/installed: requirements.txt
 	sh scripts/check-python.sh $(PYTHON)

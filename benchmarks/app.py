@@ -37,6 +37,13 @@ SIZE = 512
 @contextmanager
 def app(folder: Path) -> Iterator[str]:
     """The app as a process of its own, warmed up; its address."""
+    with started(folder) as (address, _):
+        yield address
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[tuple[str, int]]:
+    """The same; its address and the number of its process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -53,7 +60,7 @@ def app(folder: Path) -> Iterator[str]:
             except OSError:
                 time.sleep(0.1)
         time.sleep(5)  # the warm-up
-        yield address
+        yield address, process.pid
     finally:
         process.terminate()
         process.wait(20)

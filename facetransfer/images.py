@@ -1,9 +1,11 @@
 """Pictures in and out: the only place where files, PIL pictures and tensors are turned into each other."""
 from __future__ import annotations
 
+import glob
 import os
 import stat
 import tempfile
+import time
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +18,7 @@ from facetransfer.errors import InputError, shortened
 
 MAX_PIXELS = 64_000_000  # of a file; more is refused before a pixel is decoded
 WORKED_PIXELS = 2048 * 2048  # that are worked on at once: some 7 GB with the network compact
+LEFT = 600  # seconds after which nobody is still writing a file
 MIN_SIDE = 32  # pixels; conv4_1 must keep a 3x3 window
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")  # that a result may be written as
@@ -157,9 +160,17 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[str]:
-    """A name beside `path` to write to; moved there at the end, removed on an error. InputError where it cannot be written."""
+    """A name beside `path` to write to; moved there at the end, removed on an error. InputError where it cannot be written.
+
+    What a killed process left of the same result LEFT seconds ago is removed on the way.
+    """
+    prefix, suffix = f".{path.stem[:40]}-", f".part{path.suffix}"
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix)
+        for left in path.parent.glob(f"{glob.escape(prefix)}????????{glob.escape(suffix)}"):
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > LEFT:
+                    left.unlink()
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
         os.close(handle)
     except OSError as error:
         raise InputError(f"{path} could not be written ({error.strerror or error}): choose another place") from None

@@ -9,6 +9,7 @@ import gradio as gr
 from PIL import Image
 
 from facetransfer.engine import Step
+from facetransfer.errors import InputError, shortened
 from facetransfer.job import Face, Job, prepare, result_picture
 from facetransfer.settings import METHODS, PRESETS, TransferSettings, all_settings
 from segmentation import PARSERS
@@ -26,6 +27,8 @@ PAUSE = 0.5  # seconds between two looks whether the caller is still there
 
 def _job(content: str | None, style: str | None, preset: str, place: str, values: tuple[Any, ...]) -> Job:
     """A value below 0 leaves a setting to the preset."""
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise InputError(f"there is no preset {shortened(repr(preset))}: choose one of {', '.join(PRESETS)}")
     pictures = picture_at(content, "content"), picture_at(style, "style")
     kinds = {s.name: s.kind for s in all_settings()}
     given = {name: as_kind(kinds[name], value) for name, value in zip(OWN, values)
@@ -51,7 +54,7 @@ def parse(picture: str, parser: str) -> tuple[Image.Image, dict[str, Any]]:
         picture: a picture with a face, at least 32 pixels on a side.
         parser: compact is ours; bisenet and parsenet are published ones, downloaded once.
     """
-    found = known_of(picture_at(picture, "picture"), parser)
+    found = known_of(picture_at(picture, "picture"), str(parser))
     return Image.fromarray(found.semantic.rgb()), {"face": found.found_face, "faces": len(found.faces), "shares": {label: share for label, (share,) in shares(found.semantic)}}
 
 

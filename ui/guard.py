@@ -4,25 +4,26 @@ from __future__ import annotations
 import functools
 import logging
 import re
+import traceback
+from pathlib import Path
 from typing import Any, Awaitable, Callable
 
 import gradio as gr
+from starlette.exceptions import HTTPException
 
 from facetransfer.errors import shortened
 
+HERE = Path(__file__).resolve().parent
 MAX_UPLOAD = 40 << 20  # bytes of one file
 MAX_BODY = 64 << 20  # bytes of a request: a file as text, for a language model's tool, is a third larger
 # The server opens no address for a visitor (file=http..., proxy=), and keeps no recordings of the screen or links to a visit, outside our cache.
 CLOSED = re.compile(r"^(/gradio_api)?/+(file=/*[a-z][a-z0-9+.-]*:|proxy=|process_recording|deep_link|vibe-|undo-vibe)", re.IGNORECASE)
+DIRECT = re.compile(r"^/gradio_api/(run|api)/")  # where Gradio answers 500 with the words of an error
 FRAMES = "frame-ancestors 'self' https://huggingface.co https://*.huggingface.co https://*.hf.space"
 HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin", "content-security-policy": f"{FRAMES}; object-src 'none'; base-uri 'self'",
            "permissions-policy": "camera=(), microphone=(), geolocation=()"}
 
 log = logging.getLogger(__name__)
-
-
-class TooLarge(Exception):
-    """A request's body goes on beyond MAX_BODY."""
 
 
 class Guard:
@@ -41,6 +42,8 @@ class Guard:
             nonlocal answered
             if message["type"] == "http.response.start":
                 answered = True
+                if message["status"] == 500 and DIRECT.match(scope["path"]):
+                    message["status"] = 400
                 there = {name.lower() for name, _ in message.get("headers", ())}
                 message["headers"] = [*message.get("headers", ()), *((n.encode(), v.encode()) for n, v in HEADERS.items() if n.encode() not in there)]
             await send(message)
@@ -50,7 +53,7 @@ class Guard:
             message = await receive()
             got += len(message.get("body", b""))
             if got > MAX_BODY:
-                raise TooLarge
+                raise HTTPException(413, too_large())
             return message
 
         if CLOSED.match(scope["path"]):
@@ -62,9 +65,15 @@ class Guard:
             return
         try:
             await self.app(scope, limited, answer)
-        except TooLarge:
-            if not answered:
-                await refuse(answer, 413, too_large())
+        except HTTPException as error:
+            if answered:
+                raise
+            await refuse(answer, error.status_code, error.detail)
+        except Exception as error:
+            if answered or scope["method"] != "POST" or from_us(error):
+                raise
+            log.info("a request could not be understood: %s", shortened(repr(error)))
+            await refuse(answer, 400, "this request cannot be understood: see how the API describes itself, on the page or at /gradio_api/info")
 
 
 def too_large() -> str:
@@ -77,12 +86,18 @@ async def refuse(send: Callable[[dict], Awaitable[None]], status: int, words: st
     await send({"type": "http.response.body", "body": words.encode()})
 
 
+def from_us(error: Exception) -> bool:
+    """Whether it was raised while code of the page was at work, the guard apart: then it is a fault of ours and no wrong request."""
+    frames = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    return any(HERE in f.parents and f.name != "guard.py" for f in frames)
+
+
 def guard(blocks: gr.Blocks) -> None:
     """The page refuses web addresses in place of files, and says in words what Gradio cannot make sense of."""
     for block in blocks.blocks.values():
         if hasattr(block, "async_move_resource_to_block_cache"):
             block.async_move_resource_to_block_cache = _files_only(block.async_move_resource_to_block_cache)
-    blocks.preprocess_data = _worded(blocks.preprocess_data)
+    blocks.preprocess_data, blocks.process_api = _worded(blocks.preprocess_data), _worded(blocks.process_api)
 
 
 def _files_only(move: Callable[[Any], Awaitable[str | None]]) -> Callable[[Any], Awaitable[str | None]]:
@@ -94,14 +109,18 @@ def _files_only(move: Callable[[Any], Awaitable[str | None]]) -> Callable[[Any],
     return checked
 
 
-def _worded(preprocess: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    @functools.wraps(preprocess)
+def _worded(process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(process)
     async def checked(*args: Any, **kwargs: Any) -> Any:
         try:
-            return await preprocess(*args, **kwargs)
+            return await process(*args, **kwargs)
         except gr.Error as error:
-            raise gr.Error(error.message, print_exception=False) from None
+            error.print_exception = False
+            raise
         except Exception as error:
+            if from_us(error):
+                log.exception("a handler failed")
+                raise gr.Error("Something went wrong on our side. Please try again.", print_exception=False) from None
             log.info("inputs could not be read: %s", shortened(str(error)))
             raise gr.Error("These inputs cannot be used: one is of another kind than it should be, or names a file that was not uploaded here. Reload the "
                            "page, or see how the API describes them.", print_exception=False) from None

@@ -65,6 +65,11 @@ def picture_at(path: str | None, role: str) -> Image.Image:
     return open_picture(path)
 
 
+def is_place(index: object) -> bool:
+    """Whether an event's index is a place in a picture, (x, y) in pixels: a program can send anything."""
+    return isinstance(index, (list, tuple)) and len(index) == 2 and all(isinstance(n, (int, float)) and abs(n) < 1e6 for n in index)
+
+
 def known_of(picture: Image.Image, parser: str = "compact", face: int = 1) -> Parse:
     """What is known of a picture, the confidence with REMEMBERED pixels on a side at most. Examples bring exact maps."""
     if exact := exact_map(picture):

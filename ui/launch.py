@@ -6,12 +6,15 @@ offers the endpoints as MCP tools; FACE_TRANSFER_FETCH names published networks 
 """
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import logging
 import os
 import signal
+import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -26,6 +29,7 @@ os.environ.setdefault("MPLCONFIGDIR", os.path.join(BASE, "matplotlib"))
 if "SPACE_ID" in os.environ:  # elsewhere numba keeps what it compiled beside the code, for the next start
     os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(BASE, "numba"))
 
+M_ARENA_MAX = -8  # of glibc's malloc.h
 WAITING = 16  # jobs that wait in line; who comes next is asked to come back
 
 log = logging.getLogger(__name__)
@@ -77,6 +81,13 @@ def warm_up() -> None:
     expected_seconds(TransferSettings(), (64, 64), device)
 
 
+def give_memory_back() -> None:
+    """Few arenas for many threads: otherwise each of forty keeps what a large picture once took. On Linux alone, where it is so."""
+    if sys.platform == "linux":
+        with suppress(AttributeError, OSError):  # another C library than glibc
+            ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+
+
 def interrupted(number: int, frame: FrameType | None) -> None:
     """A service that is stopped ends as on Ctrl-C: tidily."""
     raise KeyboardInterrupt
@@ -87,6 +98,7 @@ def launch() -> None:
     names, tools = to_fetch(), asked_for("GRADIO_MCP_SERVER")
     if tools and importlib.util.find_spec("mcp") is None:
         raise SystemExit('error: GRADIO_MCP_SERVER is set, and the package mcp is missing: pip install "gradio[mcp]", or unset it')
+    give_memory_back()
     cache = open_cache(Path(BASE))
     os.environ["GRADIO_TEMP_DIR"] = str(cache)
     from starlette.middleware import Middleware

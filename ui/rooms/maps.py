@@ -122,10 +122,10 @@ def frames(known: Parse, size: tuple[int, int]) -> list[list[float]]:
 @worded
 def fill(path: str | None, known: Parse | None, drawn: object, event: gr.EventData) -> Iterator[Any]:
     """The layer with the region around the stroke in its class."""
-    correction, told = correction_in(drawn), event._data or {}
+    correction, told = correction_in(drawn), event._data if isinstance(event._data, dict) else {}
     stroke, label, reach = told.get("stroke"), told.get("label"), told.get("reach")
-    usable = isinstance(stroke, list) and stroke and all(isinstance(p, list) and len(p) == 2 and all(isinstance(n, (int, float)) for n in p) for p in stroke)
-    if not usable or label not in range(len(CLASSES)) or not isinstance(reach, (int, float)) or correction is None or known is None:
+    usable = isinstance(stroke, list) and stroke and all(isinstance(p, list) and len(p) == 2 and all(isinstance(n, (int, float)) and -9 < n < 9 for n in p) for p in stroke)
+    if not usable or type(label) is not int or label not in range(len(CLASSES)) or not isinstance(reach, (int, float)) or reach != reach or correction is None or known is None:
         raise InputError("there is nothing to fill here: upload a picture, choose a class and draw into its map")
     picture = picture_at(path, "clicked").resize(correction.size, Image.Resampling.BILINEAR)
     where = fill_region(np.asarray(picture), [tuple(p) for p in stroke], min(255.0, max(0.0, reach)))

@@ -10,7 +10,7 @@ import numpy as np
 from facetransfer.images import open_picture
 from segmentation.parsers import Parse
 from ui.examples import example_file, examples
-from ui.inputs import known_of, picture_at, worded
+from ui.inputs import is_place, known_of, picture_at, worded
 from ui.looks import said
 from ui.rooms.maps import shown_map
 
@@ -32,8 +32,8 @@ def example_cards() -> gr.HTML:
 
 def choose_example(event: gr.EventData) -> tuple[Any, ...]:
     """Both pictures, the finished result, and a word on it."""
-    index = (event._data or {}).get("index")
-    if index not in range(len(examples())):
+    index = event._data.get("index") if isinstance(event._data, dict) else None
+    if type(index) is not int or index not in range(len(examples())):
         return (gr.skip(),) * 4
     example = examples()[index]
     words = f"{example.caption}: made before, with the settings of Balanced. Press <b>Run</b> to make it here." if example.result else f"{example.caption}: press <b>Run</b> to make it."
@@ -64,7 +64,7 @@ def parse_both(content: str | None, style: str | None, content_drawn: object, st
 
 def choose_face(path: str | None, known: Parse | None, drawn: object, parser: str, event: gr.SelectData) -> Iterator[Any]:
     """The map anew, of the face that was clicked on in the picture; nothing where there is no other."""
-    if not path or known is None or len(known.faces) < 2:
+    if not path or known is None or len(known.faces) < 2 or not is_place(event.index):
         yield gr.skip(), gr.skip()
         return
     x, y = event.index

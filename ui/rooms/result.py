@@ -19,7 +19,7 @@ from segmentation.classes import NAMES
 from segmentation.parsers import Parse, load_parser
 from ui import gpu
 from ui.files import pack, result_folder
-from ui.inputs import known_of, picture_at, settings_of, worded
+from ui.inputs import is_place, known_of, picture_at, settings_of, worded
 from ui.line import IN_LINE
 from ui.looks import said, status
 from ui.rooms.maps import corrected
@@ -118,7 +118,7 @@ def compare(*inputs: Any) -> Iterator[tuple[list[tuple[Image.Image, str]], str]]
 
 def where_from(last: LastRun | None, result: Image.Image | None, event: gr.SelectData) -> tuple[Any, Any]:
     """The style picture with a ring where the patch under the pointer came from, and its room opened."""
-    if last is None or last.sources is None or result is None:
+    if last is None or last.sources is None or result is None or not is_place(event.index):
         return gr.skip(), gr.skip()
     x, y = event.index
     _, rows, columns = last.sources.shape
