@@ -123,7 +123,7 @@ def to_image(tensor: Any) -> Image.Image:
 
 
 def check_writable(path: str | os.PathLike[str], suffixes: tuple[str, ...] = SUFFIXES) -> Path:
-    """The path if a file with one of these endings (none: any) can be written there; InputError otherwise. Nothing is written or removed."""
+    """The path if a file with one of these endings (none: any) can be written there; InputError otherwise. Nothing is left there, or removed."""
     path = Path(path)
     try:
         os.stat(path)
@@ -137,8 +137,11 @@ def check_writable(path: str | os.PathLike[str], suffixes: tuple[str, ...] = SUF
         raise InputError(f"{path} is a folder: name a file in it")
     if not path.parent.is_dir():
         raise InputError(f"the folder {path.parent} does not exist: make it first or choose another")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise InputError(f"the folder {path.parent} cannot be written to: choose another")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):  # without a name, and gone at once: rights alone do not tell of a full disk or a read-only one
+            pass
+    except OSError as error:
+        raise InputError(f"the folder {path.parent} cannot be written to ({error.strerror or error}): choose another") from None
     return path
 
 

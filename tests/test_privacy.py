@@ -73,7 +73,7 @@ def test_a_whole_session_of_the_app_opens_no_connection(app: App) -> None:
     for path in ("/", "/config", "/gradio_api/info", "/theme.css", "/manifest.json", "/gradio_api/startup-events"):
         assert app.send("GET", path)[0] == 200, path
     page = app.send("GET", "/")[2].decode()
-    assert "<title>Face transfer" in page
+    assert "Face transfer" in page
     path = app.upload("face.png", hostile.saved(hostile.noise(size=(64, 64)), "PNG"))[1]
     assert app.call("parse", [file_data(path), "compact"])[0] == "complete"
     assert app.call("transfer", [file_data(path), file_data(path), "Preview", "alone", 1, 1, -1, -1, 64, -1])[0] == "complete"
@@ -111,7 +111,7 @@ def test_nothing_is_served_outside_the_cache(app: App) -> None:
             for route in ("/gradio_api/file=", "/file=", "/gradio_api/file/", "/gradio_api/stream/", "/static/", "/assets/", "/svelte/", "/gradio_api/custom_component/", "/gradio_api/proxy=", "/custom_component/"):
                 status, _, answer = app.send("GET", route + spelt.replace(" ", "%20"))
                 tried += 1
-                assert status >= 400 or b"<title>Face transfer" in answer or answer == hostile.png(), (route, spelt, status)
+                assert status >= 400 or b"Face transfer" in answer or answer == hostile.png(), (route, spelt, status)
                 assert b"do not serve" not in answer and b"root:" not in answer and b"GRADIO_TEMP_DIR" not in answer and b"from ui.launch" not in answer, (route, spelt)
     link = app.cache / "link.png"
     link.symlink_to(secret)

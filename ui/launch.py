@@ -129,3 +129,6 @@ def launch() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
         stopped.set()
         close_cache(cache)
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)  # a thread in the middle of a step listens to nobody, and would keep the process for as long as it takes
