@@ -1,6 +1,7 @@
 """Many content pictures in one call: which they are, and where each result goes."""
 from __future__ import annotations
 
+import os  # os.path says no of names that pathlib raises at
 from pathlib import Path
 
 from facetransfer.errors import InputError
@@ -13,7 +14,7 @@ def contents_in(paths: list[Path]) -> list[Path]:
     """The pictures, each folder in the list replaced by those that lie in it, by name. Raises InputError for a folder without any."""
     found: list[Path] = []
     for path in paths:
-        inside = [path] if not path.is_dir() else sorted(p for p in path.iterdir() if _is_picture(p))
+        inside = [path] if not os.path.isdir(path) else sorted(p for p in path.iterdir() if _is_picture(p))
         if not inside:
             raise InputError(f"there is no picture in the folder {path}: give one with pictures in it")
         found += inside
@@ -32,9 +33,9 @@ def targets_in(folder: Path, contents: list[Path], style: Path) -> list[Path]:
 
     Raises InputError before anything is made where two results would have one name, or would replace a picture that is read.
     """
-    if folder.exists() and not folder.is_dir():
+    if os.path.exists(folder) and not os.path.isdir(folder):
         raise InputError(f"{folder} is a file: the results of several content pictures need a folder as output")
-    if not folder.exists() and not folder.parent.is_dir():
+    if not os.path.exists(folder) and not os.path.isdir(folder.parent):
         raise InputError(f"the folder {folder.parent} does not exist: make it first or choose another")
     targets = [folder / f"{content.stem}.png" for content in contents]
     read = {path.resolve() for path in (*contents, style)}
@@ -43,7 +44,10 @@ def targets_in(folder: Path, contents: list[Path], style: Path) -> list[Path]:
             raise InputError(f"two content pictures are called {content.stem}: run them one by one into different folders")
         if target.resolve() in read:
             raise InputError(f"the result of {content.name} would replace the picture {target}: choose another folder")
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"the folder {folder} could not be made ({getattr(error, 'strerror', None) or error}): choose another") from None
     for target in targets:
         check_writable(target)
     return targets

@@ -34,7 +34,7 @@ def options() -> argparse.ArgumentParser:
     files = parser.add_argument_group("pictures")
     files.add_argument("--content", type=Path, nargs="+", metavar="FILE", help="the picture whose shapes are kept; several, or a folder of them, get the style one after another")
     files.add_argument("--style", type=Path, required=True, help="the picture whose skin is taken")
-    files.add_argument("--output", type=Path, required=True, help="where the result is written; with several contents a folder, each result called NAME.png after its content")
+    files.add_argument("--output", type=named, required=True, help="where the result is written; with several contents a folder, each result called NAME.png after its content")
     files.add_argument("--start-image", type=Path, help="a picture to start from: a result to refine, for instance")
     files.add_argument("--content-map", type=Path, help="semantic map of the content (default: NAME_sem.png beside it, if there is one)")
     files.add_argument("--style-map", type=Path, help="semantic map of the style (default: NAME_sem.png beside it, if there is one)")
@@ -67,6 +67,13 @@ def options() -> argparse.ArgumentParser:
         else:
             settings.add_argument(s.flag, type=s.kind, metavar="N", help=f"{s.help} {s.minimum:.10g} to {s.maximum:.10g} {default}")
     return parser
+
+
+def named(text: str) -> Path:
+    """A path; argparse words the error where there is no name at all."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty: name a file, or a folder for several results")
+    return Path(text)
 
 
 def strengths(text: str) -> dict[str, float]:
@@ -117,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
     if args.face < 1:
         raise InputError(f"face is {args.face}: faces are counted from 1, the largest")
     contents = contents_in(args.content or [])
-    several = len(contents) > 1 or contents != (args.content or []) or bool(contents) and args.output.is_dir()
+    several = len(contents) > 1 or contents != (args.content or []) or bool(contents) and os.path.isdir(args.output)
     if not several:
         args.content = contents[0] if contents else None
         check_outputs(args)

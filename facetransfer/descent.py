@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 MEMORY = 8  # steps remembered
-FIRST = 0.02  # mean change of a pixel in a step without memory
+FIRST = 0.005  # mean change of a pixel in a step without memory
 LARGEST = 0.08  # root mean square change of a pixel in any step
 WORSE = 1.02  # a loss above this many times the one before is a step too far
 
