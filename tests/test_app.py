@@ -257,5 +257,5 @@ def test_a_program_compares_the_three_methods(tmp_path: Path, face, green_face, 
     for name, (picture, _) in (("a", face), ("b", green_face)):
         picture.save(tmp_path / f"{name}.png")
     monkeypatch.setitem(api.PRESETS, "Preview", dict(size=64, phases=1, iterations=2, network="seeded"))
-    made = api.compare(str(tmp_path / "a.png"), str(tmp_path / "b.png"), "Preview")
+    *_, made = api.compare(str(tmp_path / "a.png"), str(tmp_path / "b.png"), "Preview")
     assert [name for _, name in made] == ["gatys", "mrf", "semantic"] and len({p.tobytes() for p, _ in made}) == 3 and {p.size for p, _ in made} == {(64, 64)}
