@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from running import App, running, watch
 
 from segmentation.classes import INDEX
 from segmentation.semantic_map import SemanticMap
@@ -100,3 +101,13 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def app_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """One app for all tests of reliability, whose connections are watched. At its end: nothing was written outside its cache, and no connection opened."""
+    folder = tmp_path_factory.mktemp("app")
+    with running(folder, **watch(folder)) as app:
+        before = app.outside_cache()
+        yield app
+        assert app.outside_cache() == before and (folder / "connections").read_text() == ""

@@ -126,3 +126,37 @@ def wait_until_up(app: App, seconds: float = 180) -> None:
             assert app.process.poll() is None, app.log
             time.sleep(0.5)
     raise AssertionError(f"the app is not up after {seconds} s: {app.log}")
+
+
+# Put into a process at its start: connections and look-ups of names other than this machine's are written down and refused.
+WATCH = '''
+import os, socket
+HERE = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::", None, "", b"localhost", b"127.0.0.1")
+def deny(what, host):
+    with open(os.environ["CONNECTIONS"], "a") as file:
+        file.write(f"{what} {host}\\n")
+    raise OSError(f"denied: {what} {host}")
+def watched(name):
+    whole = getattr(socket.socket, name)
+    def call(self, address, *rest):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in HERE:
+            deny(name, address[0])
+        return whole(self, address, *rest)
+    setattr(socket.socket, name, call)
+for name in ("connect", "connect_ex"):
+    watched(name)
+look_up = socket.getaddrinfo
+def getaddrinfo(host, *args, **kwargs):
+    if host not in HERE:
+        deny("getaddrinfo", host)
+    return look_up(host, *args, **kwargs)
+socket.getaddrinfo = getaddrinfo
+'''
+
+
+def watch(folder: Path) -> dict[str, str]:
+    """Environment of a process that writes its connections down, in `folder`/connections."""
+    (folder / "watch").mkdir(parents=True)
+    (folder / "watch" / "sitecustomize.py").write_text(WATCH)
+    (folder / "connections").write_text("")
+    return {"CONNECTIONS": str(folder / "connections"), "PYTHONPATH": f"{folder / 'watch'}:{ROOT}"}

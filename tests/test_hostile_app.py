@@ -13,20 +13,19 @@ from urllib.parse import urlsplit
 import hostile
 import pytest
 from conftest import FIGURES
-from running import App, file_data, running
+from running import App, file_data
 
 GIVEN_WORDS = re.compile(r"[A-Za-z].{8,}")
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """One app for all cases. At its end: no fault of ours in the log, nothing outside its cache."""
-    with running(tmp_path_factory.mktemp("hostile-app")) as app:
-        good(app)
-        before = app.outside_cache()
-        yield app
-        assert app.outside_cache() == before
-        assert "Traceback" not in app.log, app.log[app.log.index("Traceback") - 500:][:4000]
+def app(app_process: App) -> Iterator[App]:
+    """At the end of all cases: no fault of ours in the log."""
+    good(app_process)
+    begun = len(app_process.log)
+    yield app_process
+    told = app_process.log[begun:]
+    assert "Traceback" not in told, told[told.index("Traceback") - 500:][:4000]
 
 
 def good(app: App) -> None:

@@ -7,55 +7,20 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Iterator
 
 import hostile
 import numpy as np
 import pytest
 from conftest import FIGURES
 from PIL import Image
-from running import App, file_data, running
+from running import App, file_data, running, watch
 
 ROOT = Path(__file__).resolve().parent.parent
-# Put into a process at its start: connections and look-ups of names other than this machine's are written down and refused.
-WATCH = '''
-import os, socket
-HERE = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::", None, "", b"localhost", b"127.0.0.1")
-def deny(what, host):
-    with open(os.environ["CONNECTIONS"], "a") as file:
-        file.write(f"{what} {host}\\n")
-    raise OSError(f"denied: {what} {host}")
-def watched(name):
-    whole = getattr(socket.socket, name)
-    def call(self, address, *rest):
-        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in HERE:
-            deny(name, address[0])
-        return whole(self, address, *rest)
-    setattr(socket.socket, name, call)
-for name in ("connect", "connect_ex"):
-    watched(name)
-look_up = socket.getaddrinfo
-def getaddrinfo(host, *args, **kwargs):
-    if host not in HERE:
-        deny("getaddrinfo", host)
-    return look_up(host, *args, **kwargs)
-socket.getaddrinfo = getaddrinfo
-'''
 
 
-def watch(folder: Path) -> dict[str, str]:
-    """Environment of a process that writes its connections down, in `folder`/connections."""
-    (folder / "watch").mkdir(parents=True)
-    (folder / "watch" / "sitecustomize.py").write_text(WATCH)
-    (folder / "connections").write_text("")
-    return {"CONNECTIONS": str(folder / "connections"), "PYTHONPATH": f"{folder / 'watch'}:{ROOT}"}
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    folder = tmp_path_factory.mktemp("private")
-    with running(folder, **watch(folder)) as app:
-        yield app
+@pytest.fixture
+def app(app_process: App) -> App:
+    return app_process
 
 
 def test_the_watch_sees(tmp_path: Path) -> None:
@@ -116,6 +81,8 @@ def test_nothing_is_served_outside_the_cache(app: App) -> None:
     link = app.cache / "link.png"
     link.symlink_to(secret)
     assert b"do not serve" not in app.send("GET", f"/gradio_api/file={link}")[2]
+    link.unlink()
+    secret.unlink()
     FIGURES["paths outside the cache that were asked for"] += tried
 
 
