@@ -1,6 +1,7 @@
 """The app: its handlers, with bad input too, and the endpoints for programs. The page in a browser: `test_browser`."""
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -180,6 +181,25 @@ def test_the_place_in_line_and_the_time_until_it_is_reached() -> None:
     words = line.waiting_words(queue, "work", "second")
     assert words.startswith("In line: 2 others are before you. Your turn comes in about 35 s.")
     assert "You left the line" in result.stopped(Image.new("RGB", (8, 8)), words)[0] and "Continue" in result.stopped(Image.new("RGB", (8, 8)), "Phase 1")[0]
+
+
+def test_stop_speaks_after_the_last_word_of_the_run() -> None:
+    """The session's job ends after three looks; one of another session and one in another line work on and are not waited for."""
+    def event(session: str, where: str = "work") -> SimpleNamespace:
+        return SimpleNamespace(session_hash=session, concurrency_id=where)
+
+    waiting = EventQueue("work", 1)
+    queue = SimpleNamespace(event_queue_per_concurrency_id={"work": waiting}, process_time_per_fn={}, active_jobs=[None, [event("b")], [event("a", "look")], [event("a")]])
+
+    async def both() -> bool:
+        leaving = asyncio.create_task(line.left(queue, "work", "a"))
+        await asyncio.sleep(3 * line.LOOK_AGAIN)
+        early = leaving.done()
+        queue.active_jobs[3] = None
+        await asyncio.wait_for(leaving, 5 * line.LOOK_AGAIN)
+        return early
+
+    assert not asyncio.run(both())
 
 
 def test_compare_shows_the_three_methods(tmp_path: Path, face, green_face) -> None:
