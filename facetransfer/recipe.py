@@ -66,16 +66,14 @@ class Recipe:
         info.add_text("Comment", STATEMENT)
         return info
 
-    def command(self, content: str = "content.png", style: str = "style.png", output: str = "result.png") -> str:
-        """The command line that makes the result again from its files."""
-        words = ["python", "-m", "facetransfer", "--content", content, "--style", style, "--output", output]
-        for s in all_settings():
-            if (value := getattr(self.settings, s.name)) != s.default:
-                words += [s.flag, f"{value:.10g}" if isinstance(value, float) else str(value)]
-        for name, value in self.options.items():
-            if value not in (None, "", False, []):
-                words += [f"--{name}"] if value is True else [f"--{name}", ",".join(map(str, value)) if isinstance(value, list) else str(value)]
-        return shlex.join(words)
+    def command(self, files: dict[str, str] | None = None) -> str:
+        """The command line that makes the result again. files: by flag, what each file is called; without them, content, style and output."""
+        files = files or {"content": "content.png", "style": "style.png", "output": "result.png"}
+        given = {name: f"{value:.10g}" if isinstance(value, float) else str(value) for s in all_settings()
+                 if (value := getattr(self.settings, name := s.name)) != s.default and not (name == "start" and value == "image")}
+        given |= {name: str(value) for name, value in self.options.items() if value not in (None, "")}
+        words = [word for name, value in {**files, **given}.items() for word in (f"--{name.replace('_', '-')}", value)]
+        return shlex.join(["python", "-m", "facetransfer", *words])
 
 
 def versions() -> dict[str, str]:

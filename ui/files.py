@@ -1,6 +1,7 @@
 """Files that the page gives out: all in gradio's cache folder, each run's in a folder of its own, gone after a while."""
 from __future__ import annotations
 
+import io
 import json
 import logging
 import shutil
@@ -85,6 +86,12 @@ def add_map(archive: zipfile.ZipFile, folder: Path, name: str, semantic: Semanti
     path.unlink()
 
 
+def as_png(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
 def pack(folder: Path, picture: Image.Image, job: Job, maps: list[SemanticMap], report: dict[str, Any], film: Path | None) -> str:
     """The result, its recipe, its numbers, the maps and the animation in one zip; the path of the zip."""
     result = folder / "face-transfer.png"
@@ -92,7 +99,11 @@ def pack(folder: Path, picture: Image.Image, job: Job, maps: list[SemanticMap], 
     with zipfile.ZipFile(folder / "face-transfer.zip", "w") as archive:
         archive.write(result, result.name)
         archive.writestr("recipe.json", job.recipe.to_json())
-        archive.writestr("command.txt", job.recipe.command("content.png", "style.png", "face-transfer.png") + "\n")
+        files = {"content": "content.png", "style": "style.png", "output": "face-transfer.png"}
+        for name, extra in job.extras.items():
+            files[name] = f"{name}.png"
+            archive.writestr(files[name], as_png(extra))
+        archive.writestr("command.txt", job.recipe.command(files) + "\n")
         archive.writestr("report.json", json.dumps(report, indent=1))
         for name, semantic in zip(("content_sem.png", "style_sem.png"), maps):
             add_map(archive, folder, name, semantic)

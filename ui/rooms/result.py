@@ -14,6 +14,7 @@ from facetransfer.animation import Animation
 from facetransfer.engine import Step
 from facetransfer.images import fitted_size
 from facetransfer.job import Face, Job, prepare, result_picture
+from facetransfer.regions import as_text
 from facetransfer.settings import METHODS, PRESETS
 from segmentation.classes import NAMES
 from segmentation.parsers import Parse, load_parser
@@ -60,7 +61,7 @@ def job_of(content_path: str | None, style_path: str | None, content_known: Pars
             side = 2 * max(2, round(max(changed.shape) * REPAINT)) + 1
             where = cv2.dilate(changed.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
     job = prepare(*faces, settings, place=PLACE_LABELS[place], strengths=strengths, start=start, region=where, options={
-        "into": PLACE_LABELS[place], "strength": ",".join(f"{n}={v:.10g}" for n, v in strengths.items() if v != 1)})
+        "into": PLACE_LABELS[place], "strength": as_text(strengths), "face": str(known[0].chosen) if known[0].chosen > 1 else ""})
     for note in job.notes:
         gr.Info(note[0].upper() + note[1:] + ".")
     return job
