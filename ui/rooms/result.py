@@ -113,7 +113,8 @@ def compare(*inputs: Any) -> Iterator[tuple[list[tuple[Image.Image, str]], str]]
             if time.monotonic() - seen >= SHOW_EVERY:
                 seen = time.monotonic()
                 yield [*done, (result_picture(step, job.size), METHOD_NAMES[method])], said(f"Method {i + 1} of {len(METHODS)}: {METHOD_NAMES[method]}", (i + step.done) / len(METHODS))
-        done.append((result_picture(step, job.size), METHOD_NAMES[method]))
+        same = "" if step.leak is None else f": {1 - step.leak:.0%} from the same part"
+        done.append((result_picture(step, job.size), METHOD_NAMES[method] + same))
     yield done, said("Done: one pair, three methods.")
 
 
