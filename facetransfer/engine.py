@@ -19,7 +19,7 @@ from facetransfer.images import MIN_SIDE
 from facetransfer.losses import GramLoss, StyleLoss, smoothness_loss
 from facetransfer.matching import Matches
 from facetransfer.memory import in_less_memory, worded_when_full
-from facetransfer.phases import Phase, as_cells, phases_that_fit, prepare_phase
+from facetransfer.phases import Phase, as_cells, phases_that_fit, prepare_phase, search_times
 from facetransfer.settings import TransferSettings
 from facetransfer.strength import Strength
 from facetransfer.turns import style_copies
@@ -163,8 +163,9 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
     if settings.method == "gatys":
         losses = {n: GramLoss.of(layer.features) for n, layer in phase.style_layers.items()}
         colour = GramLoss.of(phase.style_cells, centred=True)
+    searches = set(search_times(settings) if patches else ())
     for iteration in range(settings.iterations):
-        if patches and iteration % settings.match_every == 0:
+        if iteration in searches:
             asked = _match_all(network, phase, descent.newest, settings, generator, matches)
             grids = {n: strength.on_grid(m.rows.shape[0] + 2, m.rows.shape[1] + 2) if strength else None for n, m in matches.items() if n in names}
             losses = {n: StyleLoss(matching.votes(matches[n], layer.features, asked.get(n))[0], layer.scale, grids[n])

@@ -10,7 +10,7 @@ from facetransfer import InputError, TransferSettings, engine, to_tensor, transf
 from facetransfer.engine import Step
 from facetransfer.features import load_network
 from facetransfer.matching import Matches
-from facetransfer.phases import phases_that_fit, prepare_phase
+from facetransfer.phases import phases_that_fit, search_times, prepare_phase
 from facetransfer.turns import style_copies
 from segmentation.guidance import guides_of
 
@@ -113,6 +113,12 @@ def test_grids_too_large_for_every_pair_are_searched_from_guesses(face, green_fa
     monkeypatch.setattr(matching, "EXACT_PAIRS", 40_000)
     near = transfer(*pictures, guides, settings)
     assert not torch.equal(exact, near) and (exact - near).abs().mean() < 0.5 * (exact - pictures[0]).abs().mean()
+
+
+def test_patches_are_searched_more_seldom_as_they_settle() -> None:
+    assert search_times(TransferSettings(iterations=16, match_every=4)) == [0, 4, 8, 12]
+    assert search_times(TransferSettings(iterations=100, match_every=4)) == [0, 4, 8, 12, 18, 27, 40, 60, 90]
+    assert search_times(TransferSettings(iterations=9, match_every=1)) == list(range(9)) and search_times(TransferSettings(iterations=5, match_every=9)) == [0]
 
 
 def test_content_alone_keeps_the_picture(face, green_face) -> None:
