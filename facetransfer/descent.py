@@ -58,8 +58,8 @@ class Descent:
         self._next = (point + self._direction(gradient.masked_fill(pushing, 0.0)).masked_fill(pushing, 0.0)).clamp(0, 1)
 
     def _remember(self, moved: Tensor, change: Tensor) -> None:
-        product = (moved * change).sum()
-        if product > 1e-8 * moved.norm() * change.norm():
+        product = _dot(moved, change)
+        if product > 1e-8 * (_dot(moved, moved) * _dot(change, change)).sqrt():
             self._pairs.append((moved, change, 1 / product))
 
     def _direction(self, gradient: Tensor) -> Tensor:
@@ -68,11 +68,16 @@ class Descent:
             return -gradient * (FIRST / gradient.abs().mean().clamp_min(1e-12)).clamp(max=1e6)
         direction, shares = -gradient, []
         for moved, change, scale in reversed(self._pairs):
-            shares.append(scale * (moved * direction).sum())
-            direction = direction - shares[-1] * change
+            shares.append(scale * _dot(moved, direction))
+            direction.addcmul_(change, shares[-1], value=-1)
         moved, change, scale = self._pairs[-1]
-        direction = direction / (scale * change.square().sum())
+        direction.div_(scale * _dot(change, change))
         for (moved, change, scale), share in zip(self._pairs, reversed(shares)):
-            direction = direction + (share - scale * (change * direction).sum()) * moved
-        size = direction.square().mean().sqrt()
-        return direction * (LARGEST / size.clamp_min(1e-12)).clamp(max=1.0)
+            direction.addcmul_(moved, share - scale * _dot(change, direction))
+        size = (_dot(direction, direction) / direction.numel()).sqrt()
+        return direction.mul_((LARGEST / size.clamp_min(1e-12)).clamp(max=1.0))
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """The sum of the products of two pictures (1,3,H,W) in channels-last layout."""
+    return torch.dot(a.permute(0, 2, 3, 1).reshape(-1), b.permute(0, 2, 3, 1).reshape(-1))

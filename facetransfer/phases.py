@@ -54,7 +54,9 @@ def shrunk(picture: Tensor, scale: float) -> Tensor:
 def as_cells(picture: Tensor, stride: int) -> Tensor:
     """A picture (1,3,H,W) as cells of a layer: (3*stride*stride,ceil(H/stride),ceil(W/stride)), a cell its stride x stride pixels."""
     height, width = picture.shape[-2:]
-    return F.pixel_unshuffle(F.pad(picture, (0, -width % stride, 0, -height % stride), mode="replicate"), stride)[0]
+    if height % stride or width % stride:
+        picture = F.pad(picture, (0, -width % stride, 0, -height % stride), mode="replicate")
+    return F.pixel_unshuffle(picture, stride)[0]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from facetransfer.features.frozen import FrozenFeatures, Layer, pooled_before
 from facetransfer.settings import LAYERS
 
 
@@ -31,6 +32,7 @@ class VGGLayout(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         self.convs, channels = nn.ModuleDict(), 3
+        self._kept: dict[tuple[torch.dtype, torch.device], dict[str, tuple[Tensor, Tensor]]] = {}
         for name in LAYERS:
             width = widths[int(name[0]) - 1]
             self.convs[name] = nn.Conv2d(channels, width, 3, padding=1, padding_mode="replicate")
@@ -40,14 +42,23 @@ class VGGLayout(nn.Module):
         wanted = set(layers)
         if unknown := wanted - set(LAYERS):
             raise ValueError(f"layer {sorted(unknown)[0]!r} does not exist: choose from {', '.join(LAYERS)}")
-        found, last = {}, max(map(LAYERS.index, wanted))
+        names, found = LAYERS[:max(map(LAYERS.index, wanted)) + 1], {}
         x = (pictures - self.mean) / self.std
-        for i, name in enumerate(LAYERS[:last + 1]):
-            if name.endswith("_1") and i:
-                # The odd last row or column is averaged alone: no pixel is left out, whatever the size.
+        if not any(self.convs[name].weight.requires_grad for name in names):
+            frozen = FrozenFeatures.apply(x, self._cast(names, arithmetic), wanted)
+            return dict(zip([name for name in names if name in wanted], frozen))
+        for name in names:
+            if pooled_before(name):
                 x = F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
             with torch.autocast(x.device.type, arithmetic, enabled=arithmetic != torch.float32):
                 x = F.relu(self.convs[name](x))
             if name in wanted:
                 found[name] = x
         return found
+
+    def _cast(self, names: tuple[str, ...], arithmetic: torch.dtype) -> list[Layer]:
+        """The layers in the type to compute in: as they are, or copies that are kept, since they do not change."""
+        key = arithmetic, self.mean.device
+        if arithmetic != torch.float32 and key not in self._kept:
+            self._kept[key] = {n: (c.weight.to(arithmetic), c.bias.to(arithmetic)) for n, c in self.convs.items()}
+        return [(n, *(self._kept[key][n] if arithmetic != torch.float32 else (self.convs[n].weight, self.convs[n].bias))) for n in names]
