@@ -220,7 +220,7 @@ def _painted(phase: Phase, matches: Matches, size: tuple[int, int]) -> Tensor:
 def _search(result: Tensor, style: Tensor, guesses: list[Matches], copies: int, generator: torch.Generator, memory: int, bias: Tensor | None = None) -> Matches:
     """Every pair looked at where that is cheap, or else guesses improved. Cells as of `matching.score_cells`."""
     if matching.pairs(result, style) <= (matching.FEW_PAIRS if guesses else matching.EXACT_PAIRS):
-        return replace(in_less_memory(lambda megabytes: matching.exact_matches(result, style, megabytes << 20, bias), memory), copies=copies)
+        return replace(in_less_memory(lambda megabytes: matching.exact_matches(result, style, megabytes << 20, bias), memory, style.device), copies=copies)
     seeds = [matching.enlarged_matches(g, result.shape[1:], style.shape[1:]) for g in guesses]
     if not seeds:
         seeds = [matching.first_guess(result, style[:, :(style.shape[1] + 1) // copies - 1])]

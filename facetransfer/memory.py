@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from pathlib import Path
 from typing import Any, Callable, Iterator, TypeVar
 
 import torch
@@ -21,8 +22,23 @@ def out_of_memory(error: BaseException) -> bool:
         words in str(error) for words in ("can't allocate memory", "not enough memory", "out of memory"))
 
 
-def in_less_memory(work: Callable[[int], T], megabytes: int) -> T:
-    """What `work` gives with as many megabytes as there are: half as many after each time that memory was full. The last error is raised."""
+def free_megabytes(device: torch.device) -> int | None:
+    """What is free on a CUDA device, or here where Linux tells; None where it is not known."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] >> 20
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) >> 10 for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def in_less_memory(work: Callable[[int], T], megabytes: int, device: torch.device = torch.device("cpu")) -> T:
+    """What `work` gives with that many megabytes, or a quarter of what is free if that is less; half as many after each time that
+    memory was full. The last error is raised.
+    """
+    free = free_megabytes(device)
+    megabytes = megabytes if free is None else min(megabytes, max(LEAST, free // 4))
     while True:
         try:
             return work(megabytes)

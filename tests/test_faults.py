@@ -23,7 +23,7 @@ from conftest import FIGURES
 from PIL import Image
 from running import App, file_data
 
-from facetransfer import InputError, TransferSettings, matching, to_tensor, transfer
+from facetransfer import InputError, TransferSettings, matching, memory, to_tensor, transfer
 from facetransfer.features import vgg19
 from facetransfer.images import open_picture, save_picture
 from facetransfer.memory import in_less_memory
@@ -275,6 +275,8 @@ def test_full_memory_halves_the_search_and_the_work_goes_on(face, green_face, mo
             transfer(*pictures, guides, replace(settings, memory=16))
     with pytest.raises(RuntimeError, match="something else"):
         in_less_memory(lambda megabytes: (_ for _ in ()).throw(RuntimeError("something else")), 96)
+    monkeypatch.setattr(memory, "free_megabytes", lambda device: 100)
+    assert [in_less_memory(lambda megabytes: megabytes, wanted) for wanted in (96, 16)] == [25, 16]
     FIGURES["faults survived: memory full"] += 4
 
 
