@@ -23,7 +23,7 @@ from ui.inputs import is_place, known_of, picture_at, settings_of, worded
 from ui.line import IN_LINE
 from ui.looks import said, status
 from ui.rooms.maps import corrected
-from ui.rooms.settings import PLACE_LABELS
+from ui.rooms.settings import PLACE_LABELS, named
 
 SHOW_EVERY = 0.7  # seconds between two pictures on the way
 LOOK_EVERY = 1.5  # seconds between two looks at the line
@@ -59,8 +59,9 @@ def job_of(content_path: str | None, style_path: str | None, content_known: Pars
         if last is not None and last.labels.shape == maps[0].labels.shape and (changed := last.labels != maps[0].labels).any():
             side = 2 * max(2, round(max(changed.shape) * REPAINT)) + 1
             where = cv2.dilate(changed.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-    job = prepare(*faces, settings, place=PLACE_LABELS[place], strengths=strengths, start=start, region=where, options={
-        "into": PLACE_LABELS[place], "strength": ",".join(f"{n}={v:.10g}" for n, v in strengths.items() if v != 1)})
+    into = named(PLACE_LABELS, place, "place")
+    job = prepare(*faces, settings, place=into, strengths=strengths, start=start, region=where, options={
+        "into": into, "strength": ",".join(f"{n}={v:.10g}" for n, v in strengths.items() if v != 1)})
     for note in job.notes:
         gr.Info(note[0].upper() + note[1:] + ".")
     return job
