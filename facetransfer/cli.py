@@ -218,6 +218,7 @@ def run_one(args: argparse.Namespace, style: Image.Image, keep: Callable[[Parser
                   region=None if region is None else np.asarray(region.convert("L")) > 127)
     if recipe:
         same_inputs(recipe, job.recipe)
+        print(f"in full: {command_of(args, job)}", file=sys.stderr)
     for note in job.notes:
         print(f"note: {note}", file=sys.stderr)
     if args.save_maps:
@@ -309,6 +310,11 @@ def work(args: argparse.Namespace, job: Job, device: str) -> int:
     return status
 
 
+def command_of(args: argparse.Namespace, job: Job) -> str:
+    """The command line that makes the same, beside the pictures."""
+    return in_one_line(job.recipe.command(*(p.name if p else "content.png" for p in (args.content, args.style, args.output))))
+
+
 def write_report(args: argparse.Namespace, job: Job, picture: Image.Image, step: Step, seconds: float, device: str) -> None:
     """The numbers of the result as JSON."""
     from facetransfer.images import write_text
@@ -316,6 +322,5 @@ def write_report(args: argparse.Namespace, job: Job, picture: Image.Image, step:
 
     parse = None if args.parser == "none" else load_parser(args.parser, device, args.parser_file and str(args.parser_file))
     report = job.report(picture, step.leak, parse)
-    report |= {"seconds": round(seconds, 2), "losses": step.losses, "notes": job.notes, "command": job.recipe.command(
-        *(p.name if p else "content.png" for p in (args.content, args.style, args.output)))}
+    report |= {"seconds": round(seconds, 2), "losses": step.losses, "notes": job.notes, "command": command_of(args, job)}
     write_text(args.report, json.dumps(report, indent=1) + "\n")

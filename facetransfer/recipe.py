@@ -67,10 +67,14 @@ class Recipe:
         return info
 
     def command(self, content: str = "content.png", style: str = "style.png", output: str = "result.png") -> str:
-        """The command line that makes the result again from its files."""
-        words = ["python", "-m", "facetransfer", "--content", content, "--style", style, "--output", output]
+        """The command line that makes the result again from its files; maps beside the pictures are found by their names."""
+        given = {"--content": content, "--content-map": "content_sem.png", "--start-image": "start.png", "--region": "region.png"}
+        used = {"--content"} if not self.inputs else {f for f, role in zip(given, ("content", "content map", "start", "region")) if role in self.inputs}
+        if "--content" in used:
+            used.discard("--content-map")
+        words = ["python", "-m", "facetransfer", *(word for f in given if f in used for word in (f, given[f])), "--style", style, "--output", output]
         for s in all_settings():
-            if (value := getattr(self.settings, s.name)) != s.default:
+            if (value := getattr(self.settings, s.name)) != s.default and value != "image":  # a start image says so itself
                 words += [s.flag, f"{value:.10g}" if isinstance(value, float) else str(value)]
         for name, value in self.options.items():
             if value not in (None, "", False, []):

@@ -338,7 +338,11 @@ def test_a_result_is_looked_at_and_comes_back_from_its_file(page, tmp_path: Path
         page.click("#download")
     with zipfile.ZipFile(download.value.path()) as archive:
         (tmp_path / "result.png").write_bytes(archive.read("face-transfer.png"))
-        assert "--iterations 6" in archive.read("command.txt").decode() and f"--seed {seed}" in archive.read("command.txt").decode()
+        command = archive.read("command.txt").decode().strip()
+    assert "--iterations 6" in command and f"--seed {seed}" in command
+    assert not page.locator("#numbers code").first.is_visible()
+    page.click("#numbers summary")
+    assert page.inner_text("#numbers pre code").strip() == command and page.locator("#numbers button[title*=opy]").is_visible()
     made, content = (np.asarray(open_picture(tmp_path / name)).astype(int) for name in ("result.png", "content.png"))
     assert np.abs(made - content)[:20, :20].max() <= 1 < np.abs(made - content)[110:150, 110:150].mean()  # the background was kept
     page.get_by_label("Balanced").check()

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -180,8 +180,9 @@ def test_the_recipe_gives_the_same_bytes_again(pair: Path, capsys) -> None:
     assert recipe.settings.seed == 7 and recipe.options["strength"] == "background=0" and set(recipe.inputs) == {"content", "style", "content map", "style map"}
     again = ["--content", str(pair / "content.png"), "--style", str(pair / "style.png"), "--output", str(pair / "again.png"), "--recipe", str(pair / "out.png"), "--device", "cpu"]
     assert main(again) == 0 and (pair / "again.png").read_bytes() == (pair / "out.png").read_bytes()
+    told = capsys.readouterr().err
+    assert "in full: python -m facetransfer --content content.png --style style.png --output again.png" in told and "--seed 7" in told and "--strength background=0" in told
     draw_face((144, 112), seed=8)[0].save(pair / "style.png")
-    capsys.readouterr()
     assert main(again) == 2 and "the style is not the one that the recipe was made with" in capsys.readouterr().err
 
 
@@ -193,6 +194,12 @@ def test_the_recipe_prints_a_command_line_that_means_the_same(pair: Path) -> Non
     words = shlex.split(Recipe(settings, options={"into": "style", "strength": "hair=0"}).command())
     args = options().parse_args(words[3:])
     assert settings_from(args) == settings and args.into == "style" and args.strength == {"hair": 0.0}
+    refined = replace(settings, start="image")
+    args = options().parse_args(shlex.split(Recipe(refined, dict.fromkeys(("content", "content map", "style", "start", "region"), "")).command())[3:])
+    assert settings_from(args) == refined and (args.content[0].name, args.start_image.name, args.region.name, args.content_map) == ("content.png", "start.png", "region.png", None)
+    doodle = options().parse_args(shlex.split(Recipe(settings, dict.fromkeys(("content map", "style"), "")).command())[3:])
+    assert doodle.content is None and doodle.content_map.name == "content_sem.png"
+    assert options().parse_args(shlex.split(Recipe(settings, {"style": ""}).command())[3:]).content is None
 
 
 @pytest.mark.parametrize("text, words", [

@@ -21,6 +21,7 @@ from segmentation.semantic_map import SemanticMap
 KEPT = 3600  # seconds that uploads and results are kept, at most
 SWEEP = 60  # seconds between two looks for what is past its time
 UNFINISHED = 24 * KEPT  # seconds after which a folder of ours that is still empty belongs to no run any more
+RESULT = "face-transfer.png"
 RESULT_PREFIX = "face-transfer-"
 OURS = ("examples",)  # in the cache, but of no visitor
 
@@ -87,12 +88,12 @@ def add_map(archive: zipfile.ZipFile, folder: Path, name: str, semantic: Semanti
 
 def pack(folder: Path, picture: Image.Image, job: Job, maps: list[SemanticMap], report: dict[str, Any], film: Path | None) -> str:
     """The result, its recipe, its numbers, the maps and the animation in one zip; the path of the zip."""
-    result = folder / "face-transfer.png"
+    result = folder / RESULT
     save_picture(picture, result, pnginfo=job.recipe.in_png())
     with zipfile.ZipFile(folder / "face-transfer.zip", "w") as archive:
         archive.write(result, result.name)
         archive.writestr("recipe.json", job.recipe.to_json())
-        archive.writestr("command.txt", job.recipe.command("content.png", "style.png", "face-transfer.png") + "\n")
+        archive.writestr("command.txt", job.recipe.command(output=RESULT) + "\n")
         archive.writestr("report.json", json.dumps(report, indent=1))
         for name, semantic in zip(("content_sem.png", "style_sem.png"), maps):
             add_map(archive, folder, name, semantic)

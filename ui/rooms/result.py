@@ -14,11 +14,12 @@ from facetransfer.animation import Animation
 from facetransfer.engine import Step
 from facetransfer.images import fitted_size
 from facetransfer.job import Face, Job, prepare, result_picture
+from facetransfer.recipe import Recipe
 from facetransfer.settings import METHODS, PRESETS
 from segmentation.classes import NAMES
 from segmentation.parsers import Parse, load_parser
 from ui import gpu
-from ui.files import pack, result_folder
+from ui.files import RESULT, pack, result_folder
 from ui.inputs import is_place, known_of, picture_at, settings_of, worded
 from ui.line import IN_LINE
 from ui.looks import said, status
@@ -98,8 +99,8 @@ def run(gallery: list[tuple[str, str]] | None, last: LastRun | None, start: Imag
     archive = pack(folder, picture, job, maps, report, animation and animation.path)
     pair = (job.whole[0].picture.resize(picture.size), picture) if job.place != "style" else (job.whole[1].picture, picture)
     caption = f"{job.settings.method}, seed {job.settings.seed}, content {job.settings.content_weight:g}, style {job.settings.style_weight:g}, {time.monotonic() - began:.0f} s"
-    gallery = [(str(folder / "face-transfer.png"), caption), *(gallery or [])][:GALLERY]
-    yield picture, said(words), gr.update(value=archive, visible=True, interactive=True), pair, report_words(report), remembered, gallery, gallery
+    gallery = [(str(folder / RESULT), caption), *(gallery or [])][:GALLERY]
+    yield picture, said(words), gr.update(value=archive, visible=True, interactive=True), pair, f"{report_words(report)}\n\n{command_words(job.recipe)}", remembered, gallery, gallery
 
 
 @worded
@@ -145,6 +146,13 @@ def report_words(report: dict[str, Any]) -> str:
     sharp = report["sharpness"]
     lines.append(f"Its detail is **{'softer than' if sharp < 0.6 else 'stronger than' if sharp > 1.5 else 'as fine as'}** the style's ({sharp:.2f} times).")
     return "  \n".join(lines)
+
+
+def command_words(recipe: Recipe) -> str:
+    """The command line that makes the same, folded, and which files it means."""
+    others = {"start": "<code>start.png</code>: the picture that was refined", "region": "<code>region.png</code>: white where the map was changed"}
+    files = "; ".join(["The pictures, with their maps from the download beside them", *(words for role, words in others.items() if role in recipe.inputs)])
+    return f"<details><summary>The same on the command line</summary>\n\n```bash\n{recipe.command(output=RESULT)}\n```\n\n{files}.\n\n</details>"
 
 
 def progress_text(step: Step, seconds: float) -> str:
