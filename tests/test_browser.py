@@ -225,7 +225,7 @@ def saved_maps(page: object) -> dict[str, np.ndarray]:
 
 def test_stop_keeps_the_picture_and_goes_on_from_it(page, tmp_path: Path, face, green_face) -> None:
     upload(page, tmp_path, face, green_face, LONG)
-    page.get_by_label("The article's").check()
+    page.get_by_label("As published").check()
     page.click("#run")
     status_says(page, "Phase")
     assert page.locator("#status progress").count() == 1 and page.locator("#run").is_disabled()
