@@ -1,6 +1,7 @@
 """The app: its handlers, with bad input too, and the endpoints for programs. The page in a browser: `test_browser`."""
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 import gradio as gr
+from starlette.exceptions import HTTPException
 from gradio.queueing import EventQueue, ProcessTime
 from facetransfer.images import open_picture
 from facetransfer.settings import TransferSettings, all_settings
@@ -26,6 +28,7 @@ from ui import api, line
 from ui.examples import PHOTO, example_file, exact_map, examples
 from ui.files import result_folder
 from ui.inputs import settings_of, shown
+from ui.page import build_page
 from ui.rooms import maps, pictures, result, settings
 
 PLACE = next(iter(settings.PLACE_LABELS))
@@ -180,6 +183,18 @@ def test_the_place_in_line_and_the_time_until_it_is_reached() -> None:
     words = line.waiting_words(queue, "work", "second")
     assert words.startswith("In line: 2 others are before you. Your turn comes in about 35 s.")
     assert "You left the line" in result.stopped(Image.new("RGB", (8, 8)), words)[0] and "Continue" in result.stopped(Image.new("RGB", (8, 8)), "Phase 1")[0]
+
+
+def test_who_finds_the_line_full_is_told_what_to_do() -> None:
+    """The page gets our words with a status for which it shows them, a program the one that its client understands."""
+    async def refused(headers: dict[str, str]) -> tuple[bool, str, str]:
+        page = build_page()
+        page._queue.event_queue_per_concurrency_id = {"work": SimpleNamespace(queue=[None] * line.WAITING)}
+        return await page._queue.push(SimpleNamespace(fn_index=1), SimpleNamespace(headers=headers), None)
+    assert asyncio.run(refused({})) == (False, line.FULL, "queue_full")
+    with pytest.raises(HTTPException) as error:
+        asyncio.run(refused({"sec-fetch-mode": "cors"}))
+    assert error.value.status_code == 429 and "16 others wait already" in error.value.detail and "try again in a minute" in error.value.detail
 
 
 def test_compare_shows_the_three_methods(tmp_path: Path, face, green_face) -> None:

@@ -13,6 +13,7 @@ from gradio_client.utils import is_file_obj_with_meta, traverse
 from starlette.exceptions import HTTPException
 
 from facetransfer.errors import shortened
+from ui.line import FULL
 
 HERE = Path(__file__).resolve().parent
 MAX_UPLOAD = 40 << 20  # bytes of one file
@@ -94,8 +95,22 @@ def from_us(error: Exception) -> bool:
 
 
 def guard(blocks: gr.Blocks) -> None:
-    """The page refuses web addresses in place of files, and says in words what Gradio cannot make sense of."""
+    """The page refuses web addresses in place of files, says in words what Gradio cannot make sense of, and what to do where the line is full."""
     blocks.preprocess_data, blocks.process_api = _worded(_files_only(blocks.preprocess_data)), _worded(blocks.process_api)
+    blocks._queue.push = _told_when_full(blocks._queue.push)
+
+
+def _told_when_full(push: Callable[..., Awaitable[tuple[bool, Any, str]]]) -> Callable[..., Awaitable[tuple[bool, Any, str]]]:
+    @functools.wraps(push)
+    async def told(body: Any, request: Any, *args: Any, **kwargs: Any) -> tuple[bool, Any, str]:
+        success, answer, state = await push(body, request, *args, **kwargs)
+        if state != "queue_full":
+            return success, answer, state
+        # For a 503 Gradio's page has words of its own, for any other refusal it shows ours. Its client for programs understands the 503 alone.
+        if "sec-fetch-mode" in request.headers:
+            raise HTTPException(429, FULL)
+        return success, FULL, state
+    return told
 
 
 def _files_only(read: Callable[..., Awaitable[list[Any]]]) -> Callable[..., Awaitable[list[Any]]]:

@@ -8,6 +8,8 @@ from gradio.queueing import Queue
 from facetransfer.expected_time import in_words
 
 IN_LINE = "In line"
+WAITING = 16  # jobs that wait in line; who comes next is asked to come back
+FULL = f"The line is full: {WAITING} others wait already. Your pictures and maps stay here: please try again in a minute."
 
 
 def ahead(queue: Queue, line: str, session: str | None) -> tuple[int, float | None] | None:
