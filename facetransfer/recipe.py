@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from facetransfer import __version__
 from facetransfer.errors import InputError, shortened
 from facetransfer.images import FORMATS, open_picture
-from facetransfer.settings import TransferSettings, all_settings
+from facetransfer.settings import PLACES, TransferSettings, all_settings
 
 KEY = "facetransfer"  # of the PNG's text
 LARGEST = 20_000  # characters; more is no recipe of ours
@@ -77,7 +77,7 @@ class Recipe:
             if (value := getattr(self.settings, s.name)) != s.default and value != "image":  # a start image says so itself
                 words += [s.flag, f"{value:.10g}" if isinstance(value, float) else str(value)]
         for name, value in self.options.items():
-            if value not in (None, "", False, []):
+            if value not in (None, "", False, []) and (name, value) != ("into", PLACES[0]):
                 words += [f"--{name}"] if value is True else [f"--{name}", ",".join(map(str, value)) if isinstance(value, list) else str(value)]
         return shlex.join(words)
 

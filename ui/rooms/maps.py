@@ -187,7 +187,7 @@ class MapsRoom:
                 self.save = gr.Button("Save maps", size="sm", elem_id="save-maps")
                 self.load_content, self.load_style = (gr.UploadButton(f"Load {role} map", file_types=["image"], size="sm", elem_id=f"load-{role}-map") for role in ("content", "style"))
             with gr.Row(equal_height=False):
-                self.parser = gr.Dropdown(list(PARSERS), value=PARSERS[0], label="Parser", elem_id="parser",
+                self.parser = gr.Dropdown(list(PARSERS), value=PARSERS[0], label="What makes the maps", elem_id="parser",
                                           info="compact is ours; the others are published ones, downloaded once.")
                 self.again = gr.Button("Make maps again", size="sm", elem_id="make-maps")
         self.zipped = gr.DownloadButton(visible="hidden", elem_id="maps-zip")

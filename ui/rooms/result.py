@@ -150,8 +150,8 @@ def report_words(report: dict[str, Any]) -> str:
 
 def command_words(recipe: Recipe) -> str:
     """The command line that makes the same, folded, and which files it means."""
-    others = {"start": "<code>start.png</code>: the picture that was refined", "region": "<code>region.png</code>: white where the map was changed"}
-    files = "; ".join(["The pictures, with their maps from the download beside them", *(words for role, words in others.items() if role in recipe.inputs)])
+    others = {"start": "; the picture that was refined as `start.png`", "region": "; a picture that is white where the map was changed as `region.png`"}
+    files = "Put into one folder: your pictures as `content.png` and `style.png`; the maps of the download" + "".join(words for role, words in others.items() if role in recipe.inputs)
     return f"<details><summary>The same on the command line</summary>\n\n```bash\n{recipe.command(output=RESULT)}\n```\n\n{files}.\n\n</details>"
 
 
@@ -195,7 +195,7 @@ class ResultRoom:
         self.place = gr.Radio(list(PLACE_LABELS), value=next(iter(PLACE_LABELS)), label="Where it goes", elem_id="place")
         self.film = gr.Checkbox(False, label="Also an animation of the run, in the download", elem_id="film")
         with gr.Accordion("Before and after", open=False, elem_id="before-after"):
-            self.slider = gr.ImageSlider(show_label=False, elem_id="slider", height=360)
+            self.slider = gr.ImageSlider(show_label=False, elem_id="slider", max_height=460)
         with gr.Accordion("Results of this visit", open=False, elem_id="visit"):
             self.gallery = gr.Gallery(columns=3, height=300, object_fit="contain", format="png", show_label=False, elem_id="gallery")
         self.watch = gr.Timer(LOOK_EVERY, active=False)  # at the line, while a job waits in it

@@ -18,7 +18,7 @@ from segmentation.parsers import Parse
 from ui import gpu
 from ui.inputs import in_words, settings_of, shown, worded
 
-PLACE_LABELS = {"The picture itself": "alone", "Into the style picture": "style", "Back into the content photo (only its face is worked on)": "content"}
+PLACE_LABELS = {"On its own": "alone", "Into the style picture": "style", "Back into the content photo (only its face is worked on)": "content"}
 WIDE = 50  # times its default: a setting that may be larger is typed, on a slider all usual values would be one pixel
 NOT_HERE = ("seeded", "image")  # choices for tests, and for the command line
 
