@@ -35,16 +35,24 @@ def browser() -> Iterator[object]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def desktop(browser) -> Iterator[object]:
+    """A desktop's window, which has Gradio's own files from the second page on. Every page in it is a visit of its own."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def page(app: str, browser) -> Iterator[object]:
+def page(app: str, desktop) -> Iterator[object]:
     """The app's page as a visitor of today sees it."""
-    page = opened(app, browser)
+    page = opened(app, desktop)
     yield page
-    page.context.close()
+    page.close()
 
 
-def opened(app: str, browser: object, **options: object) -> object:
-    page = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options}).new_page()
+def opened(app: str, context: object) -> object:
+    page = context.new_page()
     page.set_default_timeout(90_000)
     page.goto(app)
     page.wait_for_selector("#run")
@@ -378,7 +386,7 @@ def test_an_example_shows_both_pictures_and_its_result(page) -> None:
 
 def test_the_page_works_on_a_phone(app: str, browser, tmp_path: Path, face, green_face) -> None:
     """Nothing sticks out; one map at a time with its tools in reach; a finger paints; Run brings the result into view."""
-    page = opened(app, browser, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    page = opened(app, browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True))
     upload(page, tmp_path, face, green_face)
     keep(page, "5-phone")
     assert page.evaluate("document.documentElement.scrollWidth") <= 392
