@@ -10,7 +10,7 @@ the painted ones by GOOD or more (intersection over union). Photos alone say how
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
@@ -24,7 +24,7 @@ from facetransfer.images import fit, open_picture, to_image, to_tensor
 from facetransfer.settings import TransferSettings
 from segmentation.classes import INDEX
 from segmentation.guidance import guides_of
-from segmentation.parsers import Parse, load_parser
+from segmentation.parsers import Parse, Parser, load_parser
 from segmentation.parsers.finding import FACE
 from segmentation.semantic_map import SemanticMap, map_path, read_map
 from training.face_pictures import WITH_FACES, labelled_faces, read_labels, read_rgb, sides_mended
@@ -99,65 +99,97 @@ def well_mapped(parse: Parse, truth: np.ndarray) -> tuple[bool, bool]:
     return found, found and (a & b).sum() >= GOOD * (a | b).sum()
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--faces", type=Path, required=True, help="folder of images/ and masks/")
-    options.add_argument("--photos", type=Path, required=True, help="folder of photos without faces, searched through")
-    options.add_argument("--count", type=int, default=40, help="faces of each kind")
-    options.add_argument("--stylised", type=int, default=10, help="faces in another skin: each takes some seconds")
-    options.add_argument("--threads", type=int, default=2)
-    options.add_argument("--json", type=Path)
-    args = options.parse_args()
-    torch.set_num_threads(args.threads)
-    rng, parse = np.random.default_rng(0), load_parser("compact")
-    pairs = labelled_faces(args.faces)[1]
-    faces: list[Scene] = [(read_rgb(image), sides_mended(read_labels(mask))) for image, mask in pairs]
-    paths = sorted(p for p in args.photos.rglob("*.jpg") if p.parent.name not in WITH_FACES)
-    photos = [read_rgb(paths[i]) for i in rng.permutation(len(paths))[:100]]
-    assets = Path(__file__).parents[1] / "assets" / "examples"
-    characters = [(picture := fit(open_picture(path), STYLISED_SIDE), read_map(map_path(path)).resized(picture.size))
-                  for path in sorted(assets.glob("*.png")) if map_path(path).exists()]
+class Scenes:
+    """What scenes are made of: labelled faces, photos without faces, characters with their maps; and the chance that combines them."""
 
-    def ground() -> np.ndarray:
-        return cv2.resize(photos[rng.integers(len(photos))], (768, 512), interpolation=cv2.INTER_CUBIC)
+    def __init__(self, faces: Path, photos: Path) -> None:
+        self.rng = np.random.default_rng(0)
+        self.faces: list[Scene] = [(read_rgb(image), sides_mended(read_labels(mask))) for image, mask in labelled_faces(faces)[1]]
+        paths = sorted(p for p in photos.rglob("*.jpg") if p.parent.name not in WITH_FACES)
+        self.photos = [read_rgb(paths[i]) for i in self.rng.permutation(len(paths))[:100]]
+        assets = Path(__file__).parents[1] / "assets" / "examples"
+        self.characters = [(picture := fit(open_picture(path), STYLISED_SIDE), read_map(map_path(path)).resized(picture.size))
+                           for path in sorted(assets.glob("*.png")) if map_path(path).exists()]
 
-    def wearing(name: str, least: float) -> list[Scene]:
-        return [f for f in faces if (f[1] == INDEX[name]).mean() > least]
+    def photo(self) -> np.ndarray:
+        return self.photos[self.rng.integers(len(self.photos))]
 
-    everybody = faces[:args.count]
-    kinds: dict[str, tuple[list[Scene], Callable[[Scene], Scene]]] = {
-        "as they are": (everybody, lambda f: f),
-        "15 % of the height": (everybody, lambda f: put(f, ground(), 0.15, rng.normal(0, 8), rng)),
-        "25 % of the height": (everybody, lambda f: put(f, ground(), 0.25, rng.normal(0, 8), rng)),
-        "50 % of the height": (everybody, lambda f: put(f, ground(), 0.5, rng.normal(0, 8), rng)),
-        "the whole height": (everybody, lambda f: put(f, ground(), 1.0, 0, rng)),
-        "tilted by 30 degrees": (everybody, lambda f: put(f, ground(), 0.5, rng.choice((-30, 30)), rng)),
-        "tilted by 45 degrees": (everybody, lambda f: put(f, ground(), 0.5, rng.choice((-45, 45)), rng)),
-        "gray": (everybody, lambda f: (np.repeat(f[0].mean(2, keepdims=True), 3, 2).astype(np.uint8), f[1])),
-        "as if painted": (everybody, lambda f: painted(f, rng)),
-        "partly covered": (everybody, lambda f: covered(f, photos[rng.integers(len(photos))], rng)),
-        "with a hat": (wearing("hat", 0.02), lambda f: f),
-        "with glasses": (wearing("eye_glasses", 0.004), lambda f: f),
-        "turned aside": ([f for f in faces if turn_of(f) > TURNED], lambda f: f),
-        "in another skin": (faces[-args.stylised:] if args.stylised else [], lambda f: stylised(f, characters[rng.integers(len(characters))])),
-    }
-    rates: dict[str, dict[str, float]] = {}
-    for kind, (chosen, change) in kinds.items():
-        results = [well_mapped(parse(Image.fromarray(picture)), truth) for picture, truth in map(change, chosen)]
-        if results:
-            rates[kind] = {"pictures": len(results), "found": float(np.mean([r[0] for r in results])), "well_mapped": float(np.mean([r[1] for r in results]))}
-            print(kind, rates[kind], flush=True)
-    groups, all_found, each = args.count // 3, 0, []
-    for i in range(groups):  # three faces of different size side by side: all found, and each mapped when it is asked for
-        picture, places = ground(), []
+    def ground(self) -> np.ndarray:
+        return cv2.resize(self.photo(), (768, 512), interpolation=cv2.INTER_CUBIC)
+
+    def in_photo(self, height: float, tilts: float | tuple[int, ...] = 8) -> Callable[[Scene], Scene]:
+        """Puts a face into a photo, of that share of its height, tilted by one of the degrees given or by chance with that deviation."""
+        def change(face: Scene) -> Scene:
+            ground = self.ground()
+            return put(face, ground, height, self.rng.choice(tilts) if isinstance(tilts, tuple) else self.rng.normal(0, tilts), self.rng)
+        return change
+
+    def wearing(self, name: str, least: float) -> list[Scene]:
+        return [f for f in self.faces if (f[1] == INDEX[name]).mean() > least]
+
+    def kinds(self, count: int, in_another_skin: int) -> dict[str, tuple[list[Scene], Callable[[Scene], Scene]]]:
+        """By name: the faces, and what is done with each."""
+        everybody = self.faces[:count]
+        return {
+            "as they are": (everybody, lambda f: f),
+            "15 % of the height": (everybody, self.in_photo(0.15)),
+            "25 % of the height": (everybody, self.in_photo(0.25)),
+            "50 % of the height": (everybody, self.in_photo(0.5)),
+            "the whole height": (everybody, lambda f: put(f, self.ground(), 1.0, 0, self.rng)),
+            "tilted by 30 degrees": (everybody, self.in_photo(0.5, (-30, 30))),
+            "tilted by 45 degrees": (everybody, self.in_photo(0.5, (-45, 45))),
+            "gray": (everybody, lambda f: (np.repeat(f[0].mean(2, keepdims=True), 3, 2).astype(np.uint8), f[1])),
+            "as if painted": (everybody, lambda f: painted(f, self.rng)),
+            "partly covered": (everybody, lambda f: covered(f, self.photo(), self.rng)),
+            "with a hat": (self.wearing("hat", 0.02), lambda f: f),
+            "with glasses": (self.wearing("eye_glasses", 0.004), lambda f: f),
+            "turned aside": ([f for f in self.faces if turn_of(f) > TURNED], lambda f: f),
+            "in another skin": (self.faces[-in_another_skin:] if in_another_skin else [],
+                                lambda f: stylised(f, self.characters[self.rng.integers(len(self.characters))])),
+        }
+
+
+def rates_of(scenes: Iterable[Scene], parse: Parser) -> dict[str, float]:
+    """How many pictures, and the shares of them in which the face is found and well mapped; nothing where there are none."""
+    results = [well_mapped(parse(Image.fromarray(picture)), truth) for picture, truth in scenes]
+    return {"pictures": len(results), "found": float(np.mean([r[0] for r in results])), "well_mapped": float(np.mean([r[1] for r in results]))} if results else {}
+
+
+def rates_of_three(scenes: Scenes, groups: int, parse: Parser) -> dict[str, float]:
+    """Three faces of different size side by side: all found, and each mapped when it is asked for."""
+    all_found, each = 0, []
+    for i in range(groups):
+        picture, places = scenes.ground(), []
         for k, height in enumerate((0.42, 0.34, 0.26)):
-            picture, truth = put(faces[3 * i + k], picture, height, rng.normal(0, 6), rng, ((2 * k + 1) / 6,) * 2)
+            picture, truth = put(scenes.faces[3 * i + k], picture, height, scenes.rng.normal(0, 6), scenes.rng, ((2 * k + 1) / 6,) * 2)
             places.append(truth)
         first = parse(Image.fromarray(picture))
         all_found += len(first.faces) == 3
         each += [well_mapped(parse(Image.fromarray(picture), k + 1), places[k])[1] for k in range(min(3, len(first.faces)))] + [False] * max(0, 3 - len(first.faces))
-    rates["three in one photo"] = {"pictures": groups, "found": all_found / groups, "well_mapped": float(np.mean(each))}
-    alarms = float(np.mean([bool(parse(Image.fromarray(p)).faces) for p in photos[:args.count]]))
+    return {"pictures": groups, "found": all_found / groups, "well_mapped": float(np.mean(each))}
+
+
+def options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--faces", type=Path, required=True, help="folder of images/ and masks/")
+    parser.add_argument("--photos", type=Path, required=True, help="folder of photos without faces, searched through")
+    parser.add_argument("--count", type=int, default=40, help="faces of each kind")
+    parser.add_argument("--stylised", type=int, default=10, help="faces in another skin: each takes some seconds")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+    return parser
+
+
+def main() -> None:
+    args = options().parse_args()
+    torch.set_num_threads(args.threads)
+    scenes, parse, rates = Scenes(args.faces, args.photos), load_parser("compact"), {}
+    for kind, (faces, change) in scenes.kinds(args.count, args.stylised).items():
+        if told := rates_of(map(change, faces), parse):
+            rates[kind] = told
+            print(kind, told, flush=True)
+    rates["three in one photo"] = rates_of_three(scenes, args.count // 3, parse)
+    alarms = float(np.mean([bool(parse(Image.fromarray(p)).faces) for p in scenes.photos[:args.count]]))
     print("three in one photo", rates["three in one photo"], "\nphotos without a face in which one is seen", alarms)
     if args.json:
         write(args.json, {"command": "python -m benchmarks.wild --faces DIR --photos DIR", **conditions(args.threads), "good_iou": GOOD,

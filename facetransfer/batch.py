@@ -7,14 +7,12 @@ from pathlib import Path
 from facetransfer.errors import InputError
 from facetransfer.images import FORMATS, check_writable
 
-MAP_ENDING = "_sem"  # of a map that lies beside its picture: no picture to work on
 
-
-def contents_in(paths: list[Path]) -> list[Path]:
-    """The pictures, each folder in the list replaced by those that lie in it, by name. Raises InputError for a folder without any."""
+def contents_in(paths: list[Path], map_ending: str) -> list[Path]:
+    """The pictures, each folder in the list replaced by those that lie in it, by name, but for maps (NAME + `map_ending`). Raises InputError for a folder without any."""
     found: list[Path] = []
     for path in paths:
-        inside = [path] if not os.path.isdir(path) else sorted(p for p in path.iterdir() if _is_picture(p))
+        inside = [path] if not os.path.isdir(path) else sorted(p for p in path.iterdir() if _is_picture(p) and not p.stem.endswith(Path(map_ending).stem))
         if not inside:
             raise InputError(f"there is no picture in the folder {path}: give one with pictures in it")
         found += inside
@@ -25,7 +23,7 @@ def _is_picture(path: Path) -> bool:
     from PIL import Image
 
     kind = Image.registered_extensions().get(path.suffix.lower())
-    return path.is_file() and kind in FORMATS and not path.stem.endswith(MAP_ENDING) and not path.name.startswith(".")
+    return path.is_file() and kind in FORMATS and not path.name.startswith(".")
 
 
 def targets_in(folder: Path, contents: list[Path], style: Path) -> list[Path]:

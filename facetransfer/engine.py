@@ -16,10 +16,10 @@ from facetransfer.errors import InputError
 from facetransfer.features import VGGLayout, load_network, stride_of
 from facetransfer.guides import Guide
 from facetransfer.images import MIN_SIDE
-from facetransfer.losses import GramLoss, StyleLoss, gram, smoothness_loss
+from facetransfer.losses import GramLoss, StyleLoss, smoothness_loss
 from facetransfer.matching import Matches
 from facetransfer.memory import in_less_memory, worded_when_full
-from facetransfer.phases import Phase, as_cells, phases_that_fit, prepare_phase
+from facetransfer.phases import Phase, as_cells, phases_that_fit, prepare_phase, search_times
 from facetransfer.settings import TransferSettings
 from facetransfer.strength import Strength
 from facetransfer.turns import style_copies
@@ -32,7 +32,7 @@ class Step:
     """Where the work stands after one evaluation.
 
     phase, iteration: counted from 1, of `phases` and `iterations`. picture: (1,3,H,W) in [0,1], H and W those of the
-    phase. losses: weighted, by name. leak: share of windows whose source is of another class, None without a guide.
+    phase. losses: weighted, by name. leak: share of windows whose source is of another class, None without guides or patches.
     sources: (2,h,w), for each window of the finest style layer the place (x, y) that it takes after, in shares of the
     style picture's width and height; None for the method gatys.
     """
@@ -63,7 +63,8 @@ def transfer_steps(content: Tensor | None, style: Tensor, guides: tuple[Guide, G
         content, style: (1,3,H,W) in [0,1], of any two sizes. The result has the content's. Without a content the guide alone
             says what goes where (the result has the guide's size, "doodle"), and without guides either the result is the
             style's texture, a square of the setting `size`; both then start from noise unless a start is given.
-        guides: of content and style, with the same class channels, for the method semantic; without them it is the method mrf.
+        guides: of content and style, with the same class channels: the method semantic follows them, without them it is the method
+            mrf, which only measures its leak by them.
         start: (1,3,H,W) in [0,1], for the setting start="image".
         strength: (H,W) in [0,2], of the content's size: how much of the style each place takes; 0 keeps the content, or the
             start where one is given.
@@ -89,7 +90,7 @@ def transfer_steps(content: Tensor | None, style: Tensor, guides: tuple[Guide, G
         content, style = grays_of(content, style)
         start = start if start is None else luminance(start).expand_as(start)
     size = tuple(content.shape[-2:]) if content is not None else tuple(guides[0].classes.shape[-2:]) if guides else (settings.size,) * 2
-    guides = (guides[0].to(device), guides[1].to(device)) if guides and settings.method == "semantic" else (None, None)
+    guides = (guides[0].to(device), guides[1].to(device)) if guides else (None, None)
     network = load_network(settings.network, device)
     generator = torch.Generator().manual_seed(settings.seed)
     picture = content if start is None else start
@@ -130,7 +131,7 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
                  matches: dict[str, Matches], place: tuple[int, int], strength: Strength | None) -> Iterator[Step]:
     """The steps of one phase. `matches`, by layer, carries what the phase before found to this one."""
     losses: dict[str, StyleLoss | GramLoss] = {}
-    colour: StyleLoss | None = None
+    colour: StyleLoss | GramLoss | None = None
     values: dict[str, float] = {}
     leak: float | None = None
     sources: Tensor | None = None
@@ -160,9 +161,11 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
     descent = Descent(start.detach().contiguous(memory_format=torch.channels_last), evaluate)
 
     if settings.method == "gatys":
-        losses = {n: GramLoss(gram(layer.features)) for n, layer in phase.style_layers.items()}
+        losses = {n: GramLoss.of(layer.features) for n, layer in phase.style_layers.items()}
+        colour = GramLoss.of(phase.style_cells, centred=True)
+    searches = set(search_times(settings) if patches else ())
     for iteration in range(settings.iterations):
-        if patches and iteration % settings.match_every == 0:
+        if iteration in searches:
             asked = _match_all(network, phase, descent.newest, settings, generator, matches)
             grids = {n: strength.on_grid(m.rows.shape[0] + 2, m.rows.shape[1] + 2) if strength else None for n, m in matches.items() if n in names}
             losses = {n: StyleLoss(matching.votes(matches[n], layer.features, asked.get(n))[0], layer.scale, grids[n])
@@ -184,7 +187,8 @@ def _match_all(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tran
     """
     names = list(phase.style_layers)
     found, parent, asked = network(picture, names, arithmetic(settings.precision, picture.device.type)), None, {}
-    weights = settings.semantic_weight, settings.position_weight
+    guided = settings.method == "semantic"  # mrf has guides to measure its leak by
+    weights = (settings.semantic_weight, settings.position_weight) if guided else (0.0, 0.0)
     for name, layer in phase.style_layers.items():
         features, copies = found[name][0].float(), phase.copies
         result = matching.score_cells(features, layer.result_guide, *weights, style=False, copies=copies)
@@ -197,11 +201,11 @@ def _match_all(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tran
         if settings.completeness:
             back = f"{name} asked"
             plain = layer.features[:, :(layer.features.shape[1] + 1) // copies - 1]  # the style as it is, without its turned copies
-            guide = layer.style_guide and layer.style_guide.rows(plain.shape[1])
+            guide, there = (layer.style_guide.rows(plain.shape[1]), layer.result_guide) if guided and layer.style_guide else (None, None)
             matches[back] = _search(matching.score_cells(plain, guide, *weights, style=False),
-                                    matching.score_cells(features, layer.result_guide, *weights, style=True),
+                                    matching.score_cells(features, there, *weights, style=True),
                                     [matches[back]] if back in matches else [], 1, generator, settings.memory)
-            asked[name] = matches[back], matching.askers(matches[back], guide, layer.result_guide, settings.completeness)
+            asked[name] = matches[back], matching.askers(matches[back], guide, there, settings.completeness)
         parent = name
     return asked
 

@@ -8,7 +8,7 @@ import torch
 
 from facetransfer.devices import arithmetic
 from facetransfer.features import load_network
-from facetransfer.phases import phases_that_fit, style_layers_of
+from facetransfer.phases import phases_that_fit, search_times, style_layers_of
 from facetransfer.settings import METHODS, TransferSettings
 
 SIDE, TRIES = 128, 3
@@ -34,7 +34,7 @@ def expected_seconds(settings: TransferSettings, size: tuple[int, int], device: 
     """Seconds that a run at (width, height) will take here, within a factor of about one and a half."""
     per_pixel = seconds_per_pixel(settings.network, tuple(style_layers_of(settings)), device, settings.precision)
     phases, total = phases_that_fit(settings.phases, size, size), 0.0
-    searches = -(-settings.iterations // settings.match_every) if settings.method != METHODS[2] else 0
+    searches = len(search_times(settings)) if settings.method != METHODS[2] else 0
     for i in range(phases):
         scale = 2.0 ** (i + 1 - phases)
         total += size[0] * size[1] * scale ** 2 * (settings.iterations + searches * SEARCH)

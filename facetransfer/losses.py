@@ -39,17 +39,27 @@ class StyleLoss:
 
 @dataclass(frozen=True)
 class GramLoss:
-    """Squared difference of Gram matrices (Gatys et al. 2015, eq. 4): which features occur together, no matter where. target (C,C)."""
+    """Squared difference of Gram matrices (Gatys et al. 2015, eq. 4): which features occur together, no matter where.
+
+    target (C,C). centre (C,1) is taken off before, 0 as published; of pixels it is their mean, which would hide how they differ.
+    """
 
     target: Tensor
+    centre: Tensor | float = 0.0
+
+    @classmethod
+    def of(cls, features: Tensor, centred: bool = False) -> GramLoss:
+        """Towards features (C,h,w)."""
+        centre = features.flatten(1).mean(1, keepdim=True) if centred else 0.0
+        return cls(gram(features, centre), centre)
 
     def __call__(self, features: Tensor) -> Tensor:
-        return (gram(features) - self.target).square().mean() / self.target.square().mean().clamp_min(1e-8)
+        return (gram(features, self.centre) - self.target).square().mean() / self.target.square().mean().clamp_min(1e-8)
 
 
-def gram(features: Tensor) -> Tensor:
-    """(C,h,w) to (C,C): the mean over cells of the products of channels."""
-    flat = features.flatten(1)
+def gram(features: Tensor, centre: Tensor | float = 0.0) -> Tensor:
+    """(C,h,w) to (C,C): the mean over cells of the products of channels, each less its centre (C,1)."""
+    flat = features.flatten(1).float() - centre
     return flat @ flat.T / flat.shape[1]
 
 

@@ -14,6 +14,8 @@ from facetransfer.losses import ContentLoss
 from facetransfer.matching import stacked
 from facetransfer.settings import TransferSettings
 
+SETTLED = 0.5  # share of the steps behind a search for which its matches serve at least: measured as good as searching on
+
 
 def style_layers_of(settings: TransferSettings) -> list[str]:
     """Coarse to fine: a layer's matches are guesses for the next, and those of the last also say which pixels a place should have."""
@@ -27,6 +29,16 @@ def phases_that_fit(phases: int, content: tuple[int, int], style: tuple[int, int
     while smallest / 2 ** fitting >= MIN_SIDE:
         fitting += 1
     return min(phases, fitting)
+
+
+def search_times(settings: TransferSettings) -> list[int]:
+    """The steps of a phase (0 the first) before which patches are searched: every `match_every`, and more seldom as they settle; 1 is at every step."""
+    if settings.match_every == 1:
+        return list(range(settings.iterations))
+    times = [0]
+    while (then := times[-1] + max(settings.match_every, int(times[-1] * SETTLED))) < settings.iterations:
+        times.append(then)
+    return times
 
 
 def shrunk_size(size: tuple[int, int], scale: float) -> list[int]:

@@ -66,20 +66,14 @@ class Recipe:
         info.add_text("Comment", STATEMENT)
         return info
 
-    def command(self, content: str = "content.png", style: str = "style.png", output: str = "result.png") -> str:
-        """The command line that makes the result again from its files; maps beside the pictures are found by their names."""
-        given = {"--content": content, "--content-map": "content_sem.png", "--start-image": "start.png", "--region": "region.png"}
-        used = {"--content"} if not self.inputs else {f for f, role in zip(given, ("content", "content map", "start", "region")) if role in self.inputs}
-        if "--content" in used:
-            used.discard("--content-map")
-        words = ["python", "-m", "facetransfer", *(word for f in given if f in used for word in (f, given[f])), "--style", style, "--output", output]
-        for s in all_settings():
-            if (value := getattr(self.settings, s.name)) != s.default and value != "image":  # a start image says so itself
-                words += [s.flag, f"{value:.10g}" if isinstance(value, float) else str(value)]
-        for name, value in self.options.items():
-            if value not in (None, "", False, []) and (name, value) != ("into", PLACES[0]):
-                words += [f"--{name}"] if value is True else [f"--{name}", ",".join(map(str, value)) if isinstance(value, list) else str(value)]
-        return shlex.join(words)
+    def command(self, files: dict[str, str] | None = None) -> str:
+        """The command line that makes the result again. files: by flag, what each file is called; without them, content, style and output."""
+        files = files or {"content": "content.png", "style": "style.png", "output": "result.png"}
+        given = {name: f"{value:.10g}" if isinstance(value, float) else str(value) for s in all_settings()
+                 if (value := getattr(self.settings, name := s.name)) != s.default and not (name == "start" and value == "image")}
+        given |= {name: str(value) for name, value in self.options.items() if value not in (None, "") and (name, value) != ("into", PLACES[0])}
+        words = [word for name, value in {**files, **given}.items() for word in (f"--{name.replace('_', '-')}", value)]
+        return shlex.join(["python", "-m", "facetransfer", *words])
 
 
 def versions() -> dict[str, str]:

@@ -73,7 +73,7 @@ class TransferSettings:
     colours: str = _choice("style", "Colours", "style: skin and colours change; content: only light and dark change, the colours stay the content's.", COLOURS, advanced=False)
     size: int = _number(512, "Size", "Longest side of the result in pixels (0: as large as the content picture).", 0, 2048, 32)
     seed: int = _number(0, "Random seed", "The same seed gives the same picture.", 0, 2**31 - 1, 1, advanced=True)
-    match_every: int = _number(4, "Match every", "Steps between two searches for the nearest patches (1: at every step, as published).", 1, 1000, 1, advanced=True)
+    match_every: int = _number(4, "Match every", "Steps between two searches for the nearest patches, more once they settle (1: at every step, as published).", 1, 1000, 1, advanced=True)
     start: str = _choice("content", "Start from", "The picture the work starts from: the content, noise, or a picture that is given.", STARTS)
     noise_low: int = _number(16, "Noise from", "Darkest value of the noise that the work may start from, of 255.", 0, 255, 1, advanced=True)
     noise_high: int = _number(240, "Noise to", "Brightest value of that noise, of 255.", 0, 255, 1, advanced=True)

@@ -12,9 +12,9 @@ from PIL import Image
 
 from facetransfer.errors import InputError
 from facetransfer.images import open_picture, save_picture
+from segmentation import MAP_ENDING
 from segmentation.classes import CLASSES, INDEX, MIRROR, PALETTE
 
-SUFFIX = "_sem.png"
 NEAR = 60.0  # RGB distance within which a colour is one of ours, moved by an anti-aliased edge or a lossy file
 OURS = 0.9  # share of pixels near our palette from which a file counts as painted in it
 FLAT = 12  # levels that neighbours in a plain area may differ by, in a lossy file
@@ -139,12 +139,12 @@ class SemanticMap:
         save_picture(picture, path)
 
 
-def map_path(picture: str | os.PathLike[str]) -> Path:
-    """Where the map of a picture file lies: photo.jpg has photo_sem.png beside it."""
+def map_path(picture: str | os.PathLike[str], ending: str = MAP_ENDING) -> Path:
+    """Where the map of a picture file lies: photo.jpg has photo_sem.png beside it. Another ending may be given."""
     picture = Path(picture)
     if not picture.name:
         raise InputError(f"{picture} is a folder: give a picture file")
-    return picture.with_name(picture.stem + SUFFIX)
+    return picture.with_name(picture.stem + ending)
 
 
 def from_colours(rgb: np.ndarray) -> tuple[SemanticMap, float]:

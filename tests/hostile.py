@@ -245,7 +245,8 @@ def recipes() -> list[tuple[str, str]]:
 def wrong_options() -> list[tuple[str, dict[str, Any]]]:
     """Options in a recipe that is otherwise right, which the command line takes over."""
     return [("into-path", {"into": "/etc"}), ("into-number", {"into": 3}), ("into-list", {"into": ["style"]}), ("strength-text", {"strength": "much"}), ("strength-nan", {"strength": "skin=nan"}),
-            ("strength-far", {"strength": "skin=9"}), ("strength-class", {"strength": "tail=1"}), ("strength-list", {"strength": ["skin=1"]}), ("strength-number", {"strength": 1.5}), ("strength-equals", {"strength": "skin==1=,"})]
+            ("strength-far", {"strength": "skin=9"}), ("strength-class", {"strength": "tail=1"}), ("strength-list", {"strength": ["skin=1"]}), ("strength-number", {"strength": 1.5}), ("strength-equals", {"strength": "skin==1=,"}),
+            ("face-text", {"face": "x"}), ("face-list", {"face": ["2"]}), ("size-text", {"output_size": "much"})]
 
 
 def with_recipe(text: str, packed: bool = False) -> bytes:
@@ -274,7 +275,8 @@ def flags(folder: Path) -> list[tuple[str, list[str]]]:
              ["--animation", f"{there}/x.png"], ["--animation", f"{there}/none/x.webp"], ["--animation", f"{there}/folder.webp"], ["--report", f"{there}/none/r.json"], ["--report", there], ["--report", f"{there}/{'r' * 300}.json"],
              ["--animation", f"{there}/c.webp", "--report", f"{there}/c.webp"], ["--region", f"{there}/none.png"], ["--region", there], ["--region", f"{there}/text.txt"], ["--start-image", f"{there}/none.png"], ["--start-image", f"{there}/text.txt"],
              ["--recipe", f"{there}/a.png"], ["--recipe", f"{there}/text.txt"], ["--recipe", there], ["--content-map", f"{there}/a.png"], ["--content-map", f"{there}/none.png"], ["--style-map", there], ["--style-map", f"{there}/text.txt"],
-             ["--nothing", "1"], ["--output"], ["stray"], ["--output", there], ["--output", f"{there}/none/c.png"], ["--output", f"{there}/c.exe"], ["--output", f"{there}/c"], ["--output", f"{there}/{'c' * 300}.png"], ["--output", "/proc/c.png"],
+             ["--seed", "loud"], ["--seed", f"{there}/none.png"], ["--seed-range", "16"], ["--seed-range", "240:16"], ["--slices", "0"], ["--slices", "x"], ["--cache", "2"], ["--output-size", "512"],
+             ["--output-size", "0x0"], ["--content-layers", "3_1,4_2"], ["--semantic-ext", "../x.png"], ["--semantic-ext", ""], ["--strength", "only-the-beard"], ["--nothing", "1"], ["--output"], ["stray"], ["--output", there], ["--output", f"{there}/none/c.png"], ["--output", f"{there}/c.exe"], ["--output", f"{there}/c"], ["--output", f"{there}/{'c' * 300}.png"], ["--output", "/proc/c.png"],
              ["--output", "/dev/null"], ["--output", ""], ["--output", f"{there}/nul\x00.png"], ["--output", f"{there}/text.txt/c.png"], ["--size", "16"]]
     return [(" ".join(c)[:80].replace(there, "DIR"), c) for c in cases]
 

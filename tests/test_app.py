@@ -197,6 +197,25 @@ def test_who_finds_the_line_full_is_told_what_to_do() -> None:
     assert error.value.status_code == 429 and "16 others wait already" in error.value.detail and "try again in a minute" in error.value.detail
 
 
+def test_stop_speaks_after_the_last_word_of_the_run() -> None:
+    """The session's job ends after three looks; one of another session and one in another line work on and are not waited for."""
+    def event(session: str, where: str = "work") -> SimpleNamespace:
+        return SimpleNamespace(session_hash=session, concurrency_id=where)
+
+    waiting = EventQueue("work", 1)
+    queue = SimpleNamespace(event_queue_per_concurrency_id={"work": waiting}, process_time_per_fn={}, active_jobs=[None, [event("b")], [event("a", "look")], [event("a")]])
+
+    async def both() -> bool:
+        leaving = asyncio.create_task(line.left(queue, "work", "a"))
+        await asyncio.sleep(3 * line.LOOK_AGAIN)
+        early = leaving.done()
+        queue.active_jobs[3] = None
+        await asyncio.wait_for(leaving, 5 * line.LOOK_AGAIN)
+        return early
+
+    assert not asyncio.run(both())
+
+
 def test_compare_shows_the_three_methods(tmp_path: Path, face, green_face) -> None:
     for name, (picture, _) in (("a", face), ("b", green_face)):
         picture.save(tmp_path / f"{name}.png")

@@ -270,9 +270,10 @@ def test_who_waits_is_told_the_place_in_line(app: str, browser, page, tmp_path: 
     status_says(everyone[2], "You left the line: nothing was made")
     assert not everyone[2].locator("#result img").count()
     page.click("#stop")
+    status_says(page, "Stopped")
     status_says(everyone[1], "Done in")
     everyone[1].wait_for_timeout(2000)
-    assert "Done in" in everyone[1].inner_text("#status") and "left the line" in everyone[2].inner_text("#status")
+    assert "Stopped" in page.inner_text("#status") and "Done in" in everyone[1].inner_text("#status") and "left the line" in everyone[2].inner_text("#status")
     for one in others:
         one.context.close()
 

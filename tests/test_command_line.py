@@ -1,6 +1,7 @@
 """Both command lines: what they write, what they refuse, what they leave alone."""
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facetransfer.cli import main, options, settings_from
+from facetransfer.cli import main
+from facetransfer.flags import options, settings_from
 from facetransfer.images import open_picture
+from facetransfer.settings import all_settings
 from segmentation.__main__ import main as segment
+from segmentation.classes import INDEX
+from segmentation.semantic_map import SemanticMap, read_map
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = ["--iterations", "2", "--phases", "1", "--network", "seeded", "--device", "cpu"]
@@ -34,6 +39,46 @@ def test_the_article_s_flags_are_understood() -> None:
                                 "--style-weight=10".split())
     settings = settings_from(args)
     assert (settings.phases, settings.iterations, settings.content_weight, settings.style_weight) == (4, 1000, 10, 10)
+
+
+@pytest.mark.parametrize("words, wanted", [
+    ("--content-layers=3_2", {"content_layer": "3_2"}), ("--seed-range=0:255", {"noise_low": 0, "noise_high": 255}), ("--slices=6", {"memory": 32}), ("--slices=999", {"memory": 8}),
+    ("--cache=0", {"match_every": 1}), ("--cache=1", {"match_every": 1000}), ("--seed=noise", {"start": "noise"}), ("--seed=content", {}), ("--seed=7", {"seed": 7}),
+    ("--output-size=640x480", {"size": 640}), ("--style-layers=3_1,4_1 --semantic-weight=8 --smoothness=2 --variety=0.5 --print-every=10 --save-every=10 --device=cpu",
+                                               {"style_layers": "3_1,4_1", "semantic_weight": 8.0, "smoothness": 2.0, "variety": 0.5})])
+def test_neural_doodle_s_flags_are_understood(words: str, wanted: dict) -> None:
+    settings = settings_from(options().parse_args(["--style", "a.png", "--output", "c.png", *words.split()]))
+    assert {s.name: v for s in all_settings() if (v := getattr(settings, s.name)) != s.default} == wanted
+
+
+def test_a_picture_may_be_the_seed(pair: Path) -> None:
+    args = options().parse_args(["--style", "a.png", "--output", "c.png", "--seed", str(pair / "b.png")])
+    assert args.start_image == pair / "b.png" and settings_from(args).start == "image"
+
+
+def test_maps_may_have_another_ending(pair: Path) -> None:
+    """The planted maps are used, and no parser is asked."""
+    for name in ("a", "b"):
+        (pair / f"{name}_sem.png").rename(pair / f"{name}.map.png")
+    assert call(pair, "--semantic-ext", ".map.png", "--parser", "none", "--save-maps", "--size", "64") == 0
+    assert np.array_equal(np.asarray(Image.open(pair / "c_b_sem.png")), np.asarray(Image.open(pair / "b.map.png")))
+    assert call(pair, "--parser", "none", "--save-maps", "--size", "64", output="d.png") == 0 and not (pair / "d_b_sem.png").exists()
+
+
+def test_the_time_is_said_before_the_run(pair: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facetransfer.expected_time.seconds_per_pixel", lambda *_: 1.0 / 64 ** 2)
+    assert call(pair, "--size", "64") == 0
+    assert "64x64 pixels on cpu, about 4 s" in capsys.readouterr().err  # two steps and one search, which counts as two
+
+
+def test_the_other_methods_have_no_stand_ins(pair: Path, capsys: pytest.CaptureFixture) -> None:
+    """What stands in for a missing class is said where classes steer the search, and nowhere else."""
+    semantic = read_map(pair / "a_sem.png")
+    SemanticMap(np.where(semantic.labels == INDEX["l_lip"], np.uint8(INDEX["skin"]), semantic.labels)).save(pair / "a_sem.png")
+    for method, said in (("semantic", True), ("mrf", False), ("gatys", False)):
+        assert call(pair, "--size", "64", "--method", method, "--report", str(pair / "r.json")) == 0
+        assert ("the style has no lower lip: upper lip stands in" in capsys.readouterr().err) == said
+        assert json.loads((pair / "r.json").read_text())["substitutes"] == ({"l_lip": "u_lip"} if said else {})
 
 
 def test_a_result_is_written_and_nothing_else(pair: Path, capsys: pytest.CaptureFixture) -> None:
@@ -129,7 +174,7 @@ def test_one_style_goes_over_a_folder_of_pictures(many: Path, capsys: pytest.Cap
             seen.append(picture.size)
             return parse(picture, face)
         return parsed
-    monkeypatch.setattr(parsers, "load_parser", counted)
+    monkeypatch.setattr("facetransfer.reading.load_parser", counted)
     before = set(many.rglob("*"))
     assert main(["--style", str(many / "style.png"), "--content", str(many / "photos"), "--output", str(many / "out"), "--size", "64", *QUICK]) == 2
     error = capsys.readouterr().err
@@ -198,5 +243,5 @@ def test_segmentation_refuses_in_words(pair: Path, capsys: pytest.CaptureFixture
 
 
 def test_help_does_not_wait_for_torch() -> None:
-    code = "import sys, facetransfer.cli as c; c.options().format_help(); sys.exit('torch' in sys.modules)"
+    code = "import sys, facetransfer.cli, facetransfer.flags as c; c.options().format_help(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -10,7 +10,7 @@ from facetransfer import InputError, TransferSettings, engine, to_tensor, transf
 from facetransfer.engine import Step
 from facetransfer.features import load_network
 from facetransfer.matching import Matches
-from facetransfer.phases import phases_that_fit, prepare_phase
+from facetransfer.phases import phases_that_fit, search_times, prepare_phase
 from facetransfer.turns import style_copies
 from segmentation.guidance import guides_of
 
@@ -47,22 +47,32 @@ def test_the_face_takes_the_other_skin(face, green_face) -> None:
 
 
 def test_gatys_brings_the_statistics_and_no_matches(face, green_face) -> None:
+    """Features as published; with the colour weight the pixels' own statistics too, which keeps noise in colours away that features overlook."""
     from facetransfer.features import load_network
-    from facetransfer.losses import GramLoss, gram
+    from facetransfer.losses import GramLoss
+    from facetransfer.phases import as_cells
 
     pictures, network = [to_tensor(p) for p in (face[0], green_face[0])], load_network("seeded")
-    target = GramLoss(gram(network(pictures[1], ["3_1"])["3_1"][0]))
-    steps = list(transfer_steps(*pictures, guides_of(face[1], green_face[1]), replace(QUICK, method="gatys", phases=1, iterations=15, content_weight=0.0)))
-    assert steps[-1].leak is None and steps[-1].losses["colour"] == 0
-    before, after = (target(network(p, ["3_1"])["3_1"][0]).item() for p in (pictures[0], steps[-1].picture))
-    assert after < 0.2 * before and target(network(pictures[1], ["3_1"])["3_1"][0]).item() == 0
+    gatys = replace(QUICK, method="gatys", phases=1, iterations=15, content_weight=0.0)
+    features, colours = (lambda p: network(p, ["3_1"])["3_1"][0]), (lambda p: as_cells(p, 2)[:, :-1, :-1])
+    for weight, of, centred in ((0.0, features, False), (1.0, features, False), (1.0, colours, True)):
+        target = GramLoss.of(of(pictures[1]), centred)
+        steps = list(transfer_steps(*pictures, guides_of(face[1], green_face[1]), replace(gatys, colour_weight=weight)))
+        assert steps[-1].leak is None and (steps[-1].losses["colour"] > 0) == bool(weight)
+        before, after = (target(of(p)).item() for p in (pictures[0], steps[-1].picture))
+        assert after < 0.2 * before and target(of(pictures[1])).item() < 1e-9
 
 
 def test_mrf_is_semantic_without_the_guides(face, green_face) -> None:
+    """They only tell how many of its windows come from elsewhere: many more than where they are followed."""
     pictures, guides = (to_tensor(face[0]), to_tensor(green_face[0])), guides_of(face[1], green_face[1])
     plain = transfer(*pictures, None, QUICK)
-    assert torch.equal(plain, transfer(*pictures, guides, replace(QUICK, method="mrf")))
-    assert not torch.equal(plain, transfer(*pictures, guides, QUICK))
+    *_, mrf = transfer_steps(*pictures, guides, replace(QUICK, method="mrf", completeness=0.0))
+    *_, guided = transfer_steps(*pictures, guides, QUICK)
+    assert torch.equal(plain, mrf.picture) and not torch.equal(plain, guided.picture)
+    assert mrf.leak > 5 * guided.leak
+    asking = replace(QUICK, method="mrf", completeness=0.5)
+    assert torch.equal(transfer(*pictures, None, asking), transfer(*pictures, guides, asking))
 
 
 def test_steps_tell_where_they_are_and_can_be_left(face, green_face) -> None:
@@ -103,6 +113,12 @@ def test_grids_too_large_for_every_pair_are_searched_from_guesses(face, green_fa
     monkeypatch.setattr(matching, "EXACT_PAIRS", 40_000)
     near = transfer(*pictures, guides, settings)
     assert not torch.equal(exact, near) and (exact - near).abs().mean() < 0.5 * (exact - pictures[0]).abs().mean()
+
+
+def test_patches_are_searched_more_seldom_as_they_settle() -> None:
+    assert search_times(TransferSettings(iterations=16, match_every=4)) == [0, 4, 8, 12]
+    assert search_times(TransferSettings(iterations=100, match_every=4)) == [0, 4, 8, 12, 18, 27, 40, 60, 90]
+    assert search_times(TransferSettings(iterations=9, match_every=1)) == list(range(9)) and search_times(TransferSettings(iterations=5, match_every=9)) == [0]
 
 
 def test_content_alone_keeps_the_picture(face, green_face) -> None:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from facetransfer import InputError, TransferSettings, open_picture
 from facetransfer.images import MAX_PIXELS, WORKED_PIXELS, check_writable, fit, save_picture
-from facetransfer.job import checked
+from facetransfer.regions import checked
 from facetransfer.recipe import Recipe, read_recipe
 from facetransfer.settings import all_settings
 from facetransfer.weights import published_weights

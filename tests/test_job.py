@@ -12,10 +12,11 @@ from PIL import Image
 
 from facetransfer import InputError, TransferSettings, open_picture
 from facetransfer.cli import main
-from facetransfer.job import REGIONS, Face, checked, prepare, result_picture
+from facetransfer.job import Face, prepare, result_picture
 from facetransfer.placement import back_into, into_picture
 from facetransfer.quality import layout_iou, sharpness, style_distance
 from facetransfer.recipe import KEY, Recipe, read_recipe
+from facetransfer.regions import REGIONS, checked
 from facetransfer.images import to_tensor
 from segmentation.classes import INDEX, NAMES
 from segmentation.semantic_map import SemanticMap
@@ -54,8 +55,6 @@ def test_a_kept_class_is_kept_to_the_byte(face, green_face) -> None:
 
 def test_the_content_s_colours_stay_and_light_and_dark_change(face, green_face) -> None:
     """Where a part is kept too, it is kept in its colours, to the byte."""
-    from dataclasses import replace
-
     result = run(prepare(Face.of(*face), Face.of(*green_face), replace(SETTINGS, colours="content", iterations=8), strengths={"hair": 0.0}))
     before, after = (np.asarray(p.convert("YCbCr")).astype(int) for p in (face[0], result))
     skin, hair = (face[1].labels == INDEX[n] for n in ("skin", "hair"))
@@ -121,15 +120,11 @@ def test_into_the_style_picture(face) -> None:
 
 
 def test_a_result_in_the_style_picture_is_not_gone_on_from(face, green_face) -> None:
-    from dataclasses import replace
-
     with pytest.raises(InputError, match="cannot be gone on from"):
         prepare(Face.of(*face), Face.of(*green_face), replace(SETTINGS, start="image"), place="style", start=face[0])
 
 
 def test_a_doodle_may_start_from_an_image(face, green_face) -> None:
-    from dataclasses import replace
-
     job = prepare(Face(None, face[1], None, face[1].frame()), Face.of(*green_face), replace(SETTINGS, start="image"), start=face[0])
     assert run(job).size == (128, 128)
 
@@ -149,6 +144,37 @@ def test_placing_lays_a_part_where_the_matrix_says() -> None:
     assert into_picture(picture, result, matrix, np.ones((40, 40), bool), ~everywhere) is picture
 
 
+def test_a_face_that_shrinks_into_its_place_does_not_alias() -> None:
+    """A checkerboard of single pixels at a quarter of its size is gray."""
+    result = Image.fromarray(np.tile(np.array([[0, 255], [255, 0]], np.uint8), (80, 80))).convert("RGB")
+    picture, matrix = Image.new("RGB", (100, 100), (128, 128, 128)), np.array([[0.25, 0, 30], [0, 0.25, 30]])
+    placed = np.asarray(into_picture(picture, result, matrix, np.ones((160, 160), bool), np.ones((100, 100), bool))).astype(int)
+    assert np.abs(placed[34:66, 34:66] - 128).max() < 12
+
+
+def test_what_goes_into_the_style_is_worked_on_as_large_as_it_will_be(face) -> None:
+    """A small face in a large content picture, into a large one: only its surroundings are worked on, at the size of its place."""
+    small, semantic = draw_face((100, 100), seed=4)
+    photo, labels = Image.new("RGB", (500, 400), (90, 120, 150)), np.zeros((400, 500), np.uint8)
+    photo.paste(small, (300, 200))
+    labels[200:300, 300:400] = semantic.labels
+    style, there = draw_face((300, 300), seed=3)
+    job = prepare(Face.of(photo, SemanticMap(labels)), Face.of(style, there), replace(SETTINGS, size=512), place="style")
+    assert job.box is not None and job.content.frame.size == pytest.approx(job.whole[1].frame.size, rel=0.03)
+    job = prepare(Face.of(photo, SemanticMap(labels)), Face.of(style, there), SETTINGS, place="style")
+    assert max(job.size) == SETTINGS.size, "the setting is the limit"
+
+
+def test_what_is_kept_goes_back_to_the_byte() -> None:
+    photo, part = Image.new("RGB", (200, 160), (10, 20, 30)), Image.new("RGB", (64, 64), (250, 240, 230))
+    share = np.zeros((64, 64), np.float32)
+    share[16:48, 16:48] = 1
+    whole = np.asarray(back_into(photo, part, (40, 30, 120, 110), share))
+    inside = np.zeros((160, 200), bool)
+    inside[50:90, 60:100] = True  # the box is 80 pixels wide: a quarter of it on each side is kept
+    assert (whole[~inside] == (10, 20, 30)).all() and (whole[62:78, 72:88] == (250, 240, 230)).all()
+
+
 def test_back_into_the_photo_keeps_what_lies_around() -> None:
     photo, part = Image.new("RGB", (200, 160), (10, 20, 30)), Image.new("RGB", (64, 64), (250, 240, 230))
     whole = np.asarray(back_into(photo, part, (40, 30, 120, 110)))
@@ -164,7 +190,8 @@ def test_a_small_face_is_worked_on_alone_and_goes_back(green_face) -> None:
     job = prepare(Face.of(photo, SemanticMap(labels)), Face.of(*green_face), SETTINGS, place="content")
     assert job.box is not None and max(job.size) == 128
     placed = np.asarray(job.placed(run(job)))
-    assert placed.shape == (400, 500, 3) and (placed[:120] == np.asarray(photo)[:120]).all() and (placed != np.asarray(photo)).any()
+    background = labels == INDEX["background"]
+    assert placed.shape == (400, 500, 3) and (placed[background] == np.asarray(photo)[background]).all() and (placed != np.asarray(photo)).any()
     again = prepare(Face.of(photo, SemanticMap(labels)), Face.of(*green_face), SETTINGS, place="content", start=Image.fromarray(placed),
                     region=labels > 0)
     part = np.asarray(Image.fromarray(placed).crop(job.box))
@@ -186,20 +213,66 @@ def test_the_recipe_gives_the_same_bytes_again(pair: Path, capsys) -> None:
     assert main(again) == 2 and "the style is not the one that the recipe was made with" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("content, extra", [
+    (None, ["--output-size", "96x48"]), (None, ["--content-map", "content_sem.png", "--size", "96"]), ("content.png", ["--into", "style", "--size", "96"]),
+    ("content.png", ["--into", "content", "--size", "64", "--strength", "only-the-skin,hair=0.5"]), ("content.png", ["--method", "gatys", "--size", "64"]),
+    ("content.png", ["--parser", "none", "--size", "64"]), ("content.png", ["--start-image", "style.png", "--region", "style_sem.png", "--size", "0"])])
+def test_a_recipe_of_each_kind_gives_the_same_bytes(pair: Path, content: str | None, extra: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nothing given again but the files. Without a parser too: the maps that lay there are gone in the meantime for neither run."""
+    monkeypatch.chdir(pair)
+    if "none" in extra:
+        for path in pair.glob("*_sem.png"):
+            path.unlink()
+    assert call(pair, *extra, content=content) == 0
+    files = [word for flag, name in zip(extra, extra[1:]) if name.endswith(".png") for word in (flag, name)]
+    given = ["--content", "content.png"] if content else []
+    assert main([*given, "--style", "style.png", "--output", "again.png", *files, "--recipe", "out.png", "--device", "cpu"]) == 0
+    assert (pair / "again.png").read_bytes() == (pair / "out.png").read_bytes()
+    if "--output-size" in extra:
+        assert open_picture(pair / "out.png").size == (96, 48)
+    if files and content:
+        assert main([*given, "--style", "style.png", "--output", "again.png", "--recipe", "out.png", "--device", "cpu"]) == 2
+
+
+def test_a_recipe_of_another_version_is_said(pair: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call(pair, "--size", "64") == 0
+    capsys.readouterr()
+    assert call(pair, "--recipe", str(pair / "out.png"), output="again.png") == 0 and "the recipe was made with" not in capsys.readouterr().err
+    monkeypatch.setattr("facetransfer.recipe.__version__", "9.9")
+    assert call(pair, "--recipe", str(pair / "out.png"), output="again.png") == 0
+    assert "note: the recipe was made with facetransfer 0.1.0, here 9.9: the result may differ a little" in capsys.readouterr().err
+
+
+def test_a_recipe_says_which_picture_is_missing(pair: Path, capsys) -> None:
+    assert call(pair, "--start-image", str(pair / "style.png"), "--size", "64") == 0
+    assert call(pair, "--recipe", str(pair / "out.png"), output="again.png") == 2
+    assert "the recipe was made with a start, and none is given" in capsys.readouterr().err and not (pair / "again.png").exists()
+
+
+def test_a_doodle_is_measured_against_its_map(pair: Path) -> None:
+    assert call(pair, "--content-map", str(pair / "content_sem.png"), "--size", "96", "--report", str(pair / "r.json"), content=None) == 0
+    report = json.loads((pair / "r.json").read_text())
+    assert 0 <= report["layout_iou"] <= 1 and "--content-map content_sem.png" in report["command"] and "--content " not in report["command"]
+
+
+def test_the_report_s_command_line_makes_the_same_picture(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import shlex
+
+    monkeypatch.chdir(pair)
+    assert call(pair, "--start-image", "style.png", "--region", "style_sem.png", "--size", "64", "--report", "r.json") == 0
+    before = (pair / "out.png").read_bytes()
+    (pair / "out.png").unlink()
+    assert main([*shlex.split(json.loads((pair / "r.json").read_text())["command"])[3:], "--device", "cpu"]) == 0 and (pair / "out.png").read_bytes() == before
+
+
 def test_the_recipe_prints_a_command_line_that_means_the_same(pair: Path) -> None:
     import shlex
 
-    from facetransfer.cli import options, settings_from
+    from facetransfer.flags import options, settings_from
     settings = TransferSettings(phases=2, style_weight=3.5, turns="turned and scaled", style_layers="3_1,4_1")
     words = shlex.split(Recipe(settings, options={"into": "style", "strength": "hair=0"}).command())
     args = options().parse_args(words[3:])
     assert settings_from(args) == settings and args.into == "style" and args.strength == {"hair": 0.0}
-    refined = replace(settings, start="image")
-    args = options().parse_args(shlex.split(Recipe(refined, dict.fromkeys(("content", "content map", "style", "start", "region"), "")).command())[3:])
-    assert settings_from(args) == refined and (args.content[0].name, args.start_image.name, args.region.name, args.content_map) == ("content.png", "start.png", "region.png", None)
-    doodle = options().parse_args(shlex.split(Recipe(settings, dict.fromkeys(("content map", "style"), "")).command())[3:])
-    assert doodle.content is None and doodle.content_map.name == "content_sem.png"
-    assert options().parse_args(shlex.split(Recipe(settings, {"style": ""}).command())[3:]).content is None
 
 
 @pytest.mark.parametrize("text, words", [

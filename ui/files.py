@@ -1,6 +1,7 @@
 """Files that the page gives out: all in gradio's cache folder, each run's in a folder of its own, gone after a while."""
 from __future__ import annotations
 
+import io
 import json
 import logging
 import shutil
@@ -86,6 +87,17 @@ def add_map(archive: zipfile.ZipFile, folder: Path, name: str, semantic: Semanti
     path.unlink()
 
 
+def as_png(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def command_of(job: Job) -> str:
+    """The command line that makes the same, beside the pictures and what is in the zip."""
+    return job.recipe.command({"content": "content.png", "style": "style.png", "output": RESULT, **{name: f"{name}.png" for name in job.extras}})
+
+
 def pack(folder: Path, picture: Image.Image, job: Job, maps: list[SemanticMap], report: dict[str, Any], film: Path | None) -> str:
     """The result, its recipe, its numbers, the maps and the animation in one zip; the path of the zip."""
     result = folder / RESULT
@@ -93,7 +105,9 @@ def pack(folder: Path, picture: Image.Image, job: Job, maps: list[SemanticMap], 
     with zipfile.ZipFile(folder / "face-transfer.zip", "w") as archive:
         archive.write(result, result.name)
         archive.writestr("recipe.json", job.recipe.to_json())
-        archive.writestr("command.txt", job.recipe.command(output=RESULT) + "\n")
+        archive.writestr("command.txt", command_of(job) + "\n")
+        for name, extra in job.extras.items():
+            archive.writestr(f"{name}.png", as_png(extra))
         archive.writestr("report.json", json.dumps(report, indent=1))
         for name, semantic in zip(("content_sem.png", "style_sem.png"), maps):
             add_map(archive, folder, name, semantic)

@@ -1,6 +1,7 @@
 """The line in which heavy jobs wait, in words for the person who waits. Gradio keeps the line; here it is only looked at."""
 from __future__ import annotations
 
+import asyncio
 import time
 
 from gradio.queueing import Queue
@@ -10,6 +11,7 @@ from facetransfer.expected_time import in_words
 IN_LINE = "In line"
 WAITING = 16  # jobs that wait in line; who comes next is asked to come back
 FULL = f"The line is full: {WAITING} others wait already. Your pictures and maps stay here: please try again in a minute."
+LOOK_AGAIN, PATIENCE = 0.1, 10.0  # seconds between two looks at a job that is being stopped, and how long it is waited for
 
 
 def ahead(queue: Queue, line: str, session: str | None) -> tuple[int, float | None] | None:
@@ -39,3 +41,12 @@ def waiting_words(queue: Queue, line: str, session: str | None) -> str | None:
     count, seconds = found
     when = "" if seconds is None else f" Your turn comes in {in_words(seconds)}."
     return f"{IN_LINE}: {count} {'other is' if count == 1 else 'others are'} before you.{when} You may leave this page open and come back."
+
+
+async def left(queue: Queue, line: str, session: str | None) -> None:
+    """Returns when no job of the session is in that line any more, neither waiting nor at work, and what was said of it has been sent."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and (ahead(queue, line, session) or any(
+            event.session_hash == session and event.concurrency_id == line for job in queue.active_jobs if job for event in job)):
+        await asyncio.sleep(LOOK_AGAIN)
+    await asyncio.sleep(LOOK_AGAIN)

@@ -4,10 +4,11 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from ui import api
 from ui.guard import guard
-from ui.line import WAITING, waiting_words
+from ui.line import WAITING, left, waiting_words
 from ui.looks import CONSENT, step, title
 from ui.rooms import maps, pictures, result, settings
 
@@ -85,14 +86,20 @@ class Page:
             events[-1].success(**after)
             events[-1].failure(**after)
         room.watch.tick(self.look_at_line, None, [room.status, room.watch], **QUICK)
-        room.stop.click(result.stopped, [room.result, room.status], [room.status, room.refine], cancels=events, queue=False, **HIDDEN).then(**after)
+        room.stop.click(None, cancels=events, **HIDDEN)  # a listener of its own: within one, the page cancels only after the words are there
+        room.stop.click(self.stopped, [room.result, room.status], [room.status, room.refine], queue=False, **HIDDEN).then(**after)
         room.result.select(result.where_from, [self.last, room.result], [room.source, room.source_room], **QUICK).then(None, None, None, js=SHOW_SOURCE, **HIDDEN)
         self.cards.choose(pictures.choose_example, None, [*self.paths, room.result, room.status], queue=False, **HIDDEN)
 
-    def look_at_line(self, request: gr.Request) -> tuple[Any, Any]:
-        """The status of who waits; the watch ends when the turn has come."""
+    async def look_at_line(self, request: gr.Request) -> tuple[Any, Any]:
+        """The status of who waits; the watch ends when the turn has come. In no thread of its own: what it says is sent at once, or it were no longer true."""
         words = waiting_words(self.blocks._queue, WORK["concurrency_id"], request.session_hash)
         return (result.said(words), gr.skip()) if words else (gr.skip(), gr.Timer(active=False))
+
+    async def stopped(self, picture: Image.Image | None, words: str, request: gr.Request) -> tuple[Any, Any]:
+        """What `result.stopped` says, after the last word of the run that was stopped: it would take its place otherwise."""
+        await left(self.blocks._queue, WORK["concurrency_id"], request.session_hash)
+        return result.stopped(picture, words)
 
 
 def build_page() -> gr.Blocks:

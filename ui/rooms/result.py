@@ -14,12 +14,12 @@ from facetransfer.animation import Animation
 from facetransfer.engine import Step
 from facetransfer.images import fitted_size
 from facetransfer.job import Face, Job, prepare, result_picture
-from facetransfer.recipe import Recipe
+from facetransfer.regions import as_text
 from facetransfer.settings import METHODS, PRESETS
 from segmentation.classes import NAMES
 from segmentation.parsers import Parse, load_parser
 from ui import gpu
-from ui.files import RESULT, pack, result_folder
+from ui.files import RESULT, command_of, pack, result_folder
 from ui.inputs import is_place, known_of, picture_at, settings_of, worded
 from ui.line import IN_LINE
 from ui.looks import said, status
@@ -62,7 +62,7 @@ def job_of(content_path: str | None, style_path: str | None, content_known: Pars
             where = cv2.dilate(changed.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
     into = named(PLACE_LABELS, place, "place")
     job = prepare(*faces, settings, place=into, strengths=strengths, start=start, region=where, options={
-        "into": into, "strength": ",".join(f"{n}={v:.10g}" for n, v in strengths.items() if v != 1)})
+        "into": into, "strength": as_text(strengths), "face": str(known[0].chosen) if known[0].chosen > 1 else ""})
     for note in job.notes:
         gr.Info(note[0].upper() + note[1:] + ".")
     return job
@@ -100,7 +100,7 @@ def run(gallery: list[tuple[str, str]] | None, last: LastRun | None, start: Imag
     pair = (job.whole[0].picture.resize(picture.size), picture) if job.place != "style" else (job.whole[1].picture, picture)
     caption = f"{job.settings.method}, seed {job.settings.seed}, content {job.settings.content_weight:g}, style {job.settings.style_weight:g}, {time.monotonic() - began:.0f} s"
     gallery = [(str(folder / RESULT), caption), *(gallery or [])][:GALLERY]
-    yield picture, said(words), gr.update(value=archive, visible=True, interactive=True), pair, f"{report_words(report)}\n\n{command_words(job.recipe)}", remembered, gallery, gallery
+    yield picture, said(words), gr.update(value=archive, visible=True, interactive=True), pair, f"{report_words(report)}\n\n{command_words(job)}", remembered, gallery, gallery
 
 
 @worded
@@ -114,7 +114,8 @@ def compare(*inputs: Any) -> Iterator[tuple[list[tuple[Image.Image, str]], str]]
             if time.monotonic() - seen >= SHOW_EVERY:
                 seen = time.monotonic()
                 yield [*done, (result_picture(step, job.size), METHOD_NAMES[method])], said(f"Method {i + 1} of {len(METHODS)}: {METHOD_NAMES[method]}", (i + step.done) / len(METHODS))
-        done.append((result_picture(step, job.size), METHOD_NAMES[method]))
+        same = "" if step.leak is None else f": {1 - step.leak:.0%} from the same part"
+        done.append((result_picture(step, job.size), METHOD_NAMES[method] + same))
     yield done, said("Done: one pair, three methods.")
 
 
@@ -148,11 +149,10 @@ def report_words(report: dict[str, Any]) -> str:
     return "  \n".join(lines)
 
 
-def command_words(recipe: Recipe) -> str:
-    """The command line that makes the same, folded, and which files it means."""
-    others = {"start": "; the picture that was refined as `start.png`", "region": "; a picture that is white where the map was changed as `region.png`"}
-    files = "Put into one folder: your pictures as `content.png` and `style.png`; the maps of the download" + "".join(words for role, words in others.items() if role in recipe.inputs)
-    return f"<details><summary>The same on the command line</summary>\n\n```bash\n{recipe.command(output=RESULT)}\n```\n\n{files}.\n\n</details>"
+def command_words(job: Job) -> str:
+    """The command line that makes the same, folded, and where the files that it names are."""
+    return (f"<details><summary>The same on the command line</summary>\n\n```bash\n{command_of(job)}\n```\n\n"
+            "Put your pictures as `content.png` and `style.png` beside what is in the download.\n\n</details>")
 
 
 def progress_text(step: Step, seconds: float) -> str:

@@ -10,8 +10,8 @@ import gradio as gr
 from facetransfer.errors import InputError, shortened
 from facetransfer.expected_time import in_words as time_in_words
 from facetransfer.images import fitted_size
-from facetransfer.job import REGIONS
 from facetransfer.recipe import read_recipe
+from facetransfer.regions import REGIONS, parsed
 from facetransfer.settings import PRESETS, Setting, TransferSettings, all_settings
 from segmentation.classes import CLASSES, NAMES
 from segmentation.parsers import Parse
@@ -70,10 +70,11 @@ def restore(path: str | None) -> Iterator[list[Any]]:
     if not path:
         raise InputError("Choose a result of before: a PNG that this program made.")
     recipe = read_recipe(path)
-    given = dict(part.split("=", 1) for part in str(recipe.options.get("strength", "")).split(",") if "=" in part)
+    text = recipe.options.get("strength", "")
     try:
-        strengths = [min(2.0, max(0.0, float(given.get(n, 1)))) for n in NAMES]
-    except ValueError:
+        given = parsed(text) if text else {}
+        strengths = [min(2.0, max(0.0, given.get(n, 1.0))) for n in NAMES]
+    except (AttributeError, ValueError):  # no text, or none of strengths
         raise InputError("The picture's recipe cannot be read: give a picture that this program made.") from None
     place = next((label for label, value in PLACE_LABELS.items() if value == recipe.options.get("into")), next(iter(PLACE_LABELS)))
     gr.Info("Settings restored. Upload the same two pictures to get the same result.")
