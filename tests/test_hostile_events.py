@@ -74,7 +74,7 @@ class Visit:
         try:
             with warnings.catch_warnings():  # gradio remarks on inputs of a wrong kind
                 warnings.simplefilter("ignore")
-                answer = self.loop.run_until_complete(self.page.process_api(fn, inputs, self.state, event_data=gr.EventData(self.page.blocks[fn.targets[0][0]] if fn.targets[0][0] else None, data)))
+                answer = self.loop.run_until_complete(self.page.process_api(fn, inputs, self.state, gr.Request(session_hash="a visit"), event_data=gr.EventData(self.page.blocks[fn.targets[0][0]] if fn.targets[0][0] else None, data)))
         except gr.Error as error:
             return str(error.message)
         return [None if one in STAYS else one for one in answer["data"]]
@@ -141,7 +141,7 @@ def test_inputs_that_no_page_sends_are_refused_or_ignored(visit: Visit, monkeypa
         for block in fn.inputs:
             if not isinstance(block, gr.State):
                 visit.state[block._id] = type(block)(**{**block.constructor_args, "render": False})
-    faults, tried, distinct = [], 0, {(fn.fn, *(block._id for block in fn.inputs)): fn for fn in visit.page.fns.values() if fn.fn and fn.fn.__name__ != "stopped" and fn.api_visibility != "public"}
+    faults, tried, distinct = [], 0, {(fn.fn, *(block._id for block in fn.inputs)): fn for fn in visit.page.fns.values() if fn.fn and fn.api_visibility != "public"}
     for fn in distinct.values():
         usual, data = visit.usual(fn), next((right for name, kind, right, _ in HEARD if visit.event(name, kind).fn.__name__ == fn.fn.__name__), None)
         kinds = [type(block) for block in fn.inputs]

@@ -18,7 +18,9 @@ def ahead(queue: Queue, line: str, session: str | None) -> tuple[int, float | No
     """How many jobs come before the session's in that line, with the one that runs, and about how many seconds they will take by
     what earlier ones took (None: there was none yet). None where the session waits for nothing.
     """
-    waiting = queue.event_queue_per_concurrency_id[line]
+    waiting = queue.event_queue_per_concurrency_id.get(line)
+    if waiting is None:
+        return None  # nobody has stood in it yet
     before = list(waiting.queue)
     place = next((i for i, event in enumerate(before) if event.session_hash == session), None)
     if place is None:

@@ -163,7 +163,7 @@ def progress_text(step: Step, seconds: float) -> str:
 
 def stopped(last_picture: Image.Image | None, words: str) -> tuple[Any, Any]:
     """Words after Stop, and the button that goes on. `words` were there before: a job that waited in line has made nothing yet."""
-    if words.startswith(IN_LINE):
+    if isinstance(words, str) and words.startswith(IN_LINE):  # a program can send anything
         return said("You left the line: nothing was made."), gr.skip()
     if last_picture is None:
         return said("Stopped."), gr.skip()
