@@ -10,14 +10,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +23,7 @@ import torch
 from PIL import Image
 
 from benchmarks.machine import ROOT, conditions, write
+from benchmarks.running import started
 
 LONGEST = 1500  # seconds that one visitor waits
 PAIR = ("bust", "goblin")
@@ -35,35 +31,11 @@ SIZE = 512
 
 
 @contextmanager
-def app(folder: Path) -> Iterator[str]:
-    """The app as a process of its own, warmed up; its address."""
-    with started(folder) as (address, _):
-        yield address
-
-
-@contextmanager
-def started(folder: Path) -> Iterator[tuple[str, int]]:
-    """The same; its address and the number of its process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "cache")}
-    environment.pop("DISPLAY", None)
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        began = time.monotonic()
-        while time.monotonic() - began < 120:
-            try:
-                urllib.request.urlopen(f"{address}/config", timeout=2).close()
-                break
-            except OSError:
-                time.sleep(0.1)
+def app(folder: Path) -> Iterator[tuple[str, int]]:
+    """The app as a process of its own, warmed up; its address and the number of its process."""
+    with started(folder) as (address, process):
         time.sleep(5)  # the warm-up
         yield address, process.pid
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 async def visit(browser: Any, address: str, files: list[Path], preset: str) -> dict[str, float]:
@@ -139,7 +111,7 @@ def main() -> None:
         files = [Path(folder) / f"{name}.png" for name in PAIR]
         for name, file in zip(PAIR, files):
             Image.open(ROOT / "assets" / "examples" / f"{name}.png").convert("RGB").resize((SIZE, SIZE), Image.Resampling.LANCZOS).save(file)
-        with app(Path(folder)) as address:
+        with app(Path(folder)) as (address, _):
             asyncio.run(visits(address, files, "Preview", 1))  # browser and app in memory
             for number in given.visitors:
                 rounds[f"{number} visitors, {given.preset}"] = summary(asyncio.run(visits(address, files, given.preset, number)))

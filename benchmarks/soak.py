@@ -23,7 +23,7 @@ import numpy as np
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from benchmarks.app import started
+from benchmarks.app import app
 from benchmarks.machine import conditions, write
 
 RUN = dict(preset="Preview", phases=1, iterations=2, size=64)
@@ -117,7 +117,7 @@ def main() -> None:
         folder = Path(name)
         pictures = [picture_of(i, given.visitors, folder) for i in range(given.visitors)]
         colours = np.array([colour for _, colour, _ in pictures])
-        with started(folder) as (address, process):
+        with app(folder) as (address, process):
             before, until = resident(process), time.monotonic() + given.seconds
             with ThreadPoolExecutor(given.visitors) as pool:
                 ends = [pool.submit(visit, i, address, pictures[i], colours, until, folder, counts, waits, lock) for i in range(given.visitors)]

@@ -2,14 +2,9 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from benchmarks.running import started  # noqa: E402
 from ui.examples import examples  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
@@ -26,24 +22,8 @@ OURS = "".join(f".cards [data-example='{i}'] {{display: none !important}}" for i
 
 
 def main() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory() as cache:
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=HERE.parent,
-                                   env={**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": cache, "DISPLAY": ""})
-        try:
-            for _ in range(120):
-                try:
-                    urllib.request.urlopen(f"{address}/config", timeout=2).close()
-                    break
-                except OSError:
-                    time.sleep(0.5)
-            take(address)
-        finally:
-            process.terminate()
-            process.wait(20)
+    with tempfile.TemporaryDirectory() as folder, started(Path(folder)) as (address, _):
+        take(address)
 
 
 def take(address: str) -> None:

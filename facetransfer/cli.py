@@ -115,6 +115,8 @@ def run_one(args: argparse.Namespace, style: Image.Image, keep: Callable[[Parser
     job, device = made_ready(args, content, style, keep)
     for note in job.notes:
         print(f"note: {note}", file=sys.stderr)
+    if args.recipe:
+        print(f"in full: {in_one_line(command_of(args, job))}", file=sys.stderr)
     if args.save_maps:
         for face, path in zip(job.whole, map_outputs(args)):
             if face is not None and face.semantic:
@@ -208,12 +210,17 @@ def save_result(args: argparse.Namespace, job: Job, picture: Image.Image, whole:
     save_picture(job.placed(picture), args.output, **carried)
 
 
+def command_of(args: argparse.Namespace, job: Job) -> str:
+    """The command line that makes the same, beside the files that it names."""
+    files = {name: path.name for name in ("content", "style", "content_map", "style_map", "start_image", "region", "parser_file", "output") if (path := getattr(args, name))}
+    return job.recipe.command(files)
+
+
 def write_report(args: argparse.Namespace, job: Job, picture: Image.Image, step: Step, seconds: float, device: str) -> None:
     """The numbers of the result as JSON."""
     from facetransfer import reading
     from facetransfer.images import write_text
 
     report = job.report(picture, step.leak, reading.parser_of(args, device))
-    files = {name: path.name for name in ("content", "style", "content_map", "style_map", "start_image", "region", "parser_file", "output") if (path := getattr(args, name))}
-    report |= {"seconds": round(seconds, 2), "losses": step.losses, "notes": job.notes, "command": job.recipe.command(files)}
+    report |= {"seconds": round(seconds, 2), "losses": step.losses, "notes": job.notes, "command": command_of(args, job)}
     write_text(args.report, json.dumps(report, indent=1) + "\n")

@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from facetransfer import __version__
 from facetransfer.errors import InputError, shortened
 from facetransfer.images import FORMATS, open_picture
-from facetransfer.settings import TransferSettings, all_settings
+from facetransfer.settings import PLACES, TransferSettings, all_settings
 
 KEY = "facetransfer"  # of the PNG's text
 LARGEST = 20_000  # characters; more is no recipe of ours
@@ -71,7 +71,7 @@ class Recipe:
         files = files or {"content": "content.png", "style": "style.png", "output": "result.png"}
         given = {name: f"{value:.10g}" if isinstance(value, float) else str(value) for s in all_settings()
                  if (value := getattr(self.settings, name := s.name)) != s.default and not (name == "start" and value == "image")}
-        given |= {name: str(value) for name, value in self.options.items() if value not in (None, "")}
+        given |= {name: str(value) for name, value in self.options.items() if value not in (None, "") and (name, value) != ("into", PLACES[0])}
         words = [word for name, value in {**files, **given}.items() for word in (f"--{name.replace('_', '-')}", value)]
         return shlex.join(["python", "-m", "facetransfer", *words])
 

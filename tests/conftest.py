@@ -1,14 +1,7 @@
 """A drawn face with its exact map: the planted answer of most tests, no picture of anybody is needed. And the app, for all that knock at it."""
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections import Counter
-from pathlib import Path
 from typing import Iterator
 
 import facetransfer  # noqa: F401  first: it says how torch's threads wait, which torch reads when it is loaded
@@ -23,8 +16,6 @@ from segmentation.classes import INDEX
 from segmentation.semantic_map import SemanticMap
 
 torch.set_num_threads(2)
-
-ROOT = Path(__file__).resolve().parent.parent
 
 FIGURES: Counter[str] = Counter()  # what the tests of reliability count; printed at the end
 
@@ -79,28 +70,9 @@ def green_face() -> tuple[Image.Image, SemanticMap]:
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The app as a process of its own, with a cache folder of its own; yields its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("app")
-    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "cache"), "DISPLAY": ""}
-    environment.pop("DISPLAY")
-    with open(folder / "log.txt", "w+") as log:
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
-        address = f"http://127.0.0.1:{port}"
-        try:
-            for _ in range(240):
-                try:
-                    urllib.request.urlopen(f"{address}/config", timeout=2).close()
-                    break
-                except OSError:
-                    assert process.poll() is None, Path(log.name).read_text()
-                    time.sleep(0.5)
-            yield address
-        finally:
-            process.terminate()
-            process.wait(20)
+    """The app as a process of its own, with folders of its own; yields its address."""
+    with running(tmp_path_factory.mktemp("app")) as app:
+        yield app.address
 
 
 @pytest.fixture(scope="session")

@@ -4,17 +4,15 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import socket
 import subprocess
-import sys
-import time
-import urllib.request
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator
 from urllib.parse import urlsplit
+
+from benchmarks.running import started
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -86,46 +84,11 @@ def file_data(path: str) -> dict[str, Any]:
     return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextmanager
 def running(folder: Path, **environment: str) -> Iterator[App]:
     """The app with folders of its own, until the block ends."""
-    for name in ("home", "tmp"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    given = {"PATH": os.environ["PATH"], "HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"), "GRADIO_TEMP_DIR": str(folder / "cache"), "GRADIO_SERVER_PORT": str(port),
-             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), **environment}
-    with open(folder / "log.txt", "a") as log:
-        process = subprocess.Popen([sys.executable, str(ROOT / "app.py")], cwd=folder, env=given, stdout=log, stderr=log)
-        app = App(f"http://127.0.0.1:{port}", folder, process)
-        try:
-            wait_until_up(app)
-            yield app
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                try:
-                    process.wait(30)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    raise
-
-
-def wait_until_up(app: App, seconds: float = 180) -> None:
-    began = time.monotonic()
-    while time.monotonic() - began < seconds:
-        try:
-            urllib.request.urlopen(f"{app.address}/config", timeout=10).close()
-            return
-        except OSError:
-            assert app.process.poll() is None, app.log
-            time.sleep(0.5)
-    raise AssertionError(f"the app is not up after {seconds} s: {app.log}")
+    with started(folder, **environment) as (address, process):
+        yield App(address, folder, process)
 
 
 # Put into a process at its start: connections and look-ups of names other than this machine's are written down and refused.

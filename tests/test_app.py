@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import gradio as gr
+from starlette.exceptions import HTTPException
 from gradio.queueing import EventQueue, ProcessTime
 from facetransfer.images import open_picture
 from facetransfer.settings import TransferSettings, all_settings
@@ -27,6 +28,7 @@ from ui import api, line
 from ui.examples import PHOTO, example_file, exact_map, examples
 from ui.files import result_folder
 from ui.inputs import settings_of, shown
+from ui.page import build_page
 from ui.rooms import maps, pictures, result, settings
 
 PLACE = next(iter(settings.PLACE_LABELS))
@@ -161,7 +163,7 @@ def test_the_expected_time_grows_with_the_work() -> None:
         return expected_seconds(replace(TransferSettings(), **changed), (512, 512))
     assert 0 < seconds(iterations=10) < seconds() < seconds(iterations=600)
     told = settings.time_text(None, *values()[1 + len(CLASSES):])
-    assert "Expected time here: **about" in told and "Balanced" not in told and "Fine" in told and "The article's" in told  # the others beside it
+    assert "Expected time here: **about" in told and "Balanced" not in told and "Fine" in told and "As published" in told  # the others beside it
 
 
 def test_the_place_in_line_and_the_time_until_it_is_reached() -> None:
@@ -181,6 +183,18 @@ def test_the_place_in_line_and_the_time_until_it_is_reached() -> None:
     words = line.waiting_words(queue, "work", "second")
     assert words.startswith("In line: 2 others are before you. Your turn comes in about 35 s.")
     assert "You left the line" in result.stopped(Image.new("RGB", (8, 8)), words)[0] and "Continue" in result.stopped(Image.new("RGB", (8, 8)), "Phase 1")[0]
+
+
+def test_who_finds_the_line_full_is_told_what_to_do() -> None:
+    """The page gets our words with a status for which it shows them, a program the one that its client understands."""
+    async def refused(headers: dict[str, str]) -> tuple[bool, str, str]:
+        page = build_page()
+        page._queue.event_queue_per_concurrency_id = {"work": SimpleNamespace(queue=[None] * line.WAITING)}
+        return await page._queue.push(SimpleNamespace(fn_index=1), SimpleNamespace(headers=headers), None)
+    assert asyncio.run(refused({})) == (False, line.FULL, "queue_full")
+    with pytest.raises(HTTPException) as error:
+        asyncio.run(refused({"sec-fetch-mode": "cors"}))
+    assert error.value.status_code == 429 and "16 others wait already" in error.value.detail and "try again in a minute" in error.value.detail
 
 
 def test_stop_speaks_after_the_last_word_of_the_run() -> None:

@@ -35,16 +35,24 @@ def browser() -> Iterator[object]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def desktop(browser) -> Iterator[object]:
+    """A desktop's window, which has Gradio's own files from the second page on. Every page in it is a visit of its own."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def page(app: str, browser) -> Iterator[object]:
+def page(app: str, desktop) -> Iterator[object]:
     """The app's page as a visitor of today sees it."""
-    page = opened(app, browser)
+    page = opened(app, desktop)
     yield page
-    page.context.close()
+    page.close()
 
 
-def opened(app: str, browser: object, **options: object) -> object:
-    page = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options}).new_page()
+def opened(app: str, context: object) -> object:
+    page = context.new_page()
     page.set_default_timeout(90_000)
     page.goto(app)
     page.wait_for_selector("#run")
@@ -225,7 +233,7 @@ def saved_maps(page: object) -> dict[str, np.ndarray]:
 
 def test_stop_keeps_the_picture_and_goes_on_from_it(page, tmp_path: Path, face, green_face) -> None:
     upload(page, tmp_path, face, green_face, LONG)
-    page.get_by_label("The article's").check()
+    page.get_by_label("As published").check()
     page.click("#run")
     status_says(page, "Phase")
     assert page.locator("#status progress").count() == 1 and page.locator("#run").is_disabled()
@@ -236,7 +244,7 @@ def test_stop_keeps_the_picture_and_goes_on_from_it(page, tmp_path: Path, face, 
     page.wait_for_timeout(2000)
     assert page.get_attribute("#result img", "src") == source and "Stopped" in page.inner_text("#status")
     page.get_by_label("Preview").check()
-    page.wait_for_function("document.querySelector('#expected').innerText.includes('Balanced')")
+    page.wait_for_function("document.querySelector('#expected').innerText.includes('As published')")  # among those that are not chosen
     assert page.inner_text("#refine") == "Continue"
     page.evaluate("""() => { window.said = []; new MutationObserver(() => window.said.push(document.querySelector('#status').innerText))
         .observe(document.querySelector('#status'), {childList: true, subtree: true, characterData: true}); }""")  # what is said may be gone before one looks
@@ -332,14 +340,20 @@ def test_a_result_is_looked_at_and_comes_back_from_its_file(page, tmp_path: Path
     page.locator("#result img").click(position={"x": 200, "y": 200})
     page.wait_for_selector("#source img")
     page.click("#before-after button")
-    page.wait_for_selector("#slider img")
+    page.wait_for_function("""() => { // both of one size, one on the other
+        const boxes = [...document.querySelectorAll('#slider img')].map(i => i.getBoundingClientRect());
+        return boxes.length === 2 && boxes[0].height > 100 && ['x', 'y', 'width', 'height'].every(n => Math.abs(boxes[0][n] - boxes[1][n]) < 2); }""")
     page.click("#visit button")
     page.wait_for_selector("#gallery img")
     with page.expect_download() as download:
         page.click("#download")
     with zipfile.ZipFile(download.value.path()) as archive:
         (tmp_path / "result.png").write_bytes(archive.read("face-transfer.png"))
-        assert "--iterations 6" in archive.read("command.txt").decode() and f"--seed {seed}" in archive.read("command.txt").decode()
+        command = archive.read("command.txt").decode().strip()
+    assert "--iterations 6" in command and f"--seed {seed}" in command
+    assert not page.locator("#numbers code").first.is_visible()
+    page.click("#numbers summary")
+    assert page.inner_text("#numbers pre code").strip() == command and page.locator("#numbers button[title*=opy]").is_visible()
     made, content = (np.asarray(open_picture(tmp_path / name)).astype(int) for name in ("result.png", "content.png"))
     assert np.abs(made - content)[:20, :20].max() <= 1 < np.abs(made - content)[110:150, 110:150].mean()  # the background was kept
     page.get_by_label("Balanced").check()
@@ -367,11 +381,13 @@ def test_an_example_shows_both_pictures_and_its_result(page) -> None:
     status_says(page, "made before")
     page.wait_for_selector("#result img")
     assert page.locator(".map-tools .chip:not(.absent)").count() >= 8
+    page.evaluate("window.scrollTo(0, 400)")
+    assert 0 <= page.locator("#step-result").bounding_box()["y"] < 40  # the result stays in view while one paints
 
 
 def test_the_page_works_on_a_phone(app: str, browser, tmp_path: Path, face, green_face) -> None:
     """Nothing sticks out; one map at a time with its tools in reach; a finger paints; Run brings the result into view."""
-    page = opened(app, browser, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    page = opened(app, browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True))
     upload(page, tmp_path, face, green_face)
     keep(page, "5-phone")
     assert page.evaluate("document.documentElement.scrollWidth") <= 392

@@ -207,8 +207,9 @@ def test_the_recipe_gives_the_same_bytes_again(pair: Path, capsys) -> None:
     assert recipe.settings.seed == 7 and recipe.options["strength"] == "background=0" and set(recipe.inputs) == {"content", "style", "content map", "style map"}
     again = ["--content", str(pair / "content.png"), "--style", str(pair / "style.png"), "--output", str(pair / "again.png"), "--recipe", str(pair / "out.png"), "--device", "cpu"]
     assert main(again) == 0 and (pair / "again.png").read_bytes() == (pair / "out.png").read_bytes()
+    told = capsys.readouterr().err
+    assert "in full: python -m facetransfer --content content.png --style style.png --output again.png" in told and "--seed 7" in told and "--strength background=0" in told
     draw_face((144, 112), seed=8)[0].save(pair / "style.png")
-    capsys.readouterr()
     assert main(again) == 2 and "the style is not the one that the recipe was made with" in capsys.readouterr().err
 
 

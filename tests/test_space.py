@@ -3,14 +3,11 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import pickle
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import types
 import urllib.request
 from dataclasses import replace
@@ -22,6 +19,7 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.running import started
 from facetransfer.errors import InputError
 from facetransfer.images import open_picture
 from facetransfer.job import Face, Job, prepare
@@ -118,28 +116,8 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]
         if (ROOT / name).exists():
             (folder / "app" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / "app" / name)
-    for name in ("home", "tmp", "cache"):
-        (folder / name).mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"), "GRADIO_TEMP_DIR": str(folder / "cache"),
-                   "SPACE_ID": "someone/face-transfer", "GRADIO_SERVER_PORT": str(port), "GRADIO_MCP_SERVER": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "GRADIO_SSR_MODE": "true"}
-    address = f"http://127.0.0.1:{port}"
-    with open(folder / "log.txt", "w") as log:
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=folder / "app", env=environment, stdout=log, stderr=log)
-        try:
-            for _ in range(240):
-                try:
-                    urllib.request.urlopen(f"{address}/config", timeout=2).close()
-                    break
-                except OSError:
-                    assert process.poll() is None, (folder / "log.txt").read_text()
-                    time.sleep(0.25)
-            yield address, folder
-        finally:
-            process.terminate()
-            process.wait(20)
+    with started(folder, folder / "app", SPACE_ID="someone/face-transfer", GRADIO_MCP_SERVER="1", GRADIO_SSR_MODE="true") as (address, _):
+        yield address, folder
 
 
 def asked(address: str, method: str, **params: Any) -> dict[str, Any]:

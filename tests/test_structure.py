@@ -73,6 +73,7 @@ def test_the_space_card_is_valid_and_agrees_with_the_requirements() -> None:
     from importlib.metadata import version
 
     from huggingface_hub import SpaceCard
+    from packaging.requirements import Requirement
 
     card = SpaceCard.load(ROOT / "README.md").data
     assert card.sdk == "gradio" and (ROOT / card.app_file).exists() and len(card.short_description) <= 60
@@ -80,4 +81,6 @@ def test_the_space_card_is_valid_and_agrees_with_the_requirements() -> None:
     numbers = tuple(map(int, card.sdk_version.split(".")))
     assert tuple(map(int, low.split("."))) <= numbers < (int(high),) and version("gradio").split(".")[0] == card.sdk_version.split(".")[0]
     assert card["python_version"] in ("3.10", "3.12")  # what ZeroGPU has
+    torch = next(r for r in map(Requirement, (ROOT / "requirements.txt").read_text().split()) if r.name == "torch")
+    assert all(torch.specifier.contains(v) for v in ("2.8.0", "2.9.1", "2.10.0", "2.11.0", "2.12.1", "2.13.0"))  # all that ZeroGPU has
     assert set((ROOT / "packages.txt").read_text().split()) == {"libgl1", "libglib2.0-0"}

@@ -9,7 +9,6 @@ import gradio as gr
 from PIL import Image
 
 from facetransfer.engine import Step
-from facetransfer.errors import InputError, shortened
 from facetransfer.job import Face, Job, prepare, result_picture
 from facetransfer.settings import METHODS, PRESETS, TransferSettings, all_settings
 from segmentation import PARSERS
@@ -18,7 +17,7 @@ from segmentation.parsers import load_parser
 from ui import gpu
 from ui.inputs import as_kind, in_words, known_of, picture_at, worded
 from ui.rooms.pictures import picture_upload
-from ui.rooms.settings import PLACE_LABELS
+from ui.rooms.settings import PLACE_LABELS, named
 
 OWN = ("phases", "iterations", "content_weight", "style_weight", "size", "seed")  # settings that an endpoint takes beside the preset
 
@@ -27,13 +26,12 @@ PAUSE = 0.5  # seconds between two looks whether the caller is still there
 
 def _job(content: str | None, style: str | None, preset: str, place: str, values: tuple[Any, ...]) -> Job:
     """A value below 0 leaves a setting to the preset."""
-    if not isinstance(preset, str) or preset not in PRESETS:
-        raise InputError(f"there is no preset {shortened(repr(preset))}: choose one of {', '.join(PRESETS)}")
+    changed = named(PRESETS, preset, "preset")
     pictures = picture_at(content, "content"), picture_at(style, "style")
     kinds = {s.name: s.kind for s in all_settings()}
     given = {name: as_kind(kinds[name], value) for name, value in zip(OWN, values)
              if value is not None and not (isinstance(value, (int, float)) and value < 0)}
-    settings = replace(TransferSettings(**PRESETS[preset]), **given)
+    settings = replace(TransferSettings(**changed), **given)
     return prepare(*(Face.of(p, None, known_of(p)) for p in pictures), settings, place=place)
 
 

@@ -22,6 +22,7 @@ from segmentation.semantic_map import SemanticMap
 KEPT = 3600  # seconds that uploads and results are kept, at most
 SWEEP = 60  # seconds between two looks for what is past its time
 UNFINISHED = 24 * KEPT  # seconds after which a folder of ours that is still empty belongs to no run any more
+RESULT = "face-transfer.png"
 RESULT_PREFIX = "face-transfer-"
 OURS = ("examples",)  # in the cache, but of no visitor
 
@@ -92,18 +93,21 @@ def as_png(picture: Image.Image) -> bytes:
     return file.getvalue()
 
 
+def command_of(job: Job) -> str:
+    """The command line that makes the same, beside the pictures and what is in the zip."""
+    return job.recipe.command({"content": "content.png", "style": "style.png", "output": RESULT, **{name: f"{name}.png" for name in job.extras}})
+
+
 def pack(folder: Path, picture: Image.Image, job: Job, maps: list[SemanticMap], report: dict[str, Any], film: Path | None) -> str:
     """The result, its recipe, its numbers, the maps and the animation in one zip; the path of the zip."""
-    result = folder / "face-transfer.png"
+    result = folder / RESULT
     save_picture(picture, result, pnginfo=job.recipe.in_png())
     with zipfile.ZipFile(folder / "face-transfer.zip", "w") as archive:
         archive.write(result, result.name)
         archive.writestr("recipe.json", job.recipe.to_json())
-        files = {"content": "content.png", "style": "style.png", "output": "face-transfer.png"}
+        archive.writestr("command.txt", command_of(job) + "\n")
         for name, extra in job.extras.items():
-            files[name] = f"{name}.png"
-            archive.writestr(files[name], as_png(extra))
-        archive.writestr("command.txt", job.recipe.command(files) + "\n")
+            archive.writestr(f"{name}.png", as_png(extra))
         archive.writestr("report.json", json.dumps(report, indent=1))
         for name, semantic in zip(("content_sem.png", "style_sem.png"), maps):
             add_map(archive, folder, name, semantic)

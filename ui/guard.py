@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Awaitable, Callable
 
 import gradio as gr
+from gradio_client.utils import is_file_obj_with_meta, traverse
 from starlette.exceptions import HTTPException
 
 from facetransfer.errors import shortened
+from ui.line import FULL
 
 HERE = Path(__file__).resolve().parent
 MAX_UPLOAD = 40 << 20  # bytes of one file
@@ -93,20 +95,37 @@ def from_us(error: Exception) -> bool:
 
 
 def guard(blocks: gr.Blocks) -> None:
-    """The page refuses web addresses in place of files, and says in words what Gradio cannot make sense of."""
-    for block in blocks.blocks.values():
-        if hasattr(block, "async_move_resource_to_block_cache"):
-            block.async_move_resource_to_block_cache = _files_only(block.async_move_resource_to_block_cache)
-    blocks.preprocess_data, blocks.process_api = _worded(blocks.preprocess_data), _worded(blocks.process_api)
+    """The page refuses web addresses in place of files, says in words what Gradio cannot make sense of, and what to do where the line is full."""
+    blocks.preprocess_data, blocks.process_api = _worded(_files_only(blocks.preprocess_data)), _worded(blocks.process_api)
+    blocks._queue.push = _told_when_full(blocks._queue.push)
 
 
-def _files_only(move: Callable[[Any], Awaitable[str | None]]) -> Callable[[Any], Awaitable[str | None]]:
-    @functools.wraps(move)
-    async def checked(path: Any) -> str | None:
-        if path is not None and re.match(r"\s*[a-z][a-z0-9+.-]*://", str(path), re.IGNORECASE):
-            raise gr.Error("Web addresses are not opened here: fetch the picture and give the file itself.", print_exception=False)
-        return await move(path)
+def _told_when_full(push: Callable[..., Awaitable[tuple[bool, Any, str]]]) -> Callable[..., Awaitable[tuple[bool, Any, str]]]:
+    @functools.wraps(push)
+    async def told(body: Any, request: Any, *args: Any, **kwargs: Any) -> tuple[bool, Any, str]:
+        success, answer, state = await push(body, request, *args, **kwargs)
+        if state != "queue_full":
+            return success, answer, state
+        # For a 503 Gradio's page has words of its own, for any other refusal it shows ours. Its client for programs understands the 503 alone.
+        if "sec-fetch-mode" in request.headers:
+            raise HTTPException(429, FULL)
+        return success, FULL, state
+    return told
+
+
+def _files_only(read: Callable[..., Awaitable[list[Any]]]) -> Callable[..., Awaitable[list[Any]]]:
+    # Here, not at the components: Gradio makes those of a visit anew when they are updated.
+    @functools.wraps(read)
+    async def checked(block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        traverse(inputs, _no_address, is_file_obj_with_meta)  # as Gradio looks for them
+        return await read(block_fn, inputs, *args, **kwargs)
     return checked
+
+
+def _no_address(file: dict[str, Any]) -> dict[str, Any]:
+    if re.match(r"\s*[a-z][a-z0-9+.-]*://", str(file["path"]), re.IGNORECASE):
+        raise gr.Error("Web addresses are not opened here: fetch the picture and give the file itself.", print_exception=False)
+    return file
 
 
 def _worded(process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -30,7 +30,6 @@ if "SPACE_ID" in os.environ:  # elsewhere numba keeps what it compiled beside th
     os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(BASE, "numba"))
 
 M_ARENA_MAX = -8  # of glibc's malloc.h
-WAITING = 16  # jobs that wait in line; who comes next is asked to come back
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +112,6 @@ def launch() -> None:
     signal.signal(signal.SIGTERM, interrupted)
     try:
         page = build_page()
-        page.queue(max_size=WAITING, default_concurrency_limit=1)
         name = "0.0.0.0" if "SPACE_ID" in os.environ else os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
         threading.Thread(target=lambda: (warm_up(), fetch(names)), daemon=True, name="warm-up").start()
         threading.Thread(target=Sweeper(cache).run, args=[stopped], daemon=True, name="sweeper").start()

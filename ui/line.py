@@ -9,6 +9,8 @@ from gradio.queueing import Queue
 from facetransfer.expected_time import in_words
 
 IN_LINE = "In line"
+WAITING = 16  # jobs that wait in line; who comes next is asked to come back
+FULL = f"The line is full: {WAITING} others wait already. Your pictures and maps stay here: please try again in a minute."
 LOOK_AGAIN, PATIENCE = 0.1, 10.0  # seconds between two looks at a job that is being stopped, and how long it is waited for
 
 
@@ -16,7 +18,9 @@ def ahead(queue: Queue, line: str, session: str | None) -> tuple[int, float | No
     """How many jobs come before the session's in that line, with the one that runs, and about how many seconds they will take by
     what earlier ones took (None: there was none yet). None where the session waits for nothing.
     """
-    waiting = queue.event_queue_per_concurrency_id[line]
+    waiting = queue.event_queue_per_concurrency_id.get(line)
+    if waiting is None:
+        return None  # nobody has stood in it yet
     before = list(waiting.queue)
     place = next((i for i, event in enumerate(before) if event.session_hash == session), None)
     if place is None:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ui import api
 from ui.guard import guard
-from ui.line import left, waiting_words
+from ui.line import WAITING, left, waiting_words
 from ui.looks import CONSENT, step, title
 from ui.rooms import maps, pictures, result, settings
 
@@ -110,6 +110,7 @@ def build_page() -> gr.Blocks:
         page.wire_settings()
         page.wire_result()
         blocks.load(**page.timed)
+    blocks.queue(max_size=WAITING, default_concurrency_limit=1)
     guard(blocks)
     return blocks
 

@@ -30,7 +30,7 @@ from segmentation.fill import REACH, fill_region
 from segmentation.parsers import Parse
 from segmentation.semantic_map import SemanticMap, map_path, read_map
 from ui.files import add_map, result_folder
-from ui.inputs import picture_at, settings_of, worded
+from ui.inputs import picture_at, settings_of, told, worded
 
 SIDE = 1024  # longest side of a map on the page, pixels: one of at most this size is painted pixel by pixel
 SURE = 0.6  # probability below which a place is hatched
@@ -122,8 +122,7 @@ def frames(known: Parse, size: tuple[int, int]) -> list[list[float]]:
 @worded
 def fill(path: str | None, known: Parse | None, drawn: object, event: gr.EventData) -> Iterator[Any]:
     """The layer with the region around the stroke in its class."""
-    correction, told = correction_in(drawn), event._data if isinstance(event._data, dict) else {}
-    stroke, label, reach = told.get("stroke"), told.get("label"), told.get("reach")
+    correction, stroke, label, reach = correction_in(drawn), *(told(event, name) for name in ("stroke", "label", "reach"))
     usable = isinstance(stroke, list) and stroke and all(isinstance(p, list) and len(p) == 2 and all(isinstance(n, (int, float)) and -9 < n < 9 for n in p) for p in stroke)
     if not usable or type(label) is not int or label not in range(len(CLASSES)) or not isinstance(reach, (int, float)) or reach != reach or correction is None or known is None:
         raise InputError("there is nothing to fill here: upload a picture, choose a class and draw into its map")
@@ -137,6 +136,8 @@ def load_map(file: str | None, path: str | None, known: Parse | None) -> Iterato
     """A map from a file, as a correction of the automatic one: what differs is painted."""
     if known is None:
         raise InputError("there is no picture for this map yet: upload the picture first")
+    if not file:
+        raise InputError("there is no map yet: choose the file of one")
     picture, wanted = picture_at(path, "chosen"), read_map(file)
     check_shape(wanted, picture, "this picture")
     yield shown_map(picture, known, correction=Correction.between(known.semantic, wanted.resized(known.semantic.size)))
@@ -146,12 +147,12 @@ def show_advice(content: Parse | None, style: Parse | None, content_drawn: objec
     """Lines of advice and each class's share, with what was painted; quiet where pictures or settings are not usable yet."""
     if content is None or style is None:
         return ""
-    both = [replace(known, semantic=corrected(known.semantic, drawn)) for known, drawn in ((content, content_drawn), (style, style_drawn))]
-    faces = [Face.of(Image.new("L", k.semantic.size), k.semantic, k) for k in both]
     try:
+        both = [replace(known, semantic=corrected(known.semantic, drawn)) for known, drawn in ((content, content_drawn), (style, style_drawn))]
         settings = settings_of(values)
     except InputError as error:
         return html.escape(str(error))
+    faces = [Face.of(Image.new("L", k.semantic.size), k.semantic, k) for k in both]
     lines = advice(tuple(f.semantic for f in faces), tuple(f.frame for f in faces), tuple(f.picture.size for f in faces), settings)
     table = "".join(f"<tr><td>{label}</td>" + "".join(f"<td>{share:.1%}</td>" for share in each) + "</tr>" for label, each in shares(*(f.semantic for f in faces)))
     notes = "".join(f"<li>{html.escape(line)}</li>" for line in lines) or "<li>Both maps have what they need.</li>"
@@ -186,7 +187,7 @@ class MapsRoom:
                 self.save = gr.Button("Save maps", size="sm", elem_id="save-maps")
                 self.load_content, self.load_style = (gr.UploadButton(f"Load {role} map", file_types=["image"], size="sm", elem_id=f"load-{role}-map") for role in ("content", "style"))
             with gr.Row(equal_height=False):
-                self.parser = gr.Dropdown(list(PARSERS), value=PARSERS[0], label="Parser", elem_id="parser",
+                self.parser = gr.Dropdown(list(PARSERS), value=PARSERS[0], label="What makes the maps", elem_id="parser",
                                           info="compact is ours; the others are published ones, downloaded once.")
                 self.again = gr.Button("Make maps again", size="sm", elem_id="make-maps")
         self.zipped = gr.DownloadButton(visible="hidden", elem_id="maps-zip")

@@ -7,10 +7,11 @@ from typing import Any, Iterator
 import gradio as gr
 import numpy as np
 
+from facetransfer.errors import InputError
 from facetransfer.images import open_picture
 from segmentation.parsers import Parse
 from ui.examples import example_file, examples
-from ui.inputs import is_place, known_of, picture_at, worded
+from ui.inputs import in_words, is_place, known_of, picture_at, told, worded
 from ui.looks import said
 from ui.rooms.maps import shown_map
 
@@ -30,11 +31,12 @@ def example_cards() -> gr.HTML:
                    js_on_load="for (const card of element.querySelectorAll('[data-example]')) card.onclick = () => trigger('choose', {index: Number(card.dataset.example)});")
 
 
+@in_words()
 def choose_example(event: gr.EventData) -> tuple[Any, ...]:
     """Both pictures, the finished result, and a word on it."""
-    index = event._data.get("index") if isinstance(event._data, dict) else None
+    index = told(event, "index")
     if type(index) is not int or index not in range(len(examples())):
-        return (gr.skip(),) * 4
+        raise InputError("there is no such example: click one of the cards")  # no skip: after one, a component forgets what was set on it
     example = examples()[index]
     words = f"{example.caption}: made before, with the settings of Balanced. Press <b>Run</b> to make it here." if example.result else f"{example.caption}: press <b>Run</b> to make it."
     return example_file(example.content), example_file(example.style), example.result and open_picture(example.result), said(words)
@@ -74,13 +76,12 @@ def choose_face(path: str | None, known: Parse | None, drawn: object, parser: st
 
 def choose_framed(path: str | None, known: Parse | None, drawn: object, parser: str, event: gr.EventData) -> Iterator[Any]:
     """The map anew, of the face whose frame in the map was pressed."""
-    face = (event._data or {}).get("face")
-    yield from other_face(path, known, drawn, parser, face)
+    yield from other_face(path, known, drawn, parser, told(event, "face"))
 
 
 def other_face(path: str | None, known: Parse | None, drawn: object, parser: str, face: object) -> Iterator[Any]:
     """The map anew, of the face of that number; nothing where it is used already or is not there."""
-    if not path or known is None or face == known.chosen or face not in range(1, len(known.faces) + 1):
+    if not path or known is None or type(face) is not int or face == known.chosen or face not in range(1, len(known.faces) + 1):
         yield gr.skip(), gr.skip()
     else:
         yield from parse(path, "clicked", drawn, parser, face)

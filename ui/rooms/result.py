@@ -19,12 +19,12 @@ from facetransfer.settings import METHODS, PRESETS
 from segmentation.classes import NAMES
 from segmentation.parsers import Parse, load_parser
 from ui import gpu
-from ui.files import pack, result_folder
+from ui.files import RESULT, command_of, pack, result_folder
 from ui.inputs import is_place, known_of, picture_at, settings_of, worded
 from ui.line import IN_LINE
 from ui.looks import said, status
 from ui.rooms.maps import corrected
-from ui.rooms.settings import PLACE_LABELS
+from ui.rooms.settings import PLACE_LABELS, named
 
 SHOW_EVERY = 0.7  # seconds between two pictures on the way
 LOOK_EVERY = 1.5  # seconds between two looks at the line
@@ -60,8 +60,9 @@ def job_of(content_path: str | None, style_path: str | None, content_known: Pars
         if last is not None and last.labels.shape == maps[0].labels.shape and (changed := last.labels != maps[0].labels).any():
             side = 2 * max(2, round(max(changed.shape) * REPAINT)) + 1
             where = cv2.dilate(changed.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-    job = prepare(*faces, settings, place=PLACE_LABELS[place], strengths=strengths, start=start, region=where, options={
-        "into": PLACE_LABELS[place], "strength": as_text(strengths), "face": str(known[0].chosen) if known[0].chosen > 1 else ""})
+    into = named(PLACE_LABELS, place, "place")
+    job = prepare(*faces, settings, place=into, strengths=strengths, start=start, region=where, options={
+        "into": into, "strength": as_text(strengths), "face": str(known[0].chosen) if known[0].chosen > 1 else ""})
     for note in job.notes:
         gr.Info(note[0].upper() + note[1:] + ".")
     return job
@@ -98,8 +99,8 @@ def run(gallery: list[tuple[str, str]] | None, last: LastRun | None, start: Imag
     archive = pack(folder, picture, job, maps, report, animation and animation.path)
     pair = (job.whole[0].picture.resize(picture.size), picture) if job.place != "style" else (job.whole[1].picture, picture)
     caption = f"{job.settings.method}, seed {job.settings.seed}, content {job.settings.content_weight:g}, style {job.settings.style_weight:g}, {time.monotonic() - began:.0f} s"
-    gallery = [(str(folder / "face-transfer.png"), caption), *(gallery or [])][:GALLERY]
-    yield picture, said(words), gr.update(value=archive, visible=True, interactive=True), pair, report_words(report), remembered, gallery, gallery
+    gallery = [(str(folder / RESULT), caption), *(gallery or [])][:GALLERY]
+    yield picture, said(words), gr.update(value=archive, visible=True, interactive=True), pair, f"{report_words(report)}\n\n{command_words(job)}", remembered, gallery, gallery
 
 
 @worded
@@ -148,6 +149,12 @@ def report_words(report: dict[str, Any]) -> str:
     return "  \n".join(lines)
 
 
+def command_words(job: Job) -> str:
+    """The command line that makes the same, folded, and where the files that it names are."""
+    return (f"<details><summary>The same on the command line</summary>\n\n```bash\n{command_of(job)}\n```\n\n"
+            "Put your pictures as `content.png` and `style.png` beside what is in the download.\n\n</details>")
+
+
 def progress_text(step: Step, seconds: float) -> str:
     left = seconds * (1 - step.done) / max(step.done, 1e-3)
     when = f"about {left:.0f} s left" if step.done > 0.02 else "estimating the time"
@@ -156,7 +163,7 @@ def progress_text(step: Step, seconds: float) -> str:
 
 def stopped(last_picture: Image.Image | None, words: str) -> tuple[Any, Any]:
     """Words after Stop, and the button that goes on. `words` were there before: a job that waited in line has made nothing yet."""
-    if words.startswith(IN_LINE):
+    if isinstance(words, str) and words.startswith(IN_LINE):  # a program can send anything
         return said("You left the line: nothing was made."), gr.skip()
     if last_picture is None:
         return said("Stopped."), gr.skip()
@@ -188,7 +195,7 @@ class ResultRoom:
         self.place = gr.Radio(list(PLACE_LABELS), value=next(iter(PLACE_LABELS)), label="Where it goes", elem_id="place")
         self.film = gr.Checkbox(False, label="Also an animation of the run, in the download", elem_id="film")
         with gr.Accordion("Before and after", open=False, elem_id="before-after"):
-            self.slider = gr.ImageSlider(show_label=False, elem_id="slider", height=360)
+            self.slider = gr.ImageSlider(show_label=False, elem_id="slider", max_height=460)
         with gr.Accordion("Results of this visit", open=False, elem_id="visit"):
             self.gallery = gr.Gallery(columns=3, height=300, object_fit="contain", format="png", show_label=False, elem_id="gallery")
         self.watch = gr.Timer(LOOK_EVERY, active=False)  # at the line, while a job waits in it

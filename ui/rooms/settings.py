@@ -7,8 +7,8 @@ from typing import Any, Iterator
 
 import gradio as gr
 
-from facetransfer.errors import InputError
-from facetransfer.expected_time import in_words
+from facetransfer.errors import InputError, shortened
+from facetransfer.expected_time import in_words as time_in_words
 from facetransfer.images import fitted_size
 from facetransfer.recipe import read_recipe
 from facetransfer.regions import REGIONS, parsed
@@ -16,16 +16,25 @@ from facetransfer.settings import PRESETS, Setting, TransferSettings, all_settin
 from segmentation.classes import CLASSES, NAMES
 from segmentation.parsers import Parse
 from ui import gpu
-from ui.inputs import settings_of, shown, worded
+from ui.inputs import in_words, settings_of, shown, worded
 
-PLACE_LABELS = {"The picture itself": "alone", "Into the style picture": "style", "Back into the content photo (only its face is worked on)": "content"}
+PLACE_LABELS = {"On its own": "alone", "Into the style picture": "style", "Back into the content photo (only its face is worked on)": "content"}
 WIDE = 50  # times its default: a setting that may be larger is typed, on a slider all usual values would be one pixel
 NOT_HERE = ("seeded", "image")  # choices for tests, and for the command line
 
 
+def named(choices: dict[str, Any], name: object, what: str) -> Any:
+    """What the choice of that name stands for. Raises InputError where there is none: a program can send anything."""
+    if not isinstance(name, str) or name not in choices:
+        raise InputError(f"there is no {what} {shortened(repr(name))}: choose one of {', '.join(choices)}")
+    return choices[name]
+
+
+@in_words()
 def region(name: str) -> list[float]:
     """The strength of each class under a named region, in the order of the classes."""
-    return [REGIONS[name].get(n, 1.0) for n in NAMES]
+    chosen = named(REGIONS, name, "region")
+    return [chosen.get(n, 1.0) for n in NAMES]
 
 
 def dice() -> int:
@@ -33,9 +42,10 @@ def dice() -> int:
     return random.randrange(2 ** 31)
 
 
+@in_words()
 def choose_preset(name: str, seed: float | None) -> list[Any]:
     """The values of all settings under a preset; the seed stays, so that a picture that was liked small can be made fine."""
-    chosen = TransferSettings(**PRESETS[name])
+    chosen = TransferSettings(**named(PRESETS, name, "preset"))
     return shown(chosen if seed is None else replace(chosen, seed=int(seed)))
 
 
@@ -48,7 +58,7 @@ def time_text(content: Parse | None, *values: Any) -> str:
     size = content.semantic.size if content else (512, 512)
 
     def words(chosen: TransferSettings) -> str:
-        return in_words(gpu.expected(chosen, fitted_size(size, chosen.size)))
+        return time_in_words(gpu.expected(chosen, fitted_size(size, chosen.size)))
     presets = {name: replace(TransferSettings(**changed), seed=settings.seed) for name, changed in PRESETS.items()}
     others = " · ".join(f"{name} {words(preset).removeprefix('about ')}" for name, preset in presets.items() if preset != settings)
     return f"Expected time here: **{words(settings)}**. ({others})"
