@@ -145,6 +145,6 @@ PRESETS: dict[str, dict[str, Any]] = {
     "Preview": dict(size=256, phases=2, iterations=10),
     "Balanced": dict(),
     "Fine": dict(iterations=40, phases=4, turns="turned"),
-    "As published": dict(phases=4, iterations=1000, content_weight=10.0, style_weight=10.0),
+    "The article's": dict(phases=4, iterations=1000, content_weight=10.0, style_weight=10.0),
 }
 """Named settings: what differs from the defaults."""

@@ -163,7 +163,7 @@ def test_the_expected_time_grows_with_the_work() -> None:
         return expected_seconds(replace(TransferSettings(), **changed), (512, 512))
     assert 0 < seconds(iterations=10) < seconds() < seconds(iterations=600)
     told = settings.time_text(None, *values()[1 + len(CLASSES):])
-    assert "Expected time here: **about" in told and "Balanced" not in told and "Fine" in told and "As published" in told  # the others beside it
+    assert "Expected time here: **about" in told and "Balanced" not in told and "Fine" in told and "The article's" in told  # the others beside it
 
 
 def test_the_place_in_line_and_the_time_until_it_is_reached() -> None:

@@ -233,7 +233,7 @@ def saved_maps(page: object) -> dict[str, np.ndarray]:
 
 def test_stop_keeps_the_picture_and_goes_on_from_it(page, tmp_path: Path, face, green_face) -> None:
     upload(page, tmp_path, face, green_face, LONG)
-    page.get_by_label("As published").check()
+    page.get_by_label("The article's").check()
     page.click("#run")
     status_says(page, "Phase")
     assert page.locator("#status progress").count() == 1 and page.locator("#run").is_disabled()
@@ -244,7 +244,7 @@ def test_stop_keeps_the_picture_and_goes_on_from_it(page, tmp_path: Path, face, 
     page.wait_for_timeout(2000)
     assert page.get_attribute("#result img", "src") == source and "Stopped" in page.inner_text("#status")
     page.get_by_label("Preview").check()
-    page.wait_for_function("document.querySelector('#expected').innerText.includes('As published')")  # among those that are not chosen
+    page.wait_for_function("document.querySelector('#expected').innerText.includes('The article\\'s')")  # among those that are not chosen
     assert page.inner_text("#refine") == "Continue"
     page.evaluate("""() => { window.said = []; new MutationObserver(() => window.said.push(document.querySelector('#status').innerText))
         .observe(document.querySelector('#status'), {childList: true, subtree: true, characterData: true}); }""")  # what is said may be gone before one looks
