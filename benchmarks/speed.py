@@ -35,6 +35,7 @@ from facetransfer.features import LAYERS, VGGLayout, load_network, stride_of
 from facetransfer.features.vgg19 import MEAN, STD, WIDTHS
 from facetransfer.guides import Guide
 from facetransfer.images import fit, open_picture, to_tensor
+from facetransfer.losses import ContentLoss
 from facetransfer.settings import TransferSettings
 from segmentation.guidance import guides_of
 from segmentation.semantic_map import map_path, read_map
@@ -123,7 +124,7 @@ def our_job(side: int, network: str, device: str, settings: dict[str, Any]) -> d
 
 
 def network_seconds(side: int, network: str, device: str) -> dict[str, float]:
-    """The network alone, forward and backward, and what its multiplications would take at the machine's own rate."""
+    """The network alone, forward, to a loss of each layer, and backward; and what its multiplications would take at the machine's own rate."""
     kind, net = arithmetic("auto", device.split(":")[0]), shape_of_vgg19(network, device)
     picture, channels, products = torch.rand(1, 3, side, side, device=device), 3, 0
     for name in LAYERS:
@@ -141,10 +142,13 @@ def network_seconds(side: int, network: str, device: str) -> dict[str, float]:
             taken.append(clock(device) - began)
         return min(taken)
 
+    layers = ("2_1", "3_1", "4_1", "4_2")
+    losses = {name: ContentLoss(f[0].float()) for name, f in net(torch.rand_like(picture), layers, kind).items()}
+
     def both_ways() -> None:
         pixels = picture.detach().requires_grad_()
-        found = net(pixels, ("2_1", "3_1", "4_1", "4_2"), kind)
-        torch.autograd.grad(sum(f.float().square().mean() for f in found.values()), pixels)
+        found = net(pixels, layers, kind)
+        torch.autograd.grad(sum(losses[name](f[0]) for name, f in found.items()), pixels)
     rate = 2 * n ** 3 / best_of(lambda: a @ b)
     seconds, limit = best_of(both_ways), 2 * 2 * products / rate  # backward: as many for the gradient of each layer's input
     return {"seconds": seconds, "limit_seconds": limit, "share_of_limit": limit / seconds, "gflop_per_second": rate / 1e9, "arithmetic": str(kind).split(".")[1]}
