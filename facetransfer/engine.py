@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Iterator
+from typing import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from facetransfer.errors import InputError
 from facetransfer.features import VGGLayout, load_network, stride_of
 from facetransfer.guides import Guide
 from facetransfer.images import MIN_SIDE
-from facetransfer.losses import GramLoss, StyleLoss, smoothness_loss
+from facetransfer.losses import ContentLoss, GramLoss, StyleLoss, smoothness_loss
 from facetransfer.matching import Matches
 from facetransfer.memory import in_less_memory, worded_when_full
 from facetransfer.phases import Phase, as_cells, phases_that_fit, prepare_phase, search_times
@@ -140,12 +140,14 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
 
     def evaluate(point: Tensor) -> tuple[Tensor, Tensor]:
         pixels = point.detach().requires_grad_()
-        found = network(pixels, (*names, settings.content_layer) if phase.content_loss else names, kind)
-        none = pixels.new_zeros(())
+        found = network(pixels, (*names, *phase.content_losses), kind)
+
+        def mean_of(wanted: Mapping[str, ContentLoss | StyleLoss | GramLoss]) -> Tensor:
+            return sum((loss(found[n][0]) for n, loss in wanted.items()), pixels.new_zeros(())) / max(1, len(wanted))
         parts = {
-            "content": settings.content_weight * CONTENT_SCALE * phase.content_loss(found[settings.content_layer][0]) if phase.content_loss else none,
-            "style": settings.style_weight * STYLE_SCALE * sum((loss(found[n][0]) for n, loss in losses.items()), none) / max(1, len(losses)),
-            "colour": settings.colour_weight * COLOUR_SCALE * (colour(as_cells(pixels, stride)) if colour else none),
+            "content": settings.content_weight * CONTENT_SCALE * mean_of(phase.content_losses),
+            "style": settings.style_weight * STYLE_SCALE * mean_of(losses),
+            "colour": settings.colour_weight * COLOUR_SCALE * (colour(as_cells(pixels, stride)) if colour else pixels.new_zeros(())),
             "smoothness": settings.smoothness * SMOOTHNESS_SCALE * smoothness_loss(pixels),
         }
         total = sum(parts.values())

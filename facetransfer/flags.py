@@ -80,7 +80,6 @@ def _add_setting(group: Any, setting: Setting) -> None:
 
 def _add_neural_doodle(group: Any) -> None:
     """What neural-doodle's users type, where it is called or written otherwise here."""
-    group.add_argument("--content-layers", type=lambda text: {"content_layer": text}, action=_Sets, metavar="LAYER", help="--content-layer")
     group.add_argument("--semantic-ext", type=_ending, metavar="ENDING", default=MAP_ENDING, help=f"how the maps beside the pictures are called after them (default: {MAP_ENDING})")
     group.add_argument("--output-size", type=output_size, metavar="WxH", help="size of a texture, 512x256 (default: a square of --size); with a content or its map, whose shape it takes, "
                        "the longer of the two is --size")

@@ -74,10 +74,10 @@ class StyleLayer:
 
 @dataclass(frozen=True)
 class Phase:
-    """size (height, width) of the result in this phase. content_loss is None where there is no content."""
+    """size (height, width) of the result in this phase. content_losses, by layer, are none where there is no content."""
 
     size: tuple[int, int]
-    content_loss: ContentLoss | None
+    content_losses: dict[str, ContentLoss]
     style_layers: dict[str, StyleLayer]  # coarse to fine
     style_cells: Tensor  # (3*s*s,h,w), see `as_cells`, s the stride of the last layer
     copies: int  # of the style
@@ -88,9 +88,9 @@ def prepare_phase(network: VGGLayout, size: tuple[int, int], content: Tensor | N
                   result_guide: Guide | None, settings: TransferSettings, scale: float) -> Phase:
     """The phase at `scale` of the full size (height, width); pictures (1,3,H,W) and guides are shrunk from the originals."""
     height, width = shrunk_size(size, scale) if scale != 1 else size
-    content_loss = None
+    content_losses = {}
     if content is not None:
-        content_loss = ContentLoss(network(shrunk(content, scale), (settings.content_layer,))[settings.content_layer][0])
+        content_losses = {n: ContentLoss(f[0]) for n, f in network(shrunk(content, scale), settings.content_layers.split(",")).items()}
     names, layers = style_layers_of(settings), {}
     styles = [(shrunk(style, scale), guide) for style, guide in copies]
     found = [network(style, names) for style, _ in styles]
@@ -102,4 +102,4 @@ def prepare_phase(network: VGGLayout, size: tuple[int, int], content: Tensor | N
             guides = result_guide.on_grid(-(-height // stride), -(-width // stride)), Guide(stacked([g.classes for g in there]), position)
         layers[name] = StyleLayer(stacked(grids).contiguous(), grids[0].square().mean().clamp_min(1e-8), *guides)
     cells = stacked([as_cells(style, stride_of(names[-1])) for style, _ in styles])
-    return Phase((height, width), content_loss, layers, cells, len(copies))
+    return Phase((height, width), content_losses, layers, cells, len(copies))

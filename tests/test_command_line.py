@@ -42,7 +42,7 @@ def test_the_article_s_flags_are_understood() -> None:
 
 
 @pytest.mark.parametrize("words, wanted", [
-    ("--content-layers=3_2", {"content_layer": "3_2"}), ("--seed-range=0:255", {"noise_low": 0, "noise_high": 255}), ("--slices=6", {"memory": 32}), ("--slices=999", {"memory": 8}),
+    ("--content-layers=3_2,4_2", {"content_layers": "3_2,4_2"}), ("--seed-range=0:255", {"noise_low": 0, "noise_high": 255}), ("--slices=6", {"memory": 32}), ("--slices=999", {"memory": 8}),
     ("--cache=0", {"match_every": 1}), ("--cache=1", {"match_every": 1000}), ("--seed=noise", {"start": "noise"}), ("--seed=content", {}), ("--seed=7", {"seed": 7}),
     ("--output-size=640x480", {"size": 640}), ("--style-layers=3_1,4_1 --semantic-weight=8 --smoothness=2 --variety=0.5 --print-every=10 --save-every=10 --device=cpu",
                                                {"style_layers": "3_1,4_1", "semantic_weight": 8.0, "smoothness": 2.0, "variety": 0.5})])
