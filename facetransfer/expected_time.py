@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import time
-from functools import lru_cache
 
 import torch
 
@@ -12,22 +11,26 @@ from facetransfer.phases import phases_that_fit, search_times, style_layers_of
 from facetransfer.settings import METHODS, TransferSettings
 
 SIDE, TRIES = 128, 3
-BESIDE = 1.5  # what a whole evaluation costs, in runs of the network forward and backward alone
-SEARCH = 2.0  # what a search costs, in evaluations
+BESIDE = 1.2  # what a whole evaluation costs, in runs of the network forward and backward alone
+SEARCH = 1.5  # what a search costs, in evaluations
+
+_least: dict[tuple[object, ...], float] = {}  # seconds per pixel so far, by what was asked
 
 
-@lru_cache(maxsize=8)
 def seconds_per_pixel(network: str, layers: tuple[str, ...], device: str, precision: str = "auto") -> float:
-    """Seconds of one evaluation for each pixel of the picture, measured."""
+    """Seconds of one evaluation for each pixel of the picture: the least of a few runs, and of one more each time it is asked, since
+    the first may have met a machine that was busy starting.
+    """
+    key = network, layers, device, precision
     net, picture = load_network(network, device), torch.rand(1, 3, SIDE, SIDE, device=device, requires_grad=True)
-    best, kind = float("inf"), arithmetic(precision, picture.device.type)
-    for _ in range(TRIES):
+    kind = arithmetic(precision, picture.device.type)
+    for _ in range(1 if key in _least else TRIES):
         began = time.perf_counter()
         sum(f.float().square().mean() for f in net(picture, layers, kind).values()).backward()
         if device.startswith("cuda"):
             torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - began)
-    return best * BESIDE / SIDE ** 2
+        _least[key] = min(_least.get(key, float("inf")), time.perf_counter() - began)
+    return _least[key] * BESIDE / SIDE ** 2
 
 
 def expected_seconds(settings: TransferSettings, size: tuple[int, int], device: str = "cpu") -> float:
