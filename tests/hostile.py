@@ -276,7 +276,7 @@ def flags(folder: Path) -> list[tuple[str, list[str]]]:
              ["--animation", f"{there}/c.webp", "--report", f"{there}/c.webp"], ["--region", f"{there}/none.png"], ["--region", there], ["--region", f"{there}/text.txt"], ["--start-image", f"{there}/none.png"], ["--start-image", f"{there}/text.txt"],
              ["--recipe", f"{there}/a.png"], ["--recipe", f"{there}/text.txt"], ["--recipe", there], ["--content-map", f"{there}/a.png"], ["--content-map", f"{there}/none.png"], ["--style-map", there], ["--style-map", f"{there}/text.txt"],
              ["--seed", "loud"], ["--seed", f"{there}/none.png"], ["--seed-range", "16"], ["--seed-range", "240:16"], ["--slices", "0"], ["--slices", "x"], ["--cache", "2"], ["--output-size", "512"],
-             ["--output-size", "0x0"], ["--content-layers", "3_1,4_2"], ["--semantic-ext", "../x.png"], ["--semantic-ext", ""], ["--strength", "only-the-beard"], ["--nothing", "1"], ["--output"], ["stray"], ["--output", there], ["--output", f"{there}/none/c.png"], ["--output", f"{there}/c.exe"], ["--output", f"{there}/c"], ["--output", f"{there}/{'c' * 300}.png"], ["--output", "/proc/c.png"],
+             ["--output-size", "0x0"], ["--content-layers", "3_1,5_9"], ["--semantic-ext", "../x.png"], ["--semantic-ext", ""], ["--strength", "only-the-beard"], ["--nothing", "1"], ["--output"], ["stray"], ["--output", there], ["--output", f"{there}/none/c.png"], ["--output", f"{there}/c.exe"], ["--output", f"{there}/c"], ["--output", f"{there}/{'c' * 300}.png"], ["--output", "/proc/c.png"],
              ["--output", "/dev/null"], ["--output", ""], ["--output", f"{there}/nul\x00.png"], ["--output", f"{there}/text.txt/c.png"], ["--size", "16"]]
     return [(" ".join(c)[:80].replace(there, "DIR"), c) for c in cases]
 

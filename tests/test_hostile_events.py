@@ -57,7 +57,7 @@ class Visit:
 
     def event(self, name: str, kind: str) -> BlockFunction:
         """What answers that event first."""
-        return next(fn for fn in self.page.fns.values() for block, event in fn.targets if block and self.page.blocks[block].elem_id == name and event == kind)
+        return next(fn for fn in self.page.fns.values() for block, event in fn.targets if block in self.page.blocks and self.page.blocks[block].elem_id == name and event == kind)
 
     def usual(self, fn: BlockFunction) -> list[Any]:
         """Inputs as the page would send them."""
@@ -74,7 +74,7 @@ class Visit:
         try:
             with warnings.catch_warnings():  # gradio remarks on inputs of a wrong kind
                 warnings.simplefilter("ignore")
-                answer = self.loop.run_until_complete(self.page.process_api(fn, inputs, self.state, gr.Request(session_hash="a visit"), event_data=gr.EventData(self.page.blocks[fn.targets[0][0]] if fn.targets[0][0] else None, data)))
+                answer = self.loop.run_until_complete(self.page.process_api(fn, inputs, self.state, gr.Request(session_hash="a visit"), event_data=gr.EventData(self.page.blocks.get(fn.targets[0][0]), data)))
         except gr.Error as error:
             return str(error.message)
         return [None if one in STAYS else one for one in answer["data"]]
