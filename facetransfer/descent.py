@@ -13,6 +13,8 @@ from typing import Callable
 import torch
 from torch import Tensor
 
+from facetransfer.inner_product import inner_product
+
 MEMORY = 8  # steps remembered
 FIRST = 0.005  # mean change of a pixel in a step without memory
 LARGEST = 0.08  # root mean square change of a pixel in any step
@@ -58,26 +60,21 @@ class Descent:
         self._next = (point + self._direction(gradient.masked_fill(pushing, 0.0)).masked_fill(pushing, 0.0)).clamp(0, 1)
 
     def _remember(self, moved: Tensor, change: Tensor) -> None:
-        product = _dot(moved, change)
-        if product > 1e-8 * (_dot(moved, moved) * _dot(change, change)).sqrt():
+        product = inner_product(moved, change)
+        if product > 1e-8 * (inner_product(moved, moved) * inner_product(change, change)).sqrt():
             self._pairs.append((moved, change, 1 / product))
 
     def _direction(self, gradient: Tensor) -> Tensor:
         """The step to take: the two-loop recursion, cut to LARGEST."""
         if not self._pairs:
-            return -gradient * (FIRST / gradient.abs().mean().clamp_min(1e-12)).clamp(max=1e6)
+            return -gradient * (FIRST / (inner_product(gradient, gradient.sign()) / gradient.numel()).clamp_min(1e-12)).clamp(max=1e6)
         direction, shares = -gradient, []
         for moved, change, scale in reversed(self._pairs):
-            shares.append(scale * _dot(moved, direction))
+            shares.append(scale * inner_product(moved, direction))
             direction.addcmul_(change, shares[-1], value=-1)
         moved, change, scale = self._pairs[-1]
-        direction.div_(scale * _dot(change, change))
+        direction.div_(scale * inner_product(change, change))
         for (moved, change, scale), share in zip(self._pairs, reversed(shares)):
-            direction.addcmul_(moved, share - scale * _dot(change, direction))
-        size = (_dot(direction, direction) / direction.numel()).sqrt()
+            direction.addcmul_(moved, share - scale * inner_product(change, direction))
+        size = (inner_product(direction, direction) / direction.numel()).sqrt()
         return direction.mul_((LARGEST / size.clamp_min(1e-12)).clamp(max=1.0))
-
-
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """The sum of the products of two pictures (1,3,H,W) in channels-last layout."""
-    return torch.dot(a.permute(0, 2, 3, 1).reshape(-1), b.permute(0, 2, 3, 1).reshape(-1))

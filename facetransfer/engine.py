@@ -16,6 +16,7 @@ from facetransfer.errors import InputError
 from facetransfer.features import VGGLayout, load_network, stride_of
 from facetransfer.guides import Guide
 from facetransfer.images import MIN_SIDE
+from facetransfer.inner_product import mean_square
 from facetransfer.losses import ContentLoss, GramLoss, StyleLoss, smoothness_loss
 from facetransfer.matching import Matches
 from facetransfer.memory import in_less_memory, worded_when_full
@@ -173,7 +174,7 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
             losses = {n: StyleLoss(matching.votes(matches[n], layer.features, asked.get(n))[0], layer.scale, grids[n])
                       for n, layer in phase.style_layers.items()}
             last = names[-1]
-            colour = StyleLoss(matching.votes(matches[last], phase.style_cells, asked.get(last))[0], phase.style_cells.square().mean(), grids[last])
+            colour = StyleLoss(matching.votes(matches[last], phase.style_cells, asked.get(last))[0], mean_square(phase.style_cells), grids[last])
             descent.objective_changed()
             leak, sources = _leak(phase, matches), matching.sources(matches[last])
         descent.step()

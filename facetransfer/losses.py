@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from facetransfer.inner_product import inner_product, mean_square
+
 
 @dataclass(frozen=True)
 class ContentLoss:
@@ -18,7 +20,7 @@ class ContentLoss:
     target: Tensor
 
     def __call__(self, features: Tensor) -> Tensor:
-        return _MeanSquare.apply(features, self.target, None) / self.target.square().mean().clamp_min(1e-8)
+        return _MeanSquare.apply(features, self.target, None) / mean_square(self.target).clamp_min(1e-8)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class _MeanSquare(torch.autograd.Function):
         difference = values.float().sub_(target) if values.dtype != torch.float32 else values - target
         weighted = difference if strength is None else difference * strength
         ctx.weighted, ctx.kind = weighted, values.dtype
-        return torch.dot(_flat(difference), _flat(weighted)) / difference.numel()
+        return inner_product(difference, weighted) / difference.numel()
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
@@ -94,7 +96,7 @@ class _Smoothness(torch.autograd.Function):
         energy = torch.addcmul(dx.square(), dy, dy).add_(1e-8)
         root = energy.sqrt().sqrt_()  # to the power of a quarter, much sooner than by pow
         ctx.passes, ctx.shape = (dx, dy, root), picture.shape
-        return torch.dot(_flat(energy), _flat(root)) / energy.numel()
+        return inner_product(energy, root) / energy.numel()
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:
@@ -106,8 +108,3 @@ class _Smoothness(torch.autograd.Function):
         whole[..., 1:, :-1] += dy
         whole[..., :-1, :-1] -= dx.add_(dy)
         return whole
-
-
-def _flat(x: Tensor) -> Tensor:
-    """All numbers in one row, channels last where they lie so."""
-    return x.movedim(-3, -1).reshape(-1)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from facetransfer.features import LAYERS, VGGLayout, stride_of
 from facetransfer.guides import Guide
 from facetransfer.images import MIN_SIDE
+from facetransfer.inner_product import mean_square
 from facetransfer.losses import ContentLoss
 from facetransfer.matching import stacked
 from facetransfer.settings import TransferSettings
@@ -100,6 +101,6 @@ def prepare_phase(network: VGGLayout, size: tuple[int, int], content: Tensor | N
             there = [guide.on_grid(*grid.shape[1:]) for grid, (_, guide) in zip(grids, styles)]
             position = None if there[0].position is None else stacked([g.position for g in there])
             guides = result_guide.on_grid(-(-height // stride), -(-width // stride)), Guide(stacked([g.classes for g in there]), position)
-        layers[name] = StyleLayer(stacked(grids).contiguous(), grids[0].square().mean().clamp_min(1e-8), *guides)
+        layers[name] = StyleLayer(stacked(grids).contiguous(), mean_square(grids[0]).clamp_min(1e-8), *guides)
     cells = stacked([as_cells(style, stride_of(names[-1])) for style, _ in styles])
     return Phase((height, width), content_losses, layers, cells, len(copies))

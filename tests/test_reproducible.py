@@ -9,8 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import FIGURES
 from PIL import Image
+
+from facetransfer.inner_product import inner_product, mean_square
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS, SHARE = 6, 0.01  # of 255 that a pixel may differ by between one thread and two, but for this share of pixels
@@ -22,10 +25,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from conftest import draw_face
 
     folder = tmp_path_factory.mktemp("made")
-    for name, (picture, semantic) in (("a", draw_face((96, 96), 1, (-110, 20, -60))), ("b", draw_face((96, 96)))):
+    for name, (picture, semantic) in (("a", draw_face((160, 160), 1, (-110, 20, -60))), ("b", draw_face((160, 160)))):
         picture.save(folder / f"{name}.png")
         semantic.save(folder / f"{name}_sem.png")
-    settings = "--size 96 --phases 2 --iterations 6 --seed 7 --start noise --device cpu"
+    settings = "--size 160 --phases 2 --iterations 6 --seed 7 --start noise --device cpu"
     for name, threads, given in (("one", 1, settings), ("again", 1, settings), ("two", 2, settings), ("recipe", 1, f"--recipe {folder}/one.png --device cpu")):
         words = f"-m facetransfer --style {folder}/a.png --content {folder}/b.png --output {folder}/{name}.png {given}".split()
         subprocess.run([sys.executable, *words], cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}, check=True, capture_output=True)
@@ -42,3 +45,19 @@ def test_the_number_of_threads_changes_little(made: Path) -> None:
     apart = np.abs(one - two).max(2)
     FIGURES["pixels in 10000 apart by more than 6 of 255, one thread and two"] += round(1e4 * (apart > LEVELS).mean())
     assert (apart > LEVELS).mean() <= SHARE and one.std() > 10
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 40, 17), (1, 3, 301, 200), (64, 80, 90)])
+def test_sums_of_products_have_the_same_bytes_with_any_number_of_threads(shape: tuple[int, ...]) -> None:
+    a, b = (torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
+    threads, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            found += [inner_product(a, b).item(), inner_product(a.contiguous(memory_format=torch.channels_last) if a.dim() == 4 else a, b).item()]
+    finally:
+        torch.set_num_threads(threads)
+    assert len(set(found[::2])) == len(set(found[1::2])) == 1
+    truth = (a.double() * b.double()).sum().item()
+    assert all(abs(value - truth) < 1e-5 * (a * b).abs().sum().item() for value in found)
+    assert mean_square(a).item() == pytest.approx(a.double().square().mean().item(), rel=1e-5)
