@@ -1,6 +1,6 @@
-"""The inner loops of the search and the votes for the CPU, compiled when first used (numba): no window vectors are kept.
+"""The inner loops for the CPU, compiled when first used (numba): no window vectors and no intermediate pictures are kept.
 
-What they compute is said in `matching`, whose tensor code GPUs run and tests compare with. Cells here are (h,w,D) float32
+What they compute is said in `matching`, `losses` and `inner_product`, whose tensor code GPUs run and tests compare with. Cells here are (h,w,D) float32
 arrays: the three cells of a window's row lie side by side, so that a score is three inner products.
 
 Each loop works on the rows from `top` to `bottom`, reads what was chosen before and writes what is chosen now, so any number
@@ -27,9 +27,9 @@ def cells_last(cells: Tensor) -> np.ndarray:
     return cells.detach().permute(1, 2, 0).float().contiguous().numpy()
 
 
-def in_stripes(loop: Callable[..., Any], rows: int, *arguments: Any) -> None:
-    """Calls loop(*arguments, top, bottom) for stripes that cover `rows`, on as many threads as torch uses."""
-    threads = torch.get_num_threads()
+def in_stripes(loop: Callable[..., Any], rows: int, *arguments: Any, least: int = 0) -> None:
+    """Calls loop(*arguments, top, bottom) for stripes that cover `rows` (or pieces), on as many threads as torch uses; of fewer than `least` rows on one."""
+    threads = torch.get_num_threads() if rows >= least else 1
     step = -(-rows // (threads * STRIPES if threads > 1 else 1))
     stripes = [(top, min(rows, top + step)) for top in range(0, rows, max(1, step))]
     if threads == 1:
@@ -139,3 +139,39 @@ def sum_votes(style, rows, columns, total, counts, top, bottom):
                     for i in range(wanted.shape[0]):
                         total[y, x, i] += wanted[i]
                     counts[y, x] += 1
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def sum_products(a, b, length, sums, first, last):
+    """Into sums the sums of a * b over pieces of `length` numbers, from the piece `first` to `last`."""
+    for k in range(first, last):
+        x, y, total = a[k * length:(k + 1) * length], b[k * length:(k + 1) * length], np.float32(0)
+        for i in range(x.size):
+            total += x[i] * y[i]
+        sums[k] = total
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def smoothness(picture, scale, gradient, sums, top, bottom):
+    """Of a picture (H,3W), pixels side by side: into sums (H,) each row's sum of (dx^2 + dy^2)^1.25, into gradient `scale` times theirs."""
+    height, width = picture.shape
+    across, down = np.zeros(width, np.float32), np.zeros(width, np.float32)
+    for y in range(max(0, top - 1), bottom):
+        above, total = down.copy(), np.float32(0)
+        if y == height - 1:
+            across[:], down[:] = 0, 0
+        else:
+            here, below = picture[y], picture[y + 1]
+            for i in range(width - 3):
+                dx, dy = here[i + 3] - here[i], below[i] - here[i]
+                energy = dx * dx + dy * dy + np.float32(1e-8)
+                root = np.sqrt(np.sqrt(energy))
+                total += energy * root
+                across[i], down[i] = scale * root * dx, scale * root * dy
+        if y >= top:
+            row = gradient[y]
+            for i in range(width):
+                row[i] = above[i] - across[i] - down[i]
+            for i in range(3, width):
+                row[i] += across[i - 3]
+            sums[y] = total

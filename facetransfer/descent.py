@@ -29,6 +29,7 @@ class Descent:
         self._next = picture
         self._before: tuple[Tensor, Tensor, float] | None = None  # point, gradient and loss (inf: not comparable) that the next step is compared with
         self._pairs: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=MEMORY)  # steps, gradient changes, 1 / their product
+        self._first_guess: Tensor | None = None  # of the inverse curvature, by the last of them
 
     def objective_changed(self) -> None:
         """The next loss is not comparable with the last; the gradients still are, near enough to learn the curvature from."""
@@ -57,23 +58,24 @@ class Descent:
             self._remember(point - before, gradient - gradient_before)
         self.picture, self._before = point, (point, gradient, loss)
         pushing = ((point <= 0) & (gradient > 0)) | ((point >= 1) & (gradient < 0))
-        self._next = (point + self._direction(gradient.masked_fill(pushing, 0.0)).masked_fill(pushing, 0.0)).clamp(0, 1)
+        # (torch's masked_fill would forget the layout of what it copies, clone does not.)
+        self._next = self._direction(gradient.clone().masked_fill_(pushing, 0.0)).masked_fill_(pushing, 0.0).add_(point).clamp_(0, 1)
 
     def _remember(self, moved: Tensor, change: Tensor) -> None:
-        product = inner_product(moved, change)
-        if product > 1e-8 * (inner_product(moved, moved) * inner_product(change, change)).sqrt():
+        product, bend = inner_product(moved, change), inner_product(change, change)
+        if product > 1e-8 * (inner_product(moved, moved) * bend).sqrt():
             self._pairs.append((moved, change, 1 / product))
+            self._first_guess = product / bend
 
     def _direction(self, gradient: Tensor) -> Tensor:
-        """The step to take: the two-loop recursion, cut to LARGEST."""
+        """The step to take: the two-loop recursion, cut to LARGEST. May change `gradient`."""
         if not self._pairs:
-            return -gradient * (FIRST / (inner_product(gradient, gradient.sign()) / gradient.numel()).clamp_min(1e-12)).clamp(max=1e6)
-        direction, shares = -gradient, []
+            return gradient * -(FIRST / (inner_product(gradient, gradient.sign()) / gradient.numel()).clamp_min(1e-12)).clamp(max=1e6)
+        direction, shares = gradient.neg_(), []
         for moved, change, scale in reversed(self._pairs):
             shares.append(scale * inner_product(moved, direction))
             direction.addcmul_(change, shares[-1], value=-1)
-        moved, change, scale = self._pairs[-1]
-        direction.div_(scale * inner_product(change, change))
+        direction.mul_(self._first_guess)
         for (moved, change, scale), share in zip(self._pairs, reversed(shares)):
             direction.addcmul_(moved, share - scale * inner_product(change, direction))
         size = (inner_product(direction, direction) / direction.numel()).sqrt()

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Iterator, Mapping
+from typing import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -13,14 +13,14 @@ from facetransfer.colours import grays_of, luminance, with_colours_of
 from facetransfer.descent import Descent
 from facetransfer.devices import arithmetic
 from facetransfer.errors import InputError
-from facetransfer.features import VGGLayout, load_network, stride_of
+from facetransfer.features import VGGLayout, load_network
 from facetransfer.guides import Guide
 from facetransfer.images import MIN_SIDE
 from facetransfer.inner_product import mean_square
 from facetransfer.losses import ContentLoss, GramLoss, StyleLoss, smoothness_loss
 from facetransfer.matching import Matches
 from facetransfer.memory import in_less_memory, worded_when_full
-from facetransfer.phases import Phase, as_cells, phases_that_fit, prepare_phase, search_times
+from facetransfer.phases import Phase, as_cells, guiding_weights, phases_that_fit, pixels_of, prepare_phase, search_times
 from facetransfer.settings import TransferSettings
 from facetransfer.strength import Strength
 from facetransfer.turns import style_copies
@@ -132,23 +132,23 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
                  matches: dict[str, Matches], place: tuple[int, int], strength: Strength | None) -> Iterator[Step]:
     """The steps of one phase. `matches`, by layer, carries what the phase before found to this one."""
     losses: dict[str, StyleLoss | GramLoss] = {}
-    colour: StyleLoss | GramLoss | None = None
+    colour: Callable[[Tensor], Tensor] | None = None
     values: dict[str, float] = {}
     leak: float | None = None
     sources: Tensor | None = None
     names = list(phase.style_layers)
-    stride, kind = stride_of(names[-1]), arithmetic(settings.precision, picture.device.type)
+    kind = arithmetic(settings.precision, picture.device.type)
 
     def evaluate(point: Tensor) -> tuple[Tensor, Tensor]:
         pixels = point.detach().requires_grad_()
         found = network(pixels, (*names, *phase.content_losses), kind)
 
         def mean_of(wanted: Mapping[str, ContentLoss | StyleLoss | GramLoss]) -> Tensor:
-            return sum((loss(found[n][0]) for n, loss in wanted.items()), pixels.new_zeros(())) / max(1, len(wanted))
+            return sum((loss(found[n].squeeze(0)) for n, loss in wanted.items()), pixels.new_zeros(())) / max(1, len(wanted))
         parts = {
             "content": settings.content_weight * CONTENT_SCALE * mean_of(phase.content_losses),
             "style": settings.style_weight * STYLE_SCALE * mean_of(losses),
-            "colour": settings.colour_weight * COLOUR_SCALE * (colour(as_cells(pixels, stride)) if colour else pixels.new_zeros(())),
+            "colour": settings.colour_weight * COLOUR_SCALE * (colour(pixels) if colour else pixels.new_zeros(())),
             "smoothness": settings.smoothness * SMOOTHNESS_SCALE * smoothness_loss(pixels),
         }
         total = sum(parts.values())
@@ -165,7 +165,10 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
 
     if settings.method == "gatys":
         losses = {n: GramLoss.of(layer.features) for n, layer in phase.style_layers.items()}
-        colour = GramLoss.of(phase.style_cells, centred=True)
+        statistics = GramLoss.of(phase.style_cells, centred=True)
+
+        def colour(pixels: Tensor) -> Tensor:
+            return statistics(as_cells(pixels, phase.stride))
     searches = set(search_times(settings) if patches else ())
     for iteration in range(settings.iterations):
         if iteration in searches:
@@ -174,7 +177,7 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
             losses = {n: StyleLoss(matching.votes(matches[n], layer.features, asked.get(n))[0], layer.scale, grids[n])
                       for n, layer in phase.style_layers.items()}
             last = names[-1]
-            colour = StyleLoss(matching.votes(matches[last], phase.style_cells, asked.get(last))[0], mean_square(phase.style_cells), grids[last])
+            colour = _colour_loss(matching.votes(matches[last], phase.style_cells, asked.get(last))[0], phase, grids[last])
             descent.objective_changed()
             leak, sources = _leak(phase, matches), matching.sources(matches[last])
         descent.step()
@@ -190,12 +193,10 @@ def _match_all(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tran
     """
     names = list(phase.style_layers)
     found, parent, asked = network(picture, names, arithmetic(settings.precision, picture.device.type)), None, {}
-    guided = settings.method == "semantic"  # mrf has guides to measure its leak by
-    weights = (settings.semantic_weight, settings.position_weight) if guided else (0.0, 0.0)
+    weights = guiding_weights(settings)
     for name, layer in phase.style_layers.items():
         features, copies = found[name][0].float(), phase.copies
-        result = matching.score_cells(features, layer.result_guide, *weights, style=False, copies=copies)
-        style = matching.score_cells(layer.features, layer.style_guide, *weights, style=True, copies=copies)
+        result, style = matching.steered(features, layer.steering), layer.keys
         before = matches.get(name)
         bias = matching.overused(before, settings.variety) if settings.variety and before and before.grid == tuple(style.shape[1:]) else None
         matches[name] = _search(result, style, [matches[n] for n in (parent, name) if n in matches], copies, generator, settings.memory, bias)
@@ -204,7 +205,7 @@ def _match_all(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tran
         if settings.completeness:
             back = f"{name} asked"
             plain = layer.features[:, :(layer.features.shape[1] + 1) // copies - 1]  # the style as it is, without its turned copies
-            guide, there = (layer.style_guide.rows(plain.shape[1]), layer.result_guide) if guided and layer.style_guide else (None, None)
+            guide, there = (layer.style_guide.rows(plain.shape[1]), layer.result_guide) if settings.method == "semantic" and layer.style_guide else (None, None)
             matches[back] = _search(matching.score_cells(plain, guide, *weights, style=False),
                                     matching.score_cells(features, there, *weights, style=True),
                                     [matches[back]] if back in matches else [], 1, generator, settings.memory)
@@ -215,9 +216,16 @@ def _match_all(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tran
 
 def _painted(phase: Phase, matches: Matches, size: tuple[int, int]) -> Tensor:
     """The picture (1,3,H,W) of the patches found, each pixel the mean of what they show there: like the result at first sight, at no cost."""
-    targets = matching.votes(matches, phase.style_cells)[0]
-    stride = int((targets.shape[0] / 3) ** 0.5)
-    return F.pixel_shuffle(targets[None], stride)[..., :size[0], :size[1]].contiguous()
+    return pixels_of(matching.votes(matches, phase.style_cells)[0], size)
+
+
+def _colour_loss(targets: Tensor, phase: Phase, strength: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """Of pictures (1,3,H,W): how far their pixels are from the cells (3*s*s,h,w) voted for; strength (h,w) or None."""
+    wanted = pixels_of(targets, phase.size).squeeze(0)
+    if strength is not None:
+        strength = F.interpolate(strength[None, None], scale_factor=phase.stride, mode="nearest")[0, 0, :phase.size[0], :phase.size[1]]
+    loss = StyleLoss(wanted, mean_square(phase.style_cells), strength)
+    return lambda pixels: loss(pixels.squeeze(0))
 
 
 def _search(result: Tensor, style: Tensor, guesses: list[Matches], copies: int, generator: torch.Generator, memory: int, bias: Tensor | None = None) -> Matches:

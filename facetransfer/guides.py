@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -22,6 +23,11 @@ class Guide:
         if self.classes.dim() != 3 or (self.position is not None and self.position.shape != (2, *self.classes.shape[1:])):
             raise ValueError(f"a guide has classes (K,H,W) and a position (2,H,W), not {tuple(self.classes.shape)} and "
                              f"{None if self.position is None else tuple(self.position.shape)}")
+
+    @cached_property
+    def strongest(self) -> Tensor:
+        """(H,W): the class channel that is strongest at each place."""
+        return self.classes.argmax(0)
 
     def on_grid(self, height: int, width: int) -> Guide:
         """The same guide on a grid of (height, width) cells, each the mean of the pixels it covers."""

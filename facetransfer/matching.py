@@ -46,17 +46,38 @@ class Matches:
 
 
 def stacked(grids: list[Tensor]) -> Tensor:
-    """Grids (C,H,W) of one size, one below the other, an empty row between two: (C,n(H+1)-1,W)."""
-    return torch.cat([F.pad(g, (0, 0, 0, int(i + 1 < len(grids)))) for i, g in enumerate(grids)], 1)
+    """Grids (C,H,W) of one size, one below the other, an empty row between two: (C,n(H+1)-1,W), channels last."""
+    return channels_last(torch.cat([F.pad(g, (0, 0, 0, int(i + 1 < len(grids)))) for i, g in enumerate(grids)], 1) if len(grids) > 1 else grids[0])
+
+
+def channels_last(grid: Tensor) -> Tensor:
+    """A grid (C,H,W), in memory the numbers of each cell side by side, as the search reads them."""
+    return grid.permute(1, 2, 0).contiguous().permute(2, 0, 1)
 
 
 def score_cells(features: Tensor, guide: Guide | None, semantic_weight: float, position_weight: float, *, style: bool, copies: int = 1) -> Tensor:
-    """Cell vectors (D,h,w) whose inner product, result's with style's, is nine times a cell's part in S(p,q).
+    """Cell vectors (D,h,w), channels last, whose inner product, result's with style's, is a cell's part in S(p,q).
 
     The result's |a|^2 is left out: it is the same for every style window. `guide` is on the grid of `features` (C,h,w).
+    """
+    return steered(features, steering_cells(features, guide, semantic_weight, position_weight, style=style, copies=copies))
+
+
+def steered(features: Tensor, steering: Tensor) -> Tensor:
+    """`score_cells` of features (C,h,w) whose `steering_cells` are known."""
+    cells, channels = features.float().permute(1, 2, 0), len(features)  # as they lie in memory: each cell's numbers side by side
+    whole = cells.new_empty(*cells.shape[:2], channels + len(steering))
+    torch.div(cells, torch.linalg.vector_norm(cells, dim=2, keepdim=True).clamp_min_(1e-6).mul_(WINDOW), out=whole[..., :channels])
+    whole[..., channels:] = steering.permute(1, 2, 0)
+    return whole.permute(2, 0, 1)
+
+
+def steering_cells(features: Tensor, guide: Guide | None, semantic_weight: float, position_weight: float, *, style: bool, copies: int = 1) -> Tensor:
+    """What `score_cells` has beside the features (C,h,w), and whatever they are: (G,h,w), channels last.
+
     copies: style grids stacked in the style's; no window across the empty row between two of them is ever the best.
     """
-    parts = [F.normalize(features, dim=0, eps=1e-6)]
+    parts = [features.new_empty((0, *features.shape[1:]))]
     if guide is not None and semantic_weight:
         parts.append(F.normalize(guide.classes, dim=0, eps=1e-6) * semantic_weight ** 0.5)
     if guide is not None and guide.position is not None and position_weight:
@@ -64,12 +85,12 @@ def score_cells(features: Tensor, guide: Guide | None, semantic_weight: float, p
         parts.append(place * (2 * position_weight) ** 0.5)
         parts.append(-position_weight * length if style else torch.ones_like(length))
     if copies > 1:
-        barrier = torch.ones_like(features[:1])
+        barrier = features.new_ones(1, *features.shape[1:])
         if style:
             height = (features.shape[1] + 1) // copies
             barrier = -BARRIER * ((torch.arange(features.shape[1], device=features.device) + 1) % height == 0).to(features).view(1, -1, 1).expand_as(barrier)
         parts.append(barrier)
-    return torch.cat(parts) / WINDOW
+    return channels_last(torch.cat(parts) / WINDOW)
 
 
 def exact_matches(result: Tensor, style: Tensor, chunk_bytes: int = CHUNK_BYTES, bias: Tensor | None = None) -> Matches:
@@ -323,8 +344,7 @@ def askers(back: Matches, style: Guide | None, result: Guide | None, completenes
     """
     weight = torch.full(back.rows.shape, completeness * back.grid[0] * back.grid[1] / back.rows.numel(), device=back.rows.device)
     if style is not None:
-        own = style.classes.argmax(0)[1:-1, 1:-1]
-        weight = weight * (own == result.classes.argmax(0)[back.rows + 1, back.columns + 1])
+        weight = weight * (style.strongest[1:-1, 1:-1] == result.strongest[back.rows + 1, back.columns + 1])
     return weight
 
 
@@ -333,8 +353,7 @@ def leak(matches: Matches, result: Guide, style: Guide) -> float:
 
     A window's class is the strongest class of its middle cell; both guides are on their layer's grid.
     """
-    own = result.classes.argmax(0)[1:-1, 1:-1]
-    there = style.classes.argmax(0)
+    own, there = result.strongest[1:-1, 1:-1], style.strongest
     source = there[matches.rows + 1, matches.columns + 1]
     shared = torch.isin(own, there)
     return ((source != own) & shared).sum().item() / max(1, shared.sum().item())

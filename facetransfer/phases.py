@@ -12,7 +12,7 @@ from facetransfer.guides import Guide
 from facetransfer.images import MIN_SIDE
 from facetransfer.inner_product import mean_square
 from facetransfer.losses import ContentLoss
-from facetransfer.matching import stacked
+from facetransfer.matching import score_cells, stacked, steering_cells
 from facetransfer.settings import TransferSettings
 
 SETTLED = 0.5  # share of the steps behind a search for which its matches serve at least: measured as good as searching on
@@ -60,17 +60,31 @@ def as_cells(picture: Tensor, stride: int) -> Tensor:
     return F.pixel_unshuffle(picture, stride)[0]
 
 
+def pixels_of(cells: Tensor, size: tuple[int, int]) -> Tensor:
+    """The picture (1,3,H,W), channels last, whose cells these are: `as_cells` the other way round. size: its (height, width)."""
+    stride = int((cells.shape[0] / 3) ** 0.5)
+    return F.pixel_shuffle(cells[None], stride)[..., :size[0], :size[1]].contiguous(memory_format=torch.channels_last)
+
+
+def guiding_weights(settings: TransferSettings) -> tuple[float, float]:
+    """Semantic and position weight, as far as the method follows guides: mrf has them to measure its leak by."""
+    return (settings.semantic_weight, settings.position_weight) if settings.method == "semantic" else (0.0, 0.0)
+
+
 @dataclass(frozen=True)
 class StyleLayer:
     """The style picture on one layer: features (C,H,W), their mean square, and the guides on both pictures' grids.
 
-    Features and guide of a style in several copies are `stacked`.
+    Features and guide of a style in several copies are `stacked`. What the search needs of them in every search alike: keys
+    (D,H,W), the style's `matching.score_cells`, and steering (G,h,w), the result's `matching.steering_cells`; None for the method gatys.
     """
 
     features: Tensor
     scale: Tensor
     result_guide: Guide | None
     style_guide: Guide | None
+    keys: Tensor | None
+    steering: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,11 @@ class Phase:
     style_layers: dict[str, StyleLayer]  # coarse to fine
     style_cells: Tensor  # (3*s*s,h,w), see `as_cells`, s the stride of the last layer
     copies: int  # of the style
+
+    @property
+    def stride(self) -> int:
+        """Pixels per cell of the last layer."""
+        return int((self.style_cells.shape[0] / 3) ** 0.5)
 
 
 @torch.no_grad()
@@ -101,6 +120,11 @@ def prepare_phase(network: VGGLayout, size: tuple[int, int], content: Tensor | N
             there = [guide.on_grid(*grid.shape[1:]) for grid, (_, guide) in zip(grids, styles)]
             position = None if there[0].position is None else stacked([g.position for g in there])
             guides = result_guide.on_grid(-(-height // stride), -(-width // stride)), Guide(stacked([g.classes for g in there]), position)
-        layers[name] = StyleLayer(stacked(grids).contiguous(), mean_square(grids[0]).clamp_min(1e-8), *guides)
+        features, keys, steering = stacked(grids), None, None
+        if settings.method != "gatys":
+            weights = guiding_weights(settings)
+            keys = score_cells(features, guides[1], *weights, style=True, copies=len(copies))
+            steering = steering_cells(features.new_empty(0, -(-height // stride), -(-width // stride)), guides[0], *weights, style=False, copies=len(copies))
+        layers[name] = StyleLayer(features, mean_square(grids[0]).clamp_min(1e-8), *guides, keys, steering)
     cells = stacked([as_cells(style, stride_of(names[-1])) for style, _ in styles])
     return Phase((height, width), content_losses, layers, cells, len(copies))

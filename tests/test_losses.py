@@ -4,6 +4,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from facetransfer import losses
 from facetransfer.features import LAYERS, load_network
 from facetransfer.losses import ContentLoss, StyleLoss, smoothness_loss
 
@@ -65,3 +66,18 @@ def test_features_of_frozen_networks_are_let_go() -> None:
         assert all(w() is None for w in watched)
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_compiled_smoothness_is_that_of_tensors(threads: int) -> None:
+    """As GPUs compute it; in stripes, whose rims meet."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        for height, width in ((2, 2), (3, 40), (31, 17)):
+            picture = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(height)).requires_grad_()
+            value, plain = losses._CompiledSmoothness.apply(picture), losses._Smoothness.apply(picture)
+            torch.testing.assert_close(value, plain)
+            torch.testing.assert_close(gradient_of(2 * value, picture), gradient_of(2 * plain, picture), rtol=1e-4, atol=1e-7)
+    finally:
+        torch.set_num_threads(before)

@@ -47,9 +47,10 @@ def test_the_number_of_threads_changes_little(made: Path) -> None:
     assert (apart > LEVELS).mean() <= SHARE and one.std() > 10
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 40, 17), (1, 3, 301, 200), (64, 80, 90)])
-def test_sums_of_products_have_the_same_bytes_with_any_number_of_threads(shape: tuple[int, ...]) -> None:
-    a, b = (torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])  # compiled, and as GPUs compute it
+@pytest.mark.parametrize("shape", [(1, 3, 40, 17), (1, 3, 301, 200), (64, 180, 190)])
+def test_sums_of_products_have_the_same_bytes_with_any_number_of_threads(shape: tuple[int, ...], kind: torch.dtype) -> None:
+    a, b = (torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(kind) for seed in (1, 2))
     threads, found = torch.get_num_threads(), []
     try:
         for count in (1, 2, 3):
