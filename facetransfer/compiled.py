@@ -17,6 +17,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
+BLOCK = 128  # columns of windows that are searched row by row before those beside them: what they look at stays in the cache
 STRIPES = 4  # pieces of work for each thread: some are done sooner than others
 
 _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="search")
@@ -68,32 +69,33 @@ def improve(query, keys, bias, rows, columns, score, new_rows, new_columns, new_
     """One round of PatchMatch: each window asks four neighbours, `jump` away, then tries one place at random within each radius, half by half."""
     height, width = rows.shape
     last_row, last_column = keys.shape[0] - 3, keys.shape[1] - 3
-    for y in range(top, bottom):
-        for x in range(width):
-            row, column, best = rows[y, x], columns[y, x], score[y, x]
-            for k in range(4):
-                dy, dx = (jump if k == 0 else -jump if k == 1 else 0), (jump if k == 2 else -jump if k == 3 else 0)
-                if not (0 <= y - dy < height and 0 <= x - dx < width):
-                    continue
-                r, c = min(max(rows[y - dy, x - dx] + dy, 0), last_row), min(max(columns[y - dy, x - dx] + dx, 0), last_column)
-                if r == row and c == column or r == rows[y, x] and c == columns[y, x]:
-                    continue  # neighbours that agree need no second look
-                value = _score(query, keys, bias, y, x, r, c)
-                if value > best:
-                    row, column, best = r, c, value
-            state, reach = np.uint64(seed) + np.uint64(y * width + x) * np.uint64(0x9E3779B97F4A7C15), radius
-            while reach >= 1:
-                state = state + np.uint64(0x9E3779B97F4A7C15)  # splitmix64 (Steele et al. 2014): the same numbers whatever the stripes
-                z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-                z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-                span = 2 * reach + 1
-                r = min(max(row + np.int64((z >> np.uint64(33)) % np.uint64(span)) - reach, 0), last_row)
-                c = min(max(column + np.int64((z & np.uint64(0x7FFFFFFF)) % np.uint64(span)) - reach, 0), last_column)
-                value = _score(query, keys, bias, y, x, r, c)
-                if value > best:
-                    row, column, best = r, c, value
-                reach //= 2
-            new_rows[y, x], new_columns[y, x], new_score[y, x] = row, column, best
+    for left in range(0, width, BLOCK):
+        for y in range(top, bottom):
+            for x in range(left, min(width, left + BLOCK)):
+                row, column, best = rows[y, x], columns[y, x], score[y, x]
+                for k in range(4):
+                    dy, dx = (jump if k == 0 else -jump if k == 1 else 0), (jump if k == 2 else -jump if k == 3 else 0)
+                    if not (0 <= y - dy < height and 0 <= x - dx < width):
+                        continue
+                    r, c = min(max(rows[y - dy, x - dx] + dy, 0), last_row), min(max(columns[y - dy, x - dx] + dx, 0), last_column)
+                    if r == row and c == column or r == rows[y, x] and c == columns[y, x]:
+                        continue  # neighbours that agree need no second look
+                    value = _score(query, keys, bias, y, x, r, c)
+                    if value > best:
+                        row, column, best = r, c, value
+                state, reach = np.uint64(seed) + np.uint64(y * width + x) * np.uint64(0x9E3779B97F4A7C15), radius
+                while reach >= 1:
+                    state = state + np.uint64(0x9E3779B97F4A7C15)  # splitmix64 (Steele et al. 2014): the same numbers whatever the stripes
+                    z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+                    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+                    span = 2 * reach + 1
+                    r = min(max(row + np.int64((z >> np.uint64(33)) % np.uint64(span)) - reach, 0), last_row)
+                    c = min(max(column + np.int64((z & np.uint64(0x7FFFFFFF)) % np.uint64(span)) - reach, 0), last_column)
+                    value = _score(query, keys, bias, y, x, r, c)
+                    if value > best:
+                        row, column, best = r, c, value
+                    reach //= 2
+                new_rows[y, x], new_columns[y, x], new_score[y, x] = row, column, best
 
 
 @njit(nogil=True, cache=True, fastmath=True)
