@@ -19,7 +19,7 @@ from facetransfer.images import MIN_SIDE
 from facetransfer.inner_product import mean_square
 from facetransfer.losses import ContentLoss, GramLoss, StyleLoss, smoothness_loss
 from facetransfer.matching import Matches
-from facetransfer.memory import in_less_memory, worded_when_full
+from facetransfer.memory import in_less_memory, with_memory
 from facetransfer.phases import Phase, as_cells, guiding_weights, phases_that_fit, pixels_of, prepare_phase, search_times
 from facetransfer.settings import TransferSettings
 from facetransfer.strength import Strength
@@ -54,7 +54,7 @@ class Step:
         return (sum(cost[:self.phase - 1]) + cost[self.phase - 1] * self.iteration / self.iterations) / sum(cost)
 
 
-@worded_when_full
+@with_memory
 def transfer_steps(content: Tensor | None, style: Tensor, guides: tuple[Guide, Guide] | None = None,
                    settings: TransferSettings = TransferSettings(), *, start: Tensor | None = None, strength: Tensor | None = None,
                    device: str = "cpu") -> Iterator[Step]:
