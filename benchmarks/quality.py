@@ -23,7 +23,7 @@ from facetransfer.settings import TransferSettings
 from segmentation.parsers import load_parser
 from segmentation.semantic_map import map_path, read_map, read_map_pair
 
-PUBLISHED = dict(position_weight=0.0, colour_weight=0.0, align="off", kinship=0.0, match_every=1, style_layers="3_1,4_1")
+PUBLISHED = dict(position_weight=0.0, colour_weight=0.0, align="off", kinship=0.0, variety=0.0, match_every=1, style_layers="3_1,4_1")
 VARIANTS: dict[str, dict] = {
     "ours": {},
     "published semantic": PUBLISHED,
@@ -37,7 +37,7 @@ VARIANTS: dict[str, dict] = {
     "soft edges": dict(edges="soft"),
     "turned": dict(turns="turned"),
     "completeness 0.5": dict(completeness=0.5),
-    "variety 0.2": dict(variety=0.2),
+    "no variety": dict(variety=0.0),
 }
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
 SHOWN = 160  # pixels of a picture in the contact sheet

@@ -286,11 +286,14 @@ def sources(matches: Matches) -> Tensor:
 
 
 def overused(matches: Matches, variety: float) -> Tensor:
-    """What each style window loses, (H-2,W-2): `variety` times the best score it got in the matches before (neural-doodle's variety)."""
+    """What each style window loses, (H-2,W-2): `variety` times the logarithm of how many times its share it was taken in the matches before.
+
+    Nothing up to its share, which is one window, or more where the result has more windows than the style.
+    """
     H, W = matches.grid
-    best = torch.zeros((H - 2) * (W - 2), device=matches.rows.device)
-    best.scatter_reduce_(0, (matches.rows * (W - 2) + matches.columns).flatten(), matches.score.flatten(), "amax")
-    return -variety * best.view(H - 2, W - 2)
+    taken = torch.bincount((matches.rows * (W - 2) + matches.columns).flatten(), minlength=(H - 2) * (W - 2)).float()
+    share = max(1.0, matches.rows.numel() / taken.numel())
+    return -variety * (taken / share).clamp_min(1).log().view(H - 2, W - 2)
 
 
 def votes(matches: Matches, style: Tensor, asked: tuple[Matches, Tensor] | None = None) -> tuple[Tensor, Tensor]:

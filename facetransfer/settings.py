@@ -81,7 +81,7 @@ class TransferSettings:
     edges: str = _choice("hard", "Map edges", "soft: where the maps are automatic, how sure the parser was softens the borders between parts.", ("hard", "soft"))
     kinship: float = _number(1.0, "Kinship", "How much alike parts (hat and hair, both lips) stand in for each other where one is missing.", 0, 1, 0.1, advanced=True)
     coherence: float = _number(0.1, "Coherence", "How strongly neighbours take from neighbours: whole strokes instead of their average, sharper.", 0, 1, 0.01, advanced=True)
-    variety: float = _number(0.0, "Variety", "How much a patch that was just used is avoided: less repetition, less likeness.", 0, 10, 0.05, advanced=True)
+    variety: float = _number(0.3, "Variety", "How much a patch is avoided that was just used more often than others: less repetition.", 0, 10, 0.05, advanced=True)
     completeness: float = _number(0.0, "Completeness", "How strongly every patch of the style wants a place in the result: scars and tusks appear.", 0, 10, 0.1, advanced=True)
     turns: str = _choice("none", "Extra patches", "Patches of the style also turned by 12 degrees each way, and scaled: more to choose from, slower.", TURNS)
     style_layers: str = _list("4_1,3_1,2_1", "Style layers", "Layers of the feature network that carry the style.", LAYERS)
