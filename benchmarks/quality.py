@@ -23,17 +23,18 @@ from facetransfer.settings import TransferSettings
 from segmentation.parsers import load_parser
 from segmentation.semantic_map import map_path, read_map, read_map_pair
 
-PUBLISHED = dict(position_weight=0.0, colour_weight=0.0, align="off", kinship=0.0, variety=0.0, match_every=1, style_layers="3_1,4_1")
+PUBLISHED = dict(position_weight=0.0, colour_weight=0.0, align="off", kinship=0.0, variety=0.0, match_every=1, style_layers="3_1,4_1", content_layers="4_2")
 VARIANTS: dict[str, dict] = {
     "ours": {},
     "published semantic": PUBLISHED,
     "published mrf": dict(PUBLISHED, method="mrf"),
-    "gatys": dict(method="gatys"),
+    "gatys": dict(method="gatys", content_layers="4_2"),
     "no position": dict(position_weight=0.0),
     "no alignment": dict(align="off"),
     "no kinship": dict(kinship=0.0),
     "no coherence": dict(coherence=0.0),
     "no colour term": dict(colour_weight=0.0),
+    "content from 4_2": dict(content_layers="4_2"),
     "soft edges": dict(edges="soft"),
     "turned": dict(turns="turned"),
     "completeness 0.5": dict(completeness=0.5),

@@ -85,7 +85,7 @@ class TransferSettings:
     completeness: float = _number(0.0, "Completeness", "How strongly every patch of the style wants a place in the result: scars and tusks appear.", 0, 10, 0.1, advanced=True)
     turns: str = _choice("none", "Extra patches", "Patches of the style also turned by 12 degrees each way, and scaled: more to choose from, slower.", TURNS)
     style_layers: str = _list("4_1,3_1,2_1", "Style layers", "Layers of the feature network that carry the style.", LAYERS)
-    content_layers: str = _list("4_2", "Content layers", "Layers of the feature network that keep the content.", LAYERS)
+    content_layers: str = _list("4_1", "Content layers", "Layers of the feature network that keep the content.", LAYERS)
     memory: int = _number(96, "Search memory", "Megabytes that the search for patches may hold at once; less where little is free. The result is the same, larger is a little faster.", 8, 16384, 8, advanced=True)
     precision: str = _choice("auto", "Precision", "Of the feature network's arithmetic: auto takes bfloat16 where the device multiplies it faster, or else float32.", PRECISIONS)
     network: str = _choice("compact", "Feature network", "compact is ours and ships with the program; vgg19 is the published one (548 MB, downloaded once).", NETWORKS)
