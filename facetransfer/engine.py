@@ -136,12 +136,16 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
     values: dict[str, float] = {}
     leak: float | None = None
     sources: Tensor | None = None
+    looked_at: list[tuple[Tensor, dict[str, Tensor]]] = []  # what a search saw at the point that is evaluated next
     names = list(phase.style_layers)
     kind = arithmetic(settings.precision, picture.device.type)
 
-    def evaluate(point: Tensor) -> tuple[Tensor, Tensor]:
+    def look(point: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         pixels = point.detach().requires_grad_()
-        found = network(pixels, (*names, *phase.content_losses), kind)
+        return pixels, network(pixels, (*names, *phase.content_losses), kind)
+
+    def evaluate(point: Tensor) -> tuple[Tensor, Tensor]:
+        pixels, found = looked_at.pop() if looked_at else look(point)
 
         def mean_of(wanted: Mapping[str, ContentLoss | StyleLoss | GramLoss]) -> Tensor:
             return sum((loss(found[n].squeeze(0)) for n, loss in wanted.items()), pixels.new_zeros(())) / max(1, len(wanted))
@@ -158,7 +162,7 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
 
     patches = settings.method != "gatys" and (settings.style_weight or settings.colour_weight)
     if place[0] == 1 and settings.start == "content" and patches and settings.colour_weight:
-        _match_all(network, phase, picture, settings, generator, matches)
+        _match_all(network(picture, names, kind), phase, settings, generator, matches)
         picture = _painted(phase, matches[names[-1]], picture.shape[-2:])
     start = strength.kept_fixed(picture) if strength else picture
     descent = Descent(start.detach().contiguous(memory_format=torch.channels_last), evaluate)
@@ -172,7 +176,8 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
     searches = set(search_times(settings) if patches else ())
     for iteration in range(settings.iterations):
         if iteration in searches:
-            asked = _match_all(network, phase, descent.newest, settings, generator, matches)
+            looked_at.append(look(descent.newest))
+            asked = _match_all(looked_at[0][1], phase, settings, generator, matches)
             grids = {n: strength.on_grid(m.rows.shape[0] + 2, m.rows.shape[1] + 2) if strength else None for n, m in matches.items() if n in names}
             losses = {n: StyleLoss(matching.votes(matches[n], layer.features, asked.get(n))[0], layer.scale, grids[n])
                       for n, layer in phase.style_layers.items()}
@@ -185,14 +190,13 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
 
 
 @torch.no_grad()
-def _match_all(network: VGGLayout, phase: Phase, picture: Tensor, settings: TransferSettings, generator: torch.Generator,
+def _match_all(found: dict[str, Tensor], phase: Phase, settings: TransferSettings, generator: torch.Generator,
                matches: dict[str, Matches]) -> dict[str, tuple[Matches, Tensor]]:
-    """Finds each layer's matches for the picture as it is, coarse to fine, and keeps them in `matches`.
+    """Finds each layer's matches for the picture with the features `found` (1,C,h,w), coarse to fine, and keeps them in `matches`.
 
     Returns, by layer, what the style asks for (see `matching.votes`), where the setting `completeness` is above 0.
     """
-    names = list(phase.style_layers)
-    found, parent, asked = network(picture, names, arithmetic(settings.precision, picture.device.type)), None, {}
+    parent, asked = None, {}
     weights = guiding_weights(settings)
     for name, layer in phase.style_layers.items():
         features, copies = found[name][0].float(), phase.copies
