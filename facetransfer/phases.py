@@ -15,7 +15,7 @@ from facetransfer.losses import ContentLoss
 from facetransfer.matching import score_cells, stacked, steering_cells
 from facetransfer.settings import TransferSettings
 
-SETTLED = 0.5  # share of the steps behind a search for which its matches serve at least: measured as good as searching on
+SETTLED = 0.75  # share of the steps behind a search for which its matches serve at least: measured as good as searching on
 
 
 def style_layers_of(settings: TransferSettings) -> list[str]:
