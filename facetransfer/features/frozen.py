@@ -5,6 +5,7 @@ on the way back only the gradient of the picture is computed, border folded in.
 """
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -48,14 +49,16 @@ class FrozenFeatures(torch.autograd.Function):
         own = dict(zip([name for name, *_ in ctx.layers if name in ctx.wanted], gradients))
         back, after = None, None
         for (name, weight, _), (x, y) in zip(reversed(ctx.layers), reversed(ctx.passes)):
-            if back is not None and pooled_before(after):
-                back = torch.ops.aten.avg_pool2d_backward(back.contiguous(memory_format=torch.channels_last), y, [2, 2], [2, 2], [0, 0], True, False, None)
-            if (asked := own.get(name)) is not None:
+            asked, pooled = own.get(name), back is not None and pooled_before(after)
+            if pooled:
+                back = unpooled(back, y)
+            if asked is not None:
                 back = asked if back is None else back.add_(asked)
             after = name
             if back is None:
                 continue
-            back = torch.ops.aten.threshold_backward(back, y, 0)
+            if asked is not None or not pooled:
+                back = torch.ops.aten.threshold_backward(back, y, 0)
             back = folded(torch.ops.aten.convolution_backward(back, x, weight, [0], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, False, False])[0])
         return back.float(), None, None
 
@@ -85,3 +88,18 @@ def folded(gradient: Tensor) -> Tensor:
     gradient[..., 1] += gradient[..., 0]
     gradient[..., -2] += gradient[..., -1]
     return inside(gradient)
+
+
+def unpooled(back: Tensor, features: Tensor) -> Tensor:
+    """The gradient before averages of 2x2 cells and ReLU, of what became `features` (B,C,h,w); `back` (B,C,ceil(h/2),ceil(w/2))."""
+    back = back.contiguous(memory_format=torch.channels_last)
+    if back.device.type != "cpu" or back.dtype != torch.bfloat16:
+        back = torch.ops.aten.avg_pool2d_backward(back, features, [2, 2], [2, 2], [0, 0], True, False, None)
+        return torch.ops.aten.threshold_backward(back, features, 0)
+    from facetransfer import compiled  # not before it is needed: it takes a while to load
+
+    found = torch.empty_like(features, memory_format=torch.channels_last)
+    bits = [x.permute(0, 2, 3, 1).view(torch.int16).numpy() for x in (back, features, found)]
+    for of, here, to in zip(*bits):
+        compiled.in_stripes(compiled.unpooled, len(here), of.view(np.uint16), here, to.view(np.uint16))
+    return found
