@@ -1,21 +1,17 @@
 """Memory: work that does not fit is tried again in less, or says so in words; what a run frees it gets again without asking the system."""
 from __future__ import annotations
 
-import ctypes
 import functools
 import logging
-import sys
-import threading
 from pathlib import Path
 from typing import Any, Callable, Iterator, TypeVar
 
 import torch
 
+from facetransfer.allocator import freed_memory_kept
 from facetransfer.errors import InputError
 
 T = TypeVar("T")
-MMAP_MAX, TRIM_THRESHOLD, ARENAS = -4, -1, -8  # mallopt(3): M_MMAP_MAX, M_TRIM_THRESHOLD, M_ARENA_MAX
-USUAL = {MMAP_MAX: 65536, TRIM_THRESHOLD: 128 << 10}  # of glibc
 LEAST = 8  # megabytes below which the search is not tried again: as of the setting `memory`
 
 log = logging.getLogger(__name__)
@@ -61,7 +57,7 @@ def with_memory(steps: Callable[..., Iterator[T]]) -> Callable[..., Iterator[T]]
     @functools.wraps(steps)
     def wrapped(*args: Any, **kwargs: Any) -> Iterator[T]:
         try:
-            with _freed_memory:
+            with freed_memory_kept:
                 yield from steps(*args, **kwargs)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
@@ -69,35 +65,3 @@ def with_memory(steps: Callable[..., Iterator[T]]) -> Callable[..., Iterator[T]]
             raise InputError("there is not enough memory for pictures of this size here: choose a smaller size, no extra patches, "
                              "or the feature network compact") from None
     return wrapped
-
-
-class _FreedMemory:
-    """glibc gives what large pictures free back to the system at once, and must have each page of it emptied to get it again:
-    a third of the time at 2048 pixels. While runs are under way the process keeps it; after the last one all of it is given back.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._runs = threading.Lock(), 0
-        self._libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-        if not hasattr(self._libc, "mallopt"):  # another C library
-            self._libc = None
-        else:
-            self._libc.mallopt(ARENAS, 1)  # what one thread freed serves another
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._runs += 1
-            if self._libc and self._runs == 1:
-                self._libc.mallopt(MMAP_MAX, 0)
-                self._libc.mallopt(TRIM_THRESHOLD, 2 ** 31 - 1)
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._runs -= 1
-            if self._libc and not self._runs:
-                for what, usual in USUAL.items():
-                    self._libc.mallopt(what, usual)
-                self._libc.malloc_trim(0)
-
-
-_freed_memory = _FreedMemory()

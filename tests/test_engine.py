@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from facetransfer import InputError, TransferSettings, engine, memory, to_tensor, transfer, transfer_steps
+from facetransfer import InputError, TransferSettings, allocator, engine, to_tensor, transfer, transfer_steps
 from facetransfer.engine import Step, resized
 from facetransfer.features import load_network
 from facetransfer.matching import Matches
@@ -151,7 +151,7 @@ def test_patches_found_are_painted_where_they_lie(face) -> None:
         torch.testing.assert_close(painted[..., :-12], style[..., 2 * shift:][..., :painted.shape[-1] - 12])
 
 
-@pytest.mark.skipif(memory._freed_memory._libc is None, reason="only glibc is told what to keep")
+@pytest.mark.skipif(allocator._libc is None, reason="only glibc is told what to keep")
 def test_a_run_gives_its_memory_back(face, green_face) -> None:
     """It keeps what it frees while it works, and not one moment longer."""
     def resident() -> int:

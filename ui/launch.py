@@ -6,7 +6,6 @@ offers the endpoints as MCP tools; FACE_TRANSFER_FETCH names published networks 
 """
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import logging
 import os
@@ -14,10 +13,10 @@ import signal
 import sys
 import tempfile
 import threading
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
+from facetransfer.allocator import share_among_threads
 from ui.cache import close_cache, open_cache
 
 # Faces are private: said before gradio is imported, which reads it then.
@@ -28,8 +27,6 @@ BASE = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), 
 os.environ.setdefault("MPLCONFIGDIR", os.path.join(BASE, "matplotlib"))
 if "SPACE_ID" in os.environ:  # elsewhere numba keeps what it compiled beside the code, for the next start
     os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(BASE, "numba"))
-
-M_ARENA_MAX = -8  # of glibc's malloc.h
 
 log = logging.getLogger(__name__)
 
@@ -80,13 +77,6 @@ def warm_up() -> None:
     expected_seconds(TransferSettings(), (64, 64), device)
 
 
-def give_memory_back() -> None:
-    """Few arenas for many threads: otherwise each of forty keeps what a large picture once took. On Linux alone, where it is so."""
-    if sys.platform == "linux":
-        with suppress(AttributeError, OSError):  # another C library than glibc
-            ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
-
-
 def interrupted(number: int, frame: FrameType | None) -> None:
     """A service that is stopped ends as on Ctrl-C: tidily."""
     raise KeyboardInterrupt
@@ -97,7 +87,7 @@ def launch() -> None:
     names, tools = to_fetch(), asked_for("GRADIO_MCP_SERVER")
     if tools and importlib.util.find_spec("mcp") is None:
         raise SystemExit('error: GRADIO_MCP_SERVER is set, and the package mcp is missing: pip install "gradio[mcp]", or unset it')
-    give_memory_back()
+    share_among_threads()
     cache = open_cache(Path(BASE))
     os.environ["GRADIO_TEMP_DIR"] = str(cache)
     from starlette.middleware import Middleware
