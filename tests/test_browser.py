@@ -78,15 +78,26 @@ def status_says(page: object, words: str) -> None:
     page.wait_for_function("words => document.querySelector('#status').innerText.includes(words)", arg=words)
 
 
+def listen(page: object) -> None:
+    """From now on all that the status says is kept: what is said may be gone before one looks."""
+    page.evaluate("""() => { window.said = []; new MutationObserver(() => window.said.push(document.querySelector('#status').innerText))
+        .observe(document.querySelector('#status'), {childList: true, subtree: true, characterData: true}); }""")
+
+
+def was_said(page: object, words: str) -> bool:
+    return any(words in text for text in page.evaluate("window.said"))
+
+
 def test_two_pictures_maps_and_a_result(page, tmp_path: Path, face, green_face) -> None:
     keep(page, "1-empty")
     upload(page, tmp_path, face, green_face)
     keep(page, "2-maps")
     page.get_by_label("Preview").check()
+    listen(page)
     page.click("#run")
-    status_says(page, "Phase")
     page.wait_for_selector("#result img")
     status_says(page, "Done in")
+    assert was_said(page, "Phase 1 of")
     keep(page, "3-result")
     with page.expect_download() as download:
         page.click("#download")
@@ -182,7 +193,7 @@ def test_a_fill_a_rerun_and_a_map_file(page, tmp_path: Path, face, green_face) -
     page.click("#make-maps")
     page.wait_for_function("faceMaps.tools.maps[0].automatic")
     assert np.array_equal(saved_maps(page)["content_sem.png"], filled)
-    page.get_by_label("Preview").check()
+    page.get_by_label("The article's").check()
     page.click("#run")
     status_says(page, "Phase")
     page.click("#stop")
@@ -246,11 +257,10 @@ def test_stop_keeps_the_picture_and_goes_on_from_it(page, tmp_path: Path, face, 
     page.get_by_label("Preview").check()
     page.wait_for_function("document.querySelector('#expected').innerText.includes('The article\\'s')")  # among those that are not chosen
     assert page.inner_text("#refine") == "Continue"
-    page.evaluate("""() => { window.said = []; new MutationObserver(() => window.said.push(document.querySelector('#status').innerText))
-        .observe(document.querySelector('#status'), {childList: true, subtree: true, characterData: true}); }""")  # what is said may be gone before one looks
+    listen(page)
     page.click("#refine")  # only if it is pressed without waiting for anything else to change
     status_says(page, "Done in")
-    assert any("Phase 1 of 1" in text for text in page.evaluate("window.said"))
+    assert was_said(page, "Phase 1 of 1")
     page.wait_for_function("document.querySelector('#refine').innerText === 'Refine' && !document.querySelector('#refine').disabled && document.querySelector('#stop').disabled")
 
 
@@ -262,7 +272,7 @@ def test_who_waits_is_told_the_place_in_line(app: str, browser, page, tmp_path: 
         upload(one, tmp_path, face, green_face)
     upload(page, tmp_path, face, green_face, LONG)
     for one, before in zip(everyone, (None, "1 other is before you", "2 others are before you")):
-        one.get_by_label("Fine" if before is None else "Preview").check()
+        one.get_by_label("The article's" if before is None else "Preview").check()
         one.wait_for_function("document.querySelector('#expected').innerText.includes('Balanced')")  # among those that are not chosen
         one.click("#run")
         status_says(one, before or "Phase")
@@ -399,6 +409,7 @@ def test_the_page_works_on_a_phone(app: str, browser, tmp_path: Path, face, gree
     page.tap(".chip:has-text('Hair')")
     page.tap("#style-map canvas", position={"x": 60, "y": 60})
     assert page.evaluate("label => faceMaps.tools.maps[1].layer.some(l => l === label)", INDEX["hair"])
+    page.get_by_label("The article's").check()
     page.evaluate("window.scrollTo(0, 0)")
     page.tap("#run")
     page.wait_for_function("(() => { const b = document.querySelector('#result').getBoundingClientRect(); return b.top >= 0 && b.top < 300 })()")
