@@ -22,7 +22,7 @@ from segmentation.parsers.finding import find_faces
 from segmentation.parsers.square import Square
 
 LARGEST_SIDE = 1536  # pixels; a larger picture is parsed at this size, or 19 probabilities for each of its pixels would fill the memory
-LOOKS = ((2.0, 288), (1.3, 320))  # of the later looks: the square's side in lengths of the face, the pixels it is seen at
+LOOKS = ((2.0, 320), (1.3, 352), (0.9, 320))  # of the later looks: the square's side in lengths of the face, the pixels it is seen at
 
 Look = tuple[float, Callable[[np.ndarray, Square], Tensor]]  # the square's side in lengths of the face; what sees it there
 
