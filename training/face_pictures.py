@@ -8,8 +8,8 @@ import numpy as np
 
 from segmentation.classes import INDEX, MIRROR
 from segmentation.parsers.finding import FACE
+from training.lending import IGNORE
 
-IGNORE = 255  # pixels whose class is unknown
 CLOSE = 0.5  # share of the upright pictures that show little more than the face
 WITHOUT = 0.06  # share of pictures that show no face
 WITH_FACES = ("Faces", "Faces_easy", "cougar_face", "BACKGROUND_Google", "buddha")  # folders of Caltech-101 that are not pictures without faces

@@ -24,10 +24,11 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from segmentation.classes import CLASSES, INDEX
 from segmentation.parsers.compact_network import CompactParserNetwork
-from training.face_pictures import IGNORE, WITH_FACES, FaceAugmenter, labelled_faces, read_labels, read_rgb, sides_mended
+from training.face_pictures import WITH_FACES, FaceAugmenter, labelled_faces, read_labels, read_rgb, sides_mended
+from training.lending import IGNORE, Lender
 
 VALIDATION_SIDE = 288
-RARE = (("hat", 3.0, 0.01), ("eye_glasses", 1.5, 0.002), ("cloth", 1.0, 0.03), ("earring", 0.5, 0.001), ("mouth", 0.5, 0.002))  # class, extra draws, share
+RARE = (("hat", 2.0, 0.01), ("eye_glasses", 1.5, 0.002), ("cloth", 1.0, 0.03), ("necklace", 2.0, 0.0002), ("earring", 0.5, 0.001), ("mouth", 0.5, 0.002))  # class, extra draws, share
 
 
 def class_weights(labels: list[np.ndarray]) -> Tensor:
@@ -35,6 +36,25 @@ def class_weights(labels: list[np.ndarray]) -> Tensor:
     share = np.bincount(np.concatenate([m[::4, ::4].ravel() for m in labels]), minlength=len(CLASSES))[:len(CLASSES)] + 1.0
     weights = (share / share.sum()) ** -0.25
     return torch.tensor(np.minimum(weights, 4 * np.median(weights)) / weights.mean(), dtype=torch.float32)
+
+
+def grown(network: CompactParserNetwork, smaller: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a smaller network for this larger one: it answers as before, and what is new learns from there.
+
+    New channels do not reach the old ones, and new residual blocks add nothing, until training says otherwise.
+    """
+    state = {}
+    for name, new in network.state_dict().items():
+        old = smaller.get(name)
+        if old is None:
+            state[name] = torch.zeros_like(new) if name.endswith("second.1.weight") else new
+        elif new.dim() == 4:
+            state[name] = new.clone()
+            state[name][:old.shape[0], old.shape[1]:] = 0
+            state[name][:old.shape[0], :old.shape[1]] = old
+        else:
+            state[name] = torch.cat((old, new[len(old):])) if new.dim() else old
+    return state
 
 
 def rarity(labels: np.ndarray) -> float:
@@ -67,11 +87,11 @@ class Batches(IterableDataset):
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         cv2.setNumThreads(0)
         rng = np.random.default_rng(time.time_ns())
-        augment = FaceAugmenter(self.others, rng)
+        augment, lend = FaceAugmenter(self.others, rng), Lender(self.faces, rng)
         while True:
             augment.calm = float(np.clip((time.time() - self.calm[0]) / (self.calm[1] - self.calm[0]), 0, 1))
             side = int(rng.choice(self.sides))
-            pictures, labels = zip(*(augment(*self.faces[i], side) for i in rng.choice(len(self.faces), size=self.batch, p=self.drawn)))
+            pictures, labels = zip(*(augment(*lend(i), side) for i in rng.choice(len(self.faces), size=self.batch, p=self.drawn)))
             dy, dx = rng.integers(0, 2, 2)  # a cell answers for four pixels: each in turn, so that its answer lies in their middle
             yield torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2), torch.from_numpy(np.stack(labels)[:, dy::2, dx::2]).long()
 
@@ -106,7 +126,7 @@ def main() -> None:
     options.add_argument("--calm-from", type=float, default=0.5, help="share of the time after which pictures get calmer, see FaceAugmenter")
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--bf16", action="store_true", help="bfloat16 where torch can: twice as fast on a processor that multiplies it")
-    options.add_argument("--start", type=Path, help="weights to start from: a checkpoint or the .safetensors that ships")
+    options.add_argument("--start", type=Path, help="weights to start from, of this network or of a smaller one: a checkpoint or the .safetensors that ships")
     options.add_argument("--out", type=Path, default=Path("runs/parser"))
     args = options.parse_args()
     torch.set_num_threads(args.threads)
@@ -127,7 +147,7 @@ def main() -> None:
     network = CompactParserNetwork().train().to(memory_format=torch.channels_last)
     if args.start:
         weights_before = load_file(args.start) if args.start.suffix == ".safetensors" else torch.load(args.start, weights_only=True)["average"]
-        network.load_state_dict(weights_before, strict=False)
+        network.load_state_dict(grown(network, weights_before))
     average = deepcopy(network).eval()
     optimiser = torch.optim.AdamW(network.parameters(), lr=args.rate, weight_decay=0.02)
     checkpoint, spent, step = args.out / "checkpoint.pt", 0.0, 0

@@ -22,7 +22,7 @@ from segmentation.parsers.finding import find_faces
 from segmentation.parsers.square import Square
 
 LARGEST_SIDE = 1536  # pixels; a larger picture is parsed at this size, or 19 probabilities for each of its pixels would fill the memory
-LOOKS = ((2.0, (288,)), (1.3, (320,)))  # of the later looks: the square's side in lengths of the face, the sizes it is seen at
+LOOKS = ((2.0, 320), (1.3, 352), (0.9, 320))  # of the later looks: the square's side in lengths of the face, the pixels it is seen at
 
 Look = tuple[float, Callable[[np.ndarray, Square], Tensor]]  # the square's side in lengths of the face; what sees it there
 
@@ -49,15 +49,18 @@ class CompactParser:
         if face < 1 or face > max(1, len(faces)):
             raise InputError(f"face {face} was asked for, but {len(faces) or 'no'} {'face was' if len(faces) == 1 else 'faces were'} found: "
                              f"give a number from 1 to {max(1, len(faces))}")
-        whole = F.interpolate(coarse[None], size=(height, width), mode="bilinear", align_corners=False)[0]
         if not faces:
-            return Parse.of(whole.numpy())
+            return Parse.of(_enlarged(coarse, height, width).numpy())
         here = faces[face - 1]
-        looks = [self.published] if self.published else [(margin, partial(self._fine, sizes=sizes)) for margin, sizes in LOOKS]
+        looks, whole = [self.published] if self.published else [(margin, partial(self._fine, size=size)) for margin, size in LOOKS], None
         for margin, see in looks:
             square = Square(here.x, here.y, min(margin * here.length, float(max(width, height))), here.tilt).within(width, height)
             box = left, top, right, bottom = square.box(width, height)
             seen, weights = square.back(see(rgb, square).numpy(), box), square.fade(box, width, height)
+            if box == (0, 0, width, height) and weights.min() == 1:
+                whole = torch.from_numpy(seen)
+                continue
+            whole = _enlarged(coarse, height, width) if whole is None else whole
             whole[:, top:bottom, left:right].lerp_(torch.from_numpy(seen), torch.from_numpy(weights))
         return Parse.of(whole.numpy(), faces, face)
 
@@ -70,15 +73,17 @@ class CompactParser:
         with torch.autocast(x.device.type, kind, enabled=kind != torch.float32):
             return self.network(padded.contiguous(memory_format=torch.channels_last)).float()
 
-    def _fine(self, rgb: np.ndarray, square: Square, sizes: tuple[int, ...]) -> Tensor:
-        """The square's probabilities (19,S,S), S the largest of `sizes`: their mean, each over the square and its mirror image."""
-        seen, mirror = [], torch.from_numpy(MIRROR.astype(np.int64))
-        for size in sizes:
-            crop = square.cut(rgb, size)
-            plain, mirrored = self._logits(crop, crop[:, ::-1])
-            both = (plain + mirrored[mirror].flip(2)) / 2
-            seen.append(F.interpolate(both[None], size=(max(sizes),) * 2, mode="bilinear", align_corners=False)[0].softmax(0))
-        return torch.stack(seen).mean(0).cpu()
+    def _fine(self, rgb: np.ndarray, square: Square, size: int) -> Tensor:
+        """The square's probabilities (19,size/2,size/2), by the mean of what is seen in it and in its mirror image."""
+        crop = square.cut(rgb, size)
+        plain, mirrored = self._logits(crop, crop[:, ::-1])
+        both = (plain + mirrored[torch.from_numpy(MIRROR.astype(np.int64))].flip(2)) / 2
+        return both.softmax(0).cpu()
+
+
+def _enlarged(values: Tensor, height: int, width: int) -> Tensor:
+    """(19,h,w) at (height, width)."""
+    return F.interpolate(values[None], size=(height, width), mode="bilinear", align_corners=False)[0]
 
 
 def load(device: str) -> CompactParser:

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 STEM = 16  # channels at 1/2
-STAGES = ((40, 1), (96, 2), (160, 2), (224, 2))  # channels, residual blocks, at 1/4, 1/8, 1/16, 1/32
-PYRAMID = 48
+STAGES = ((48, 2), (96, 3), (160, 3), (224, 2))  # channels, residual blocks, at 1/4, 1/8, 1/16, 1/32
+PYRAMID = 64
 STRIDE = 32  # heights and widths are padded to a multiple of this
 MEAN, STD = (0.45, 0.42, 0.40), (0.28, 0.27, 0.27)  # of the input, RGB in [0, 1]
 

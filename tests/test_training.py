@@ -1,0 +1,99 @@
+"""What training makes of faces and networks: things lent from one face to another, a network grown from a smaller one."""
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import draw_face
+
+from segmentation.classes import INDEX
+from segmentation.parsers import compact_network
+from segmentation.parsers.compact_network import CompactParserNetwork
+from training import lending
+from training.lending import IGNORE, TAKEN, Lender, middles, over, put_on
+from training.parser import grown
+
+Face = tuple[np.ndarray, np.ndarray]
+
+
+def drawn(seed: int, tint: tuple[int, int, int] = (0, 0, 0)) -> Face:
+    picture, semantic = draw_face((240, 240), seed, tint)
+    return np.array(picture), semantic.labels.copy()
+
+
+def moved(face: Face, scale: float, angle: float, by: tuple[float, float]) -> Face:
+    matrix = cv2.getRotationMatrix2D((120, 120), angle, scale)
+    matrix[:, 2] += by
+    return cv2.warpAffine(face[0], matrix, (240, 240)), cv2.warpAffine(face[1], matrix, (240, 240), flags=cv2.INTER_NEAREST)
+
+
+def wearing(face: Face) -> Face:
+    """Red glasses around both eyes, a blue hat from the brows up, a white earring beside an ear, a green necklace on the neck."""
+    picture, labels = face[0].copy(), face[1].copy()
+
+    def paint(name: str, colour: tuple[int, int, int], here: np.ndarray) -> None:
+        picture[here], labels[here] = colour, INDEX[name]
+    rows, columns = np.indices(labels.shape)
+    ring = np.zeros(labels.shape, np.uint8)
+    for x in (0.39, 0.61):
+        cv2.circle(ring, (round(x * 240), round(0.43 * 240)), 22, 1, 4)
+    paint("eye_glasses", (250, 10, 10), ring > 0)
+    paint("hat", (10, 10, 250), (rows < 70) & (rows > 20) & (columns > 50) & (columns < 190))
+    paint("l_ear", (200, 150, 120), (abs(rows - 120) < 12) & (abs(columns - 186) < 6))
+    paint("earring", (250, 250, 250), (abs(rows - 138) < 6) & (abs(columns - 186) < 4))
+    paint("necklace", (10, 250, 10), (abs(rows - 200) < 3) & (labels == INDEX["neck"]))
+    return picture, labels
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_what_one_face_wears_is_put_where_the_other_would_wear_it(name: str) -> None:
+    """Planted: the other face is the same, larger, turned and moved; so it must then look as the donor does when it is moved so."""
+    donor, other = wearing(drawn(1)), drawn(1)
+    if name == "earring":
+        rows, columns = np.indices(other[1].shape)
+        other[1][(abs(rows - 120) < 12) & (abs(columns - 186) < 6)] = INDEX["l_ear"]
+    move = 1.15, 9.0, (6.0, -4.0)
+    face = moved(other, *move)
+    matrix = over(middles(donor[1]), middles(face[1]), 10)
+    picture, labels = put_on(TAKEN[name], donor, face, matrix)
+    truth = moved(donor, *move)
+    here, there = labels == INDEX[name], truth[1] == INDEX[name]
+    assert (here & there).sum() > 0.7 * (here | there).sum() > 20
+    inside = cv2.erode((here & there).astype(np.uint8), np.ones((3, 3))) > 0
+    assert np.abs(picture[inside].astype(int) - truth[0][inside]).mean() < 40
+    elsewhere = slice(180, 240) if name in ("hat", "eye_glasses") else slice(0, 100)
+    assert (picture[elsewhere] == face[0][elsewhere]).all() and (labels[elsewhere] == face[1][elsewhere]).all() and (labels != IGNORE).all()
+
+
+def test_faces_too_unlike_lend_nothing() -> None:
+    a, b = (middles(drawn(seed)[1]) for seed in (1, 2))
+    sideways = b * (0.3, 1) + (84, 0)
+    assert over(a, b, 10) is not None and over(a, sideways, 5) is None
+    assert over(a, np.full((6, 2), np.nan), 10) is None
+
+
+def test_a_face_is_lent_to_as_often_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    faces = [drawn(1), wearing(drawn(2)), drawn(3)]
+    monkeypatch.setattr(lending, "LENT", {"hat": (0.5, 0.02)})
+    lend = Lender(faces, np.random.default_rng(0))
+    with_hats = sum((lend(0)[1] == INDEX["hat"]).any() for _ in range(200))
+    assert 70 < with_hats < 130
+    assert all(lend(1)[0] is faces[1][0] for _ in range(20))  # wears one already
+    assert not (faces[0][1] == INDEX["hat"]).any()
+
+
+def test_a_network_grown_from_a_smaller_one_answers_as_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    with monkeypatch.context() as smaller:
+        smaller.setattr(compact_network, "STAGES", ((24, 1), (40, 1), (48, 1), (56, 1)))
+        smaller.setattr(compact_network, "PYRAMID", 24)
+        before = CompactParserNetwork().eval()
+    monkeypatch.setattr(compact_network, "STAGES", ((32, 2), (40, 2), (64, 1), (56, 2)))
+    after = CompactParserNetwork().eval()
+    pictures = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        assert (after(pictures) - before(pictures)).abs().max() > 0.01
+        after.load_state_dict(grown(after, before.state_dict()))
+        torch.testing.assert_close(after(pictures), before(pictures), atol=1e-5, rtol=1e-4)
+        assert after.stages[0][2].first[0].weight.abs().max() > 0  # what is new can learn
