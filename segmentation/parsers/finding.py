@@ -26,7 +26,7 @@ POSSIBLE = 0.35  # probability of any part of a face from which a place is looke
 LEAST = 10, 40  # cells of a place's longer side and of its area
 MOST = 16  # places looked at
 CLOSE_SIDE, AROUND = 160, 1.6  # pixels of the close look, and its square's side in lengths of the face
-SURE, KINDS = 0.5, 2  # probability of a feature, and how many kinds of them make a face
+SURE, KINDS = 0.5, 2  # probability of a feature, and how many kinds of them make a face; one more where it is looked for in a guess of its tilt
 FILLED = 0.08  # share of the close look that a face fills at least
 TILTED, TURN = 12.0, 35.0  # degrees from which a face is seen turned upright; that are tried where no upright face is seen
 APART = 0.5  # lengths between two faces: what is nearer is the same face seen twice
@@ -44,7 +44,7 @@ def find_faces(rgb: np.ndarray, see: See) -> tuple[tuple[FoundFace, ...], Tensor
             break
     places = sorted(places, key=lambda place: -place.length)[:MOST]
     faces: list[FoundFace] = []
-    seen = close_look(rgb, places, see) or close_look(rgb, [replace(place, tilt=tilt) for place in places for tilt in (-TURN, TURN)], see)
+    seen = close_look(rgb, places, see) or close_look(rgb, [replace(place, tilt=tilt) for place in places for tilt in (-TURN, TURN)], see, KINDS + 1)
     for _, face in sorted(seen, key=lambda pair: -pair[0]):
         if all(np.hypot(face.x - other.x, face.y - other.y) > APART * max(face.length, other.length) for other in faces):
             faces.append(face)
@@ -66,7 +66,7 @@ def possible_faces(face: np.ndarray) -> list[FoundFace]:
     return [FoundFace(left + w / 2, top + h / 2, float(max(w, h))) for left, top, w, h, area in stats[1:count] if max(w, h) >= LEAST[0] and area >= LEAST[1]]
 
 
-def close_look(rgb: np.ndarray, places: list[FoundFace], see: See) -> list[tuple[float, FoundFace]]:
+def close_look(rgb: np.ndarray, places: list[FoundFace], see: See, kinds: int = KINDS) -> list[tuple[float, FoundFace]]:
     """The places that are faces, each where it is seen to be, with the probabilities of its surest features, summed."""
     if not places:
         return []
@@ -80,7 +80,7 @@ def close_look(rgb: np.ndarray, places: list[FoundFace], see: See) -> list[tuple
         left, top, w, h, area = stats[largest]
         inside = seen * (regions == largest)
         surest = sorted((inside[names].sum(0).max() for names in FEATURES), reverse=True)
-        if surest[KINDS - 1] > SURE and area > FILLED * CLOSE_SIDE ** 2:
+        if surest[kinds - 1] > SURE and area > FILLED * CLOSE_SIDE ** 2:
             x, y = square.to_picture(CLOSE_SIDE) @ (left + w / 2, top + h / 2, 1)
             tilt = square.tilt + tilt_of(inside)
             found.append((float(sum(surest[:3])), FoundFace(x, y, max(w, h) * square.side / CLOSE_SIDE, tilt if abs(tilt) > TILTED else 0.0)))
