@@ -19,6 +19,7 @@ from torch import Tensor
 
 BLOCK = 128  # columns of windows that are searched row by row before those beside them: what they look at stays in the cache
 STRIPES = 4  # pieces of work for each thread: some are done sooner than others
+FEW_ROWS = 300  # of a picture, that one thread has gone through before others would have begun
 
 _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="search")
 
@@ -150,6 +151,18 @@ def sum_products(a, b, length, sums, first, last):
         x, y, total = a[k * length:(k + 1) * length], b[k * length:(k + 1) * length], np.float32(0)
         for i in range(x.size):
             total += x[i] * y[i]
+        sums[k] = total
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def add_and_sum_products(a, factor, b, other, length, sums, first, last):
+    """a += factor * b in place, and into sums those of a * other, over pieces as of `sum_products`; other may be a itself."""
+    for k in range(first, last):
+        x, y, z, total = a[k * length:(k + 1) * length], b[k * length:(k + 1) * length], other[k * length:(k + 1) * length], np.float32(0)
+        for i in range(x.size):
+            x[i] += factor * y[i]
+        for i in range(x.size):
+            total += x[i] * z[i]
         sums[k] = total
 
 

@@ -13,7 +13,7 @@ from typing import Callable
 import torch
 from torch import Tensor
 
-from facetransfer.inner_product import inner_product
+from facetransfer.inner_product import add_and_product, inner_product
 
 MEMORY = 8  # steps remembered
 FIRST = 0.005  # mean change of a pixel in a step without memory
@@ -25,8 +25,8 @@ class Descent:
     """Keeps `picture` (1,3,H,W), the last point that was good, within [0,1]. `evaluate` gives loss and gradient at a point."""
 
     def __init__(self, picture: Tensor, evaluate: Callable[[Tensor], tuple[Tensor, Tensor]]) -> None:
-        self.picture, self.evaluate = picture, evaluate
-        self._next = picture
+        self.picture, self.evaluate = picture.contiguous(memory_format=torch.channels_last), evaluate
+        self._next = self.picture
         self._before: tuple[Tensor, Tensor, float] | None = None  # point, gradient and loss (inf: not comparable) that the next step is compared with
         self._pairs: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=MEMORY)  # steps, gradient changes, 1 / their product
         self._first_guess: Tensor | None = None  # of the inverse curvature, by the last of them
@@ -45,7 +45,7 @@ class Descent:
         """Looks at the next point; keeps it and chooses another further on, or goes half the way back."""
         point = self._next
         value, gradient = self.evaluate(point)
-        loss = float(value)
+        loss, gradient = float(value), gradient.contiguous(memory_format=torch.channels_last)
         if self._before is not None:
             before, gradient_before, loss_before = self._before
             if not loss <= WORSE * loss_before:
@@ -71,12 +71,16 @@ class Descent:
         """The step to take: the two-loop recursion, cut to LARGEST. May change `gradient`."""
         if not self._pairs:
             return gradient * -(FIRST / (inner_product(gradient, gradient.sign()) / gradient.numel()).clamp_min(1e-12)).clamp(max=1e6)
-        direction, shares = gradient.neg_(), []
-        for moved, change, scale in reversed(self._pairs):
-            shares.append(scale * inner_product(moved, direction))
-            direction.addcmul_(change, shares[-1], value=-1)
+        pairs, direction, shares = list(self._pairs), gradient.neg_(), []
+        product = inner_product(pairs[-1][0], direction)
+        for i in reversed(range(len(pairs))):  # each product is of what is next, while the direction is at hand
+            _, change, scale = pairs[i]
+            shares.append(scale * product)
+            product = add_and_product(direction, -shares[-1], change, pairs[i - 1][0] if i else pairs[0][1])
         direction.mul_(self._first_guess)
-        for (moved, change, scale), share in zip(self._pairs, reversed(shares)):
-            direction.addcmul_(moved, share - scale * inner_product(change, direction))
-        size = (inner_product(direction, direction) / direction.numel()).sqrt()
+        product = product * self._first_guess
+        for i, share in enumerate(reversed(shares)):
+            moved, _, scale = pairs[i]
+            product = add_and_product(direction, share - scale * product, moved, pairs[i + 1][1] if i + 1 < len(pairs) else direction)
+        size = (product / direction.numel()).sqrt()
         return direction.mul_((LARGEST / size.clamp_min(1e-12)).clamp(max=1.0))

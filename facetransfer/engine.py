@@ -165,7 +165,7 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
         _match_all(network(picture, names, kind), phase, settings, generator, matches)
         picture = _painted(phase, matches[names[-1]], picture.shape[-2:])
     start = strength.kept_fixed(picture) if strength else picture
-    descent = Descent(start.detach().contiguous(memory_format=torch.channels_last), evaluate)
+    descent = Descent(start.detach(), evaluate)
 
     if settings.method == "gatys":
         losses = {n: GramLoss.of(layer.features) for n, layer in phase.style_layers.items()}

@@ -15,7 +15,7 @@ def inner_product(a: Tensor, b: Tensor) -> Tensor:
     BLAS (torch.dot) cuts the sum into as many pieces as there are threads, so its rounding depends on their number, and an
     optimisation makes a difference in the last digit large. Pieces of one length do not.
     """
-    a, b = (x.movedim(-3, -1).reshape(-1) for x in (a, b))  # in the order in which pictures and features lie: no copy
+    a, b = _flat(a), _flat(b)
     if a.device.type == "cpu" and a.dtype == torch.float32:
         from facetransfer import compiled  # not before it is needed: it takes a while to load
 
@@ -24,6 +24,26 @@ def inner_product(a: Tensor, b: Tensor) -> Tensor:
         return a.new_tensor(sums.sum(dtype=np.float64))
     whole = a.numel() // PIECE * PIECE
     return torch.linalg.vecdot(a[:whole].view(-1, PIECE), b[:whole].view(-1, PIECE)).sum() + torch.linalg.vecdot(a[whole:], b[whole:])
+
+
+def add_and_product(a: Tensor, factor: Tensor, b: Tensor, other: Tensor) -> Tensor:
+    """a += factor * b in place, then `inner_product` of a and other, in one pass on the CPU. factor () of their type; other may be a.
+
+    (1,C,H,W) each, channels last.
+    """
+    if a.device.type != "cpu" or a.dtype != torch.float32:
+        return inner_product(a.addcmul_(b, factor), other)
+    from facetransfer import compiled
+
+    sums = np.empty(-(-a.numel() // PIECE), np.float32)
+    numbers = [x.permute(0, 2, 3, 1).view(-1).numpy() for x in (a, b, other)]  # views: a is changed through its own
+    compiled.in_stripes(compiled.add_and_sum_products, len(sums), numbers[0], np.float32(factor), *numbers[1:], PIECE, sums, least=WORTH_THREADS)
+    return a.new_tensor(sums.sum(dtype=np.float64))
+
+
+def _flat(x: Tensor) -> Tensor:
+    """(...,C,H,W) in one row, in the order in which pictures and features lie: no copy where they lie channels last."""
+    return x.movedim(-3, -1).reshape(-1)
 
 
 def mean_square(x: Tensor) -> Tensor:

@@ -122,7 +122,7 @@ class _CompiledSmoothness(torch.autograd.Function):
         _, height, width, _ = pixels.shape
         ctx.gradient, sums, count = torch.empty_like(pixels), np.empty(height, np.float32), 3 * (height - 1) * (width - 1)
         rows, found = (x.view(height, 3 * width).numpy() for x in (pixels, ctx.gradient))
-        compiled.in_stripes(compiled.smoothness, height, rows, np.float32(2.5 / count), found, sums)
+        compiled.in_stripes(compiled.smoothness, height, rows, np.float32(2.5 / count), found, sums, least=compiled.FEW_ROWS)
         return picture.new_tensor(sums.sum(dtype=np.float64) / count)
 
     @staticmethod

@@ -101,5 +101,5 @@ def unpooled(back: Tensor, features: Tensor) -> Tensor:
     found = torch.empty_like(features, memory_format=torch.channels_last)
     bits = [x.permute(0, 2, 3, 1).view(torch.int16).numpy() for x in (back, features, found)]
     for of, here, to in zip(*bits):
-        compiled.in_stripes(compiled.unpooled, len(here), of.view(np.uint16), here, to.view(np.uint16))
+        compiled.in_stripes(compiled.unpooled, len(here), of.view(np.uint16), here, to.view(np.uint16), least=compiled.FEW_ROWS)
     return found
