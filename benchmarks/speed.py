@@ -111,15 +111,18 @@ def our_evaluation(side: int, network: str, device: str, method: str = "semantic
 
 
 def our_job(side: int, network: str, device: str, settings: dict[str, Any]) -> dict[str, float]:
-    """A whole job, the network loaded and everything compiled before: its seconds, and when the first picture was there."""
+    """A whole job, the network loaded and everything compiled before: its seconds, and when the first picture was there. Up to 512 pixels the median of three."""
     content, style, guides = pair(side)
     with mock.patch.object(engine, "load_network", lambda name, device, loaded=shape_of_vgg19(network, device): loaded):
         for _ in engine.transfer_steps(*(x[..., :64, :64] for x in (content, style)), None, TransferSettings(iterations=1), device=device):
             pass
-        began, first = clock(device), 0.0
-        for step in engine.transfer_steps(content, style, guides, TransferSettings(size=side, network=network, **settings), device=device):
-            first = first or time.perf_counter() - began
-        seconds = clock(device) - began
+        rounds = []
+        for _ in range(3 if side <= 512 else 1):
+            began, first = clock(device), 0.0
+            for step in engine.transfer_steps(content, style, guides, TransferSettings(size=side, network=network, **settings), device=device):
+                first = first or time.perf_counter() - began
+            rounds.append((clock(device) - began, first))
+        seconds, first = sorted(rounds)[len(rounds) // 2]
     return {"seconds": seconds, "first_picture_seconds": first, "leak": step.leak, "peak_bytes": peak_bytes(device)}
 
 
