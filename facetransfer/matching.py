@@ -60,7 +60,7 @@ def score_cells(features: Tensor, guide: Guide | None, semantic_weight: float, p
 
     The result's |a|^2 is left out: it is the same for every style window. `guide` is on the grid of `features` (C,h,w).
     """
-    return steered(features, steering_cells(features, guide, semantic_weight, position_weight, style=style, copies=copies))
+    return steered(features, steering_cells(features.shape[1:], features.device, guide, semantic_weight, position_weight, style=style, copies=copies))
 
 
 def steered(features: Tensor, steering: Tensor) -> Tensor:
@@ -72,12 +72,13 @@ def steered(features: Tensor, steering: Tensor) -> Tensor:
     return whole.permute(2, 0, 1)
 
 
-def steering_cells(features: Tensor, guide: Guide | None, semantic_weight: float, position_weight: float, *, style: bool, copies: int = 1) -> Tensor:
-    """What `score_cells` has beside the features (C,h,w), and whatever they are: (G,h,w), channels last.
+def steering_cells(grid: tuple[int, int], device: torch.device, guide: Guide | None, semantic_weight: float, position_weight: float, *,
+                   style: bool, copies: int = 1) -> Tensor:
+    """What `score_cells` has beside the features, and whatever they are: (G,h,w), channels last, on a grid of (h, w) cells.
 
     copies: style grids stacked in the style's; no window across the empty row between two of them is ever the best.
     """
-    parts = [features.new_empty((0, *features.shape[1:]))]
+    parts = [torch.empty((0, *grid), device=device)]
     if guide is not None and semantic_weight:
         parts.append(F.normalize(guide.classes, dim=0, eps=1e-6) * semantic_weight ** 0.5)
     if guide is not None and guide.position is not None and position_weight:
@@ -85,10 +86,10 @@ def steering_cells(features: Tensor, guide: Guide | None, semantic_weight: float
         parts.append(place * (2 * position_weight) ** 0.5)
         parts.append(-position_weight * length if style else torch.ones_like(length))
     if copies > 1:
-        barrier = features.new_ones(1, *features.shape[1:])
+        barrier = torch.ones((1, *grid), device=device)
         if style:
-            height = (features.shape[1] + 1) // copies
-            barrier = -BARRIER * ((torch.arange(features.shape[1], device=features.device) + 1) % height == 0).to(features).view(1, -1, 1).expand_as(barrier)
+            height = (grid[0] + 1) // copies
+            barrier = -BARRIER * ((torch.arange(grid[0], device=device) + 1) % height == 0).to(barrier).view(1, -1, 1).expand_as(barrier)
         parts.append(barrier)
     return channels_last(torch.cat(parts) / WINDOW)
 

@@ -60,10 +60,14 @@ def as_cells(picture: Tensor, stride: int) -> Tensor:
     return F.pixel_unshuffle(picture, stride)[0]
 
 
+def pixels_per_cell(cells: Tensor) -> int:
+    """The stride of `as_cells` that made cells (3*stride*stride,h,w)."""
+    return int((cells.shape[0] / 3) ** 0.5)
+
+
 def pixels_of(cells: Tensor, size: tuple[int, int]) -> Tensor:
     """The picture (1,3,H,W), channels last, whose cells these are: `as_cells` the other way round. size: its (height, width)."""
-    stride = int((cells.shape[0] / 3) ** 0.5)
-    return F.pixel_shuffle(cells[None], stride)[..., :size[0], :size[1]].contiguous(memory_format=torch.channels_last)
+    return F.pixel_shuffle(cells[None], pixels_per_cell(cells))[..., :size[0], :size[1]].contiguous(memory_format=torch.channels_last)
 
 
 def guiding_weights(settings: TransferSettings) -> tuple[float, float]:
@@ -100,7 +104,7 @@ class Phase:
     @property
     def stride(self) -> int:
         """Pixels per cell of the last layer."""
-        return int((self.style_cells.shape[0] / 3) ** 0.5)
+        return pixels_per_cell(self.style_cells)
 
 
 @torch.no_grad()
@@ -124,7 +128,8 @@ def prepare_phase(network: VGGLayout, size: tuple[int, int], content: Tensor | N
         if settings.method != "gatys":
             weights = guiding_weights(settings)
             keys = score_cells(features, guides[1], *weights, style=True, copies=len(copies))
-            steering = steering_cells(features.new_empty(0, -(-height // stride), -(-width // stride)), guides[0], *weights, style=False, copies=len(copies))
+            grid = -(-height // stride), -(-width // stride)
+            steering = steering_cells(grid, features.device, guides[0], *weights, style=False, copies=len(copies))
         layers[name] = StyleLayer(features, mean_square(grids[0]).clamp_min(1e-8), *guides, keys, steering)
     cells = stacked([as_cells(style, stride_of(names[-1])) for style, _ in styles])
     return Phase((height, width), content_losses, layers, cells, len(copies))
