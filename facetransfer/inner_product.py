@@ -17,11 +17,7 @@ def inner_product(a: Tensor, b: Tensor) -> Tensor:
     """
     a, b = _flat(a), _flat(b)
     if a.device.type == "cpu" and a.dtype == torch.float32:
-        from facetransfer import compiled  # not before it is needed: it takes a while to load
-
-        sums = np.empty(-(-a.numel() // PIECE), np.float32)
-        compiled.in_stripes(compiled.sum_products, len(sums), a.numpy(), b.numpy(), PIECE, sums, least=WORTH_THREADS)
-        return a.new_tensor(sums.sum(dtype=np.float64))
+        return _summed("sum_products", a.numpy(), b.numpy())
     whole = a.numel() // PIECE * PIECE
     return torch.linalg.vecdot(a[:whole].view(-1, PIECE), b[:whole].view(-1, PIECE)).sum() + torch.linalg.vecdot(a[whole:], b[whole:])
 
@@ -33,12 +29,17 @@ def add_and_product(a: Tensor, factor: Tensor, b: Tensor, other: Tensor) -> Tens
     """
     if a.device.type != "cpu" or a.dtype != torch.float32:
         return inner_product(a.addcmul_(b, factor), other)
-    from facetransfer import compiled
+    changed, b, other = (x.permute(0, 2, 3, 1).view(-1).numpy() for x in (a, b, other))  # views: a is changed through its own
+    return _summed("add_and_sum_products", changed, np.float32(factor), b, other)
 
-    sums = np.empty(-(-a.numel() // PIECE), np.float32)
-    numbers = [x.permute(0, 2, 3, 1).view(-1).numpy() for x in (a, b, other)]  # views: a is changed through its own
-    compiled.in_stripes(compiled.add_and_sum_products, len(sums), numbers[0], np.float32(factor), *numbers[1:], PIECE, sums, least=WORTH_THREADS)
-    return a.new_tensor(sums.sum(dtype=np.float64))
+
+def _summed(loop: str, numbers: np.ndarray, *others: np.ndarray | np.float32) -> Tensor:
+    """What a loop of `compiled` sums piece by piece over rows of numbers, () float32."""
+    from facetransfer import compiled  # not before it is needed: it takes a while to load
+
+    sums = np.empty(-(-numbers.size // PIECE), np.float32)
+    compiled.in_stripes(getattr(compiled, loop), len(sums), numbers, *others, PIECE, sums, least=WORTH_THREADS)
+    return torch.tensor(sums.sum(dtype=np.float64), dtype=torch.float32)
 
 
 def _flat(x: Tensor) -> Tensor:
