@@ -146,12 +146,12 @@ def sum_votes(style, rows, columns, total, counts, top, bottom):
 
 @njit(nogil=True, cache=True, fastmath=True)
 def sum_products(a, b, length, sums, first, last):
-    """Into sums the sums of a * b over pieces of `length` numbers, from the piece `first` to `last`."""
+    """Into sums (1,pieces) the sums of a * b over pieces of `length` numbers, from the piece `first` to `last`."""
     for k in range(first, last):
         x, y, total = a[k * length:(k + 1) * length], b[k * length:(k + 1) * length], np.float32(0)
         for i in range(x.size):
             total += x[i] * y[i]
-        sums[k] = total
+        sums[0, k] = total
 
 
 @njit(nogil=True, cache=True, fastmath=True)
@@ -163,7 +163,46 @@ def add_and_sum_products(a, factor, b, other, length, sums, first, last):
             x[i] += factor * y[i]
         for i in range(x.size):
             total += x[i] * z[i]
-        sums[k] = total
+        sums[0, k] = total
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def subtract_and_sum_products(a, a_before, b, b_before, a_moved, b_moved, length, sums, first, last):
+    """Into a_moved and b_moved what changed, into sums (3,pieces) those of a_moved * b_moved, b_moved^2 and a_moved^2."""
+    for k in range(first, last):
+        piece = slice(k * length, (k + 1) * length)
+        x, y, dx, dy = a[piece], b[piece], a_moved[piece], b_moved[piece]
+        x_before, y_before, both, of_b, of_a = a_before[piece], b_before[piece], np.float32(0), np.float32(0), np.float32(0)
+        for i in range(x.size):
+            dx[i], dy[i] = x[i] - x_before[i], y[i] - y_before[i]
+            both += dx[i] * dy[i]
+            of_b += dy[i] * dy[i]
+            of_a += dx[i] * dx[i]
+        sums[0, k], sums[1, k], sums[2, k] = both, of_b, of_a
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def free_descent_and_sum_products(point, gradient, other, found, length, sums, first, last):
+    """Into found -gradient, 0 where that leads out of [0,1], and into sums those of found * other."""
+    for k in range(first, last):
+        piece, total = slice(k * length, (k + 1) * length), np.float32(0)
+        x, g, z, to = point[piece], gradient[piece], other[piece], found[piece]
+        for i in range(x.size):
+            out = (x[i] <= 0) & (g[i] > 0) | (x[i] >= 1) & (g[i] < 0)
+            to[i] = np.float32(0) if out else -g[i]
+            total += to[i] * z[i]
+        sums[0, k] = total
+
+
+@njit(nogil=True, cache=True)
+def follow(direction, point, gradient, factor, length, sums, first, last):
+    """direction = point + factor * direction within [0,1], in place; point alone where the gradient leads out of it. No sums."""
+    for k in range(first, last):
+        piece = slice(k * length, (k + 1) * length)
+        x, g, to = point[piece], gradient[piece], direction[piece]
+        for i in range(x.size):
+            out = (x[i] <= 0) & (g[i] > 0) | (x[i] >= 1) & (g[i] < 0)
+            to[i] = min(max(x[i] + (np.float32(0) if out else factor * to[i]), np.float32(0)), np.float32(1))
 
 
 @njit(nogil=True, cache=True, fastmath=True)

@@ -15,9 +15,9 @@ def inner_product(a: Tensor, b: Tensor) -> Tensor:
     BLAS (torch.dot) cuts the sum into as many pieces as there are threads, so its rounding depends on their number, and an
     optimisation makes a difference in the last digit large. Pieces of one length do not.
     """
-    a, b = _flat(a), _flat(b)
-    if a.device.type == "cpu" and a.dtype == torch.float32:
-        return _summed("sum_products", a.numpy(), b.numpy())
+    a, b = (x.movedim(-3, -1).reshape(-1) for x in (a, b))  # as pictures and features lie: no copy where they lie channels last
+    if loops_compiled(a):
+        return by_pieces("sum_products", a.numpy(), b.numpy())[0]
     whole = a.numel() // PIECE * PIECE
     return torch.linalg.vecdot(a[:whole].view(-1, PIECE), b[:whole].view(-1, PIECE)).sum() + torch.linalg.vecdot(a[whole:], b[whole:])
 
@@ -27,26 +27,31 @@ def add_and_product(a: Tensor, factor: Tensor, b: Tensor, other: Tensor) -> Tens
 
     (1,C,H,W) each, channels last.
     """
-    if a.device.type != "cpu" or a.dtype != torch.float32:
+    if not loops_compiled(a):
         return inner_product(a.addcmul_(b, factor), other)
-    changed, b, other = (x.permute(0, 2, 3, 1).view(-1).numpy() for x in (a, b, other))  # views: a is changed through its own
-    return _summed("add_and_sum_products", changed, np.float32(factor), b, other)
-
-
-def _summed(loop: str, numbers: np.ndarray, *others: np.ndarray | np.float32) -> Tensor:
-    """What a loop of `compiled` sums piece by piece over rows of numbers, () float32."""
-    from facetransfer import compiled  # not before it is needed: it takes a while to load
-
-    sums = np.empty(-(-numbers.size // PIECE), np.float32)
-    compiled.in_stripes(getattr(compiled, loop), len(sums), numbers, *others, PIECE, sums, least=WORTH_THREADS)
-    return torch.tensor(sums.sum(dtype=np.float64), dtype=torch.float32)
-
-
-def _flat(x: Tensor) -> Tensor:
-    """(...,C,H,W) in one row, in the order in which pictures and features lie: no copy where they lie channels last."""
-    return x.movedim(-3, -1).reshape(-1)
+    return by_pieces("add_and_sum_products", row(a), np.float32(factor), row(b), row(other))[0]
 
 
 def mean_square(x: Tensor) -> Tensor:
     """The mean of x^2, (); x (...,C,H,W)."""
     return inner_product(x, x) / x.numel()
+
+
+def loops_compiled(x: Tensor) -> bool:
+    """Whether the loops of `compiled` can go through it."""
+    return x.device.type == "cpu" and x.dtype == torch.float32
+
+
+def row(x: Tensor) -> np.ndarray:
+    """(1,C,H,W), channels last, as the row of numbers that it is: what changes one changes the other."""
+    return x.permute(0, 2, 3, 1).view(-1).numpy()
+
+
+def by_pieces(loop: str, *rows: np.ndarray | np.float32, sums: int = 1) -> Tensor:
+    """Lets a loop of `compiled` go through rows of numbers piece by piece; the sums that it makes, (sums,) float32."""
+    from facetransfer import compiled  # not before it is needed: it takes a while to load
+
+    pieces = -(-rows[0].size // PIECE)
+    by_piece = np.empty((sums, pieces), np.float32)
+    compiled.in_stripes(getattr(compiled, loop), pieces, *rows, PIECE, by_piece, least=WORTH_THREADS)
+    return torch.from_numpy(by_piece.sum(1, dtype=np.float64).astype(np.float32))

@@ -1,9 +1,10 @@
 """The optimiser, on problems whose answer is known."""
 from __future__ import annotations
 
+import pytest
 import torch
 
-from facetransfer.descent import Descent
+from facetransfer.descent import Descent, changes, followed, free_descent
 
 
 def quadratic(target: torch.Tensor, weights: torch.Tensor):
@@ -63,3 +64,23 @@ def test_it_learns_the_curvature_though_the_objective_moves_at_every_step() -> N
         descent.objective_changed()
         descent.step()
     assert quadratic(target, weights)(descent.picture)[0] < 0.01 * first
+
+
+@pytest.mark.parametrize("side", (9, 70))  # less than a piece of a sum, and several with a rest
+def test_the_compiled_passes_do_what_the_tensor_code_does(side: int) -> None:
+    """The compiled ones take float32, the tensor code (a GPU's) float64; points on the bounds, where some gradients lead out, among them."""
+    generator = torch.Generator().manual_seed(3)
+    point, before, gradient, gradient_before, other, direction = (
+        torch.randn(1, 3, side, side, generator=generator).contiguous(memory_format=torch.channels_last) for _ in range(6))
+    point = (point / 2 + 0.5).clamp(0, 1)
+    assert (point == 0).any() and (point == 1).any()
+    factor = torch.tensor(0.3)
+    for passed, arguments in ((changes, (point, before, gradient, gradient_before)), (free_descent, (point, gradient, other)),
+                              (followed, (point, gradient, direction, factor))):
+        expected = passed(*(x.double() for x in arguments))
+        found = passed(*(x.clone() for x in arguments))
+        for here, there in zip(*((x,) if isinstance(x, torch.Tensor) else x for x in (found, expected))):
+            assert here.dtype == torch.float32 and there.dtype == torch.float64
+            torch.testing.assert_close(here.double(), there, atol=1e-5 * max(1.0, there.abs().max().item()), rtol=0)
+    stays = ((point == 0) & (gradient > 0)) | ((point == 1) & (gradient < 0))
+    torch.testing.assert_close(followed(point, gradient, direction, factor)[stays], point[stays], atol=0, rtol=0)

@@ -28,6 +28,7 @@ from training.face_pictures import WITH_FACES, FaceAugmenter, labelled_faces, re
 from training.lending import IGNORE, Lender
 
 VALIDATION_SIDE = 288
+SELDOMER = 0.5  # how often a face of --extra is drawn, against one whose map was painted
 RARE = (("hat", 2.0, 0.01), ("eye_glasses", 1.5, 0.002), ("cloth", 1.0, 0.03), ("necklace", 2.0, 0.0002), ("earring", 0.5, 0.001), ("mouth", 0.5, 0.002))  # class, extra draws, share
 
 
@@ -135,10 +136,12 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
 
     training, held_out = labelled_faces(args.labelled)
+    painted = len(training)
     for folder in args.extra:
         training += [(p, folder / "masks" / f"{p.stem}.png") for p in sorted((folder / "images").iterdir())]
     faces = [(read_rgb(image), sides_mended(read_labels(mask))) for image, mask in training]
     drawn = np.array([rarity(labels) for _, labels in faces])
+    drawn[painted:] *= SELDOMER
     drawn /= drawn.sum()
     weights = class_weights([labels for _, labels in faces])
     paths = sorted(p for folder in args.others for p in folder.rglob("*.jpg") if p.parent.name not in WITH_FACES)
