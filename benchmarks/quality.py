@@ -23,12 +23,13 @@ from facetransfer.settings import TransferSettings
 from segmentation.parsers import load_parser
 from segmentation.semantic_map import map_path, read_map, read_map_pair
 
-PUBLISHED = dict(position_weight=0.0, colour_weight=0.0, align="off", kinship=0.0, variety=0.0, match_every=1, style_layers="3_1,4_1", content_layers="4_2")
+PUBLISHED = dict(tones=0.0, position_weight=0.0, colour_weight=0.0, align="off", kinship=0.0, variety=0.0, match_every=1, style_layers="3_1,4_1", content_layers="4_2")
 VARIANTS: dict[str, dict] = {
     "ours": {},
     "published semantic": PUBLISHED,
     "published mrf": dict(PUBLISHED, method="mrf"),
     "gatys": dict(method="gatys", content_layers="4_2"),
+    "no tones": dict(tones=0.0),
     "no position": dict(position_weight=0.0),
     "no alignment": dict(align="off"),
     "no kinship": dict(kinship=0.0),

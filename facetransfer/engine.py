@@ -23,6 +23,7 @@ from facetransfer.memory import in_less_memory, with_memory
 from facetransfer.phases import Phase, as_cells, guiding_weights, phases_that_fit, pixels_of, prepare_phase, search_times
 from facetransfer.settings import TransferSettings
 from facetransfer.strength import Strength
+from facetransfer.tones import toned
 from facetransfer.turns import style_copies
 
 CONTENT_SCALE, STYLE_SCALE, COLOUR_SCALE, SMOOTHNESS_SCALE = 0.05, 0.1, 1.0, 1.0  # what a weight of 1 means, the losses being free of scale
@@ -92,14 +93,17 @@ def transfer_steps(content: Tensor | None, style: Tensor, guides: tuple[Guide, G
         start = start if start is None else luminance(start).expand_as(start)
     size = tuple(content.shape[-2:]) if content is not None else tuple(guides[0].classes.shape[-2:]) if guides else (settings.size,) * 2
     guides = (guides[0].to(device), guides[1].to(device)) if guides else (None, None)
+    seen = content  # as the work sees it
+    if content is not None and guides[0] is not None and settings.method == "semantic":
+        seen = toned(content, style, guides, settings.tones)
     network = load_network(settings.network, device)
     generator = torch.Generator().manual_seed(settings.seed)
-    picture = content if start is None else start
+    picture = seen if start is None else start
     copies = style_copies(style, guides[1], settings.turns)
     phases = phases_that_fit(settings.phases, size, style.shape[-2:])
     matches: dict[str, Matches] = {}
     for i in range(phases):
-        phase = prepare_phase(network, size, content, copies, guides[0], settings, 2.0 ** (i + 1 - phases))
+        phase = prepare_phase(network, size, seen, copies, guides[0], settings, 2.0 ** (i + 1 - phases))
         if i == 0 and settings.start == "noise":
             low, high = settings.noise_low / 255, settings.noise_high / 255
             picture = (torch.rand((1, 3, *phase.size), generator=generator) * (high - low) + low).to(device)

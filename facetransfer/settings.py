@@ -69,6 +69,7 @@ class TransferSettings:
     semantic_weight: float = _number(10.0, "Semantic weight", "How strictly each part of the face takes from the same part (0: plain patch transfer).", 0, 100, 0.5)
     position_weight: float = _number(0.5, "Position weight", "How strictly a place in the face takes from the same place: cheek from cheek.", 0, 20, 0.1)
     colour_weight: float = _number(15.0, "Colour weight", "How strictly pixels follow the patches found, beside their features: clean colours, no noise.", 0, 100, 0.1)
+    tones: float = _number(1.0, "Tones", "How far each part of the face is first brought to the style's brightness, contrast and colour: patches fit better, lit skin has no spots.", 0, 1, 0.1)
     smoothness: float = _number(1.0, "Smoothness", "How much noise between neighbouring pixels is punished.", 0, 100, 0.1)
     colours: str = _choice("style", "Colours", "style: skin and colours change; content: only light and dark change, the colours stay the content's.", COLOURS, advanced=False)
     size: int = _number(512, "Size", "Longest side of the result in pixels (0: as large as the content picture).", 0, 2048, 32)

@@ -202,7 +202,7 @@ def test_what_the_style_asks_for_appears() -> None:
 
 
 @pytest.mark.parametrize("change", [dict(turns="turned"), dict(variety=0.0), dict(coherence=0.0), dict(completeness=1.0), dict(colours="content"), dict(style_layers="3_1"),
-                                    dict(content_layers="3_1"), dict(edges="soft"), dict(kinship=0.0)])
+                                    dict(content_layers="3_1"), dict(tones=0.0), dict(edges="soft"), dict(kinship=0.0)])
 def test_each_setting_changes_the_picture_and_keeps_it_clean(face, green_face, change: dict) -> None:
     settings = TransferSettings(network="seeded", phases=2, iterations=4, match_every=2, kinship=1.0)
     soft = tuple(np.stack([cv2.GaussianBlur((m.labels == k).astype(np.float32), (0, 0), 3) for k in range(19)]) for m in (face[1], green_face[1]))
