@@ -1,6 +1,8 @@
 """What training makes of faces and networks: things lent from one face to another, a network grown from a smaller one."""
 from __future__ import annotations
 
+from argparse import Namespace
+
 import cv2
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from segmentation.parsers.compact_network import CompactParserNetwork
 from training import lending
 from training.lending import IGNORE, TAKEN, Lender, middles, over, put_on
 from training.parser import grown
+from training.timed import TimedTraining
 
 Face = tuple[np.ndarray, np.ndarray]
 
@@ -97,3 +100,28 @@ def test_a_network_grown_from_a_smaller_one_answers_as_it_did(monkeypatch: pytes
         after.load_state_dict(grown(after, before.state_dict()))
         torch.testing.assert_close(after(pictures), before(pictures), atol=1e-5, rtol=1e-4)
         assert after.stages[0][2].first[0].weight.abs().max() > 0  # what is new can learn
+
+
+def test_a_training_lasts_its_time_and_is_gone_on_from(tmp_path) -> None:
+    """Planted: a line. Half the time, then the other half by another process's means: the checkpoint."""
+    options = Namespace(minutes=2 / 60, rate=0.1, bf16=False, out=tmp_path / "run")
+    x = torch.linspace(-1, 1, 32).view(-1, 1)
+
+    def train(until: float) -> TimedTraining:
+        training = TimedTraining(torch.nn.Linear(1, 1), options, weight_decay=0.0, clip=1.0)
+        for arithmetic in training.steps():
+            with arithmetic:
+                found = training.model(x)
+            training.learn((found - 3 * x - 1).square().mean())
+            if training.spent > until * training.budget:
+                training._reported = 0.0  # a report is due
+            if training.saved(more=torch.ones(1)) and training.spent < training.budget:
+                break
+        return training
+    first = train(0.5)
+    second = train(1.0)
+    assert second.step > first.step > 10 and 2.0 <= second.spent < 4.0
+    assert second.optimiser.param_groups[0]["lr"] < 0.05 * options.rate
+    saved = torch.load(second.checkpoint, weights_only=True)
+    assert saved["step"] == second.step and saved["more"] == 1
+    assert saved["average"]["weight"].item() == pytest.approx(3, abs=0.02) and saved["average"]["bias"].item() == pytest.approx(1, abs=0.02)

@@ -2,16 +2,14 @@
 
     python -m training.parser --labelled DIR --others DIR [DIR ...] --minutes 75 --out runs/parser
 
-Cross-entropy with softened class weights plus dice (Milletari et al. 2016), AdamW with a cosine by time, averaged
-weights. A checkpoint every few minutes: the same command goes on from it. Pictures are drawn in a process of their own.
+Cross-entropy with softened class weights plus dice (Milletari et al. 2016), see `training.timed` for the rest: the same command
+goes on from its checkpoint. Pictures are drawn in a process of their own.
 """
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from collections.abc import Iterator
-from copy import deepcopy
 from pathlib import Path
 
 import cv2
@@ -26,6 +24,7 @@ from segmentation.classes import CLASSES, INDEX
 from segmentation.parsers.compact_network import CompactParserNetwork
 from training.face_pictures import WITH_FACES, FaceAugmenter, labelled_faces, read_labels, read_rgb, sides_mended
 from training.lending import IGNORE, Lender
+from training.timed import TimedTraining, add_options, set_up
 
 VALIDATION_SIDE = 288
 SELDOMER = 0.5  # how often a face of --extra is drawn, against one whose map was painted
@@ -120,26 +119,18 @@ def main() -> None:
     options.add_argument("--labelled", type=Path, required=True, help="folder with images/ and masks/")
     options.add_argument("--others", type=Path, nargs="+", required=True, help="folders of pictures without faces")
     options.add_argument("--extra", type=Path, nargs="*", default=[], help="more folders with images/ and masks/, all trained on")
-    options.add_argument("--minutes", type=float, default=75)
-    options.add_argument("--batch", type=int, default=8)
-    options.add_argument("--rate", type=float, default=2e-3)
+    add_options(options, minutes=75, batch=8, out="runs/parser")
     options.add_argument("--sides", type=int, nargs="+", default=[192, 192, 224, 224], help="of a batch, drawn anew: sizes seen apart from scales")
     options.add_argument("--calm-from", type=float, default=0.5, help="share of the time after which pictures get calmer, see FaceAugmenter")
-    options.add_argument("--threads", type=int, default=1)
-    options.add_argument("--bf16", action="store_true", help="bfloat16 where torch can: twice as fast on a processor that multiplies it")
     options.add_argument("--start", type=Path, help="weights to start from, of this network or of a smaller one: a checkpoint or the .safetensors that ships")
-    options.add_argument("--out", type=Path, default=Path("runs/parser"))
     args = options.parse_args()
-    torch.set_num_threads(args.threads)
-    cv2.setNumThreads(0)
-    torch.manual_seed(0)
-    args.out.mkdir(parents=True, exist_ok=True)
+    set_up(args)
 
-    training, held_out = labelled_faces(args.labelled)
-    painted = len(training)
+    pairs, held_out = labelled_faces(args.labelled)
+    painted = len(pairs)
     for folder in args.extra:
-        training += [(p, folder / "masks" / f"{p.stem}.png") for p in sorted((folder / "images").iterdir())]
-    faces = [(read_rgb(image), sides_mended(read_labels(mask))) for image, mask in training]
+        pairs += [(p, folder / "masks" / f"{p.stem}.png") for p in sorted((folder / "images").iterdir())]
+    faces = [(read_rgb(image), sides_mended(read_labels(mask))) for image, mask in pairs]
     drawn = np.array([rarity(labels) for _, labels in faces])
     drawn[painted:] *= SELDOMER
     drawn /= drawn.sum()
@@ -151,46 +142,18 @@ def main() -> None:
     if args.start:
         weights_before = load_file(args.start) if args.start.suffix == ".safetensors" else torch.load(args.start, weights_only=True)["average"]
         network.load_state_dict(grown(network, weights_before))
-    average = deepcopy(network).eval()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=args.rate, weight_decay=0.02)
-    checkpoint, spent, step = args.out / "checkpoint.pt", 0.0, 0
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        network.load_state_dict(saved["network"])
-        average.load_state_dict(saved["average"])
-        optimiser.load_state_dict(saved["optimiser"])
-        spent, step = saved["spent"], saved["step"]
-    began, reported, budget = time.time() - spent, time.time(), args.minutes * 60
-    losses: list[float] = []
-    calm = tuple(began + share * budget for share in (args.calm_from, args.calm_from + 0.3))
+    training = TimedTraining(network, args, weight_decay=0.02, clip=5.0)
+    calm = training.moment(args.calm_from), training.moment(args.calm_from + 0.3)
     batches = iter(DataLoader(Batches(faces, drawn, others, args.sides, args.batch, calm), batch_size=None, num_workers=1, prefetch_factor=4))
-    while (elapsed := time.time() - began) < budget:
-        done = elapsed / budget
-        rate = args.rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+    for arithmetic in training.steps():
         x, y = next(batches)
-        with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
+        with arithmetic:
             logits = network((x.float() / 255).contiguous(memory_format=torch.channels_last))
-        loss = loss_of(logits.float(), y, weights)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
-        step += 1
-        decay = min(0.998, 1 - 1 / (1 + step / 10))
-        with torch.no_grad():
-            for mean, now in zip(average.state_dict().values(), network.state_dict().values()):
-                mean.lerp_(now, 1 - decay) if mean.is_floating_point() else mean.copy_(now)
-        losses.append(loss.item())
-        if time.time() - reported > 300 or time.time() - began >= budget:
-            reported = time.time()
-            iou = validate(average, held_out[::2])
+        training.learn(loss_of(logits.float(), y, weights))
+        if training.saved(class_weights=weights):
+            iou = validate(training.average, held_out[::2])
             core = np.delete(iou, [15, 16])  # without earring and necklace
-            torch.save({"network": network.state_dict(), "class_weights": weights, "average": average.state_dict(),
-                        "optimiser": optimiser.state_dict(), "spent": time.time() - began, "step": step}, checkpoint)
-            print(f"{(time.time() - began) / 60:5.1f} min  step {step}  loss {np.mean(losses[-200:]):.3f}  "
-                  f"IoU all {np.nanmean(iou):.3f}  core {np.nanmean(core):.3f}  "
+            print(f"{training}  IoU all {np.nanmean(iou):.3f}  core {np.nanmean(core):.3f}  "
                   + " ".join(f"{c.name} {v:.2f}" for c, v in zip(CLASSES, iou)), flush=True)
 
 

@@ -6,25 +6,25 @@ Two tasks at once, so that the features keep what a picture looks like and learn
 the clean picture from conv2_1, conv3_1 and conv4_1 of a spoilt one (denoising autoencoder, Vincent et al. 2008; L1 on
 colours and on edges), and the photo's category is read from conv4_2 (its folder's name). Afterwards each layer is
 scaled to a mean activation of 1 over pictures and places, which changes no function but makes one set of weights fit
-all layers (by filter, as Gatys et al. 2015 do, was tried: quiet filters then shout noise). AdamW, cosine by time, averaged weights, a checkpoint every few minutes.
+all layers (by filter, as Gatys et al. 2015 do, was tried: quiet filters then shout noise). The same command goes on from its checkpoint.
 """
 from __future__ import annotations
 
 import argparse
-import math
 import time
-from copy import deepcopy
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from facetransfer.features.compact import MEAN, STD, WIDTHS
 from facetransfer.features.layers import LAYERS, VGGLayout
 from training.face_pictures import read_rgb
+from training.timed import TimedTraining, add_options, set_up
 
 DECODED = ("2_1", "3_1", "4_1")
 SIDE = 96  # of a training crop
@@ -103,16 +103,10 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--photos", type=Path, required=True, help="folder of category folders")
     options.add_argument("--more", type=Path, nargs="*", default=[], help="folders of pictures without category")
-    options.add_argument("--minutes", type=float, default=60)
-    options.add_argument("--batch", type=int, default=24)
-    options.add_argument("--rate", type=float, default=2e-3)
-    options.add_argument("--threads", type=int, default=1)
-    options.add_argument("--out", type=Path, default=Path("runs/texture"))
+    add_options(options, minutes=60, batch=24, out="runs/texture")
+    options.add_argument("--start", type=Path, help="weights of the network to start from, a .safetensors; the decoders begin anew")
     args = options.parse_args()
-    torch.set_num_threads(args.threads)
-    cv2.setNumThreads(0)
-    torch.manual_seed(0)
-    args.out.mkdir(parents=True, exist_ok=True)
+    set_up(args)
 
     categories = sorted(p.name for p in args.photos.iterdir() if p.is_dir())
     pictures = [(read_rgb(path), i) for i, name in enumerate(categories) for path in sorted((args.photos / name).glob("*.jpg"))]
@@ -123,15 +117,9 @@ def main() -> None:
     rng = np.random.default_rng(time.time_ns())
 
     learner = TextureLearner(len(categories)).to(memory_format=torch.channels_last)
-    average = deepcopy(learner).eval()
-    optimiser = torch.optim.AdamW(learner.parameters(), lr=args.rate, weight_decay=0.01)
-    checkpoint, spent, step = args.out / "checkpoint.pt", 0.0, 0
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        learner.load_state_dict(saved["learner"])
-        average.load_state_dict(saved["average"])
-        optimiser.load_state_dict(saved["optimiser"])
-        spent, step = saved["spent"], saved["step"]
+    if args.start:
+        learner.network.load_state_dict(load_file(args.start))
+    training = TimedTraining(learner, args, weight_decay=0.01, clip=1.0)
 
     def batch_of(source: list, random: np.random.Generator, size: int) -> tuple[Tensor, Tensor]:
         chosen = [source[i] for i in random.integers(len(source), size=size)]
@@ -142,37 +130,20 @@ def main() -> None:
         return x.contiguous(memory_format=torch.channels_last), torch.tensor([c for _, c in chosen])
 
     fixed, fixed_category = batch_of(held_out, np.random.default_rng(1), 200)
-    began, reported, budget, losses = time.time() - spent, time.time(), args.minutes * 60, []
-    while (elapsed := time.time() - began) < budget:
-        rate = args.rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * (1 + math.cos(math.pi * elapsed / budget)) / 2)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+    for arithmetic in training.steps():
         clean, category = batch_of(pictures, rng, args.batch)
-        repainted, guess = learner(spoil(clean, rng))
-        pixels = sum(F.l1_loss(r, clean) + 2 * F.l1_loss(edges(r), edges(clean)) for r in repainted)
-        loss = pixels + 0.05 * F.cross_entropy(guess, category, ignore_index=-1, label_smoothing=0.1)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
-        optimiser.step()
-        step += 1
-        decay = min(0.998, 1 - 1 / (1 + step / 10))
-        with torch.no_grad():
-            for mean, now in zip(average.parameters(), learner.parameters()):
-                mean.lerp_(now, 1 - decay)
-        losses.append(loss.item())
-        if time.time() - reported > 300 or time.time() - began >= budget:
-            reported = time.time()
-            torch.save({"learner": learner.state_dict(), "average": average.state_dict(),
-                        "optimiser": optimiser.state_dict(), "spent": time.time() - began, "step": step}, checkpoint)
+        with arithmetic:
+            repainted, guess = learner(spoil(clean, rng))
+        pixels = sum(F.l1_loss(r, clean) + 2 * F.l1_loss(edges(r), edges(clean)) for r in (r.float() for r in repainted))
+        training.learn(pixels + 0.05 * F.cross_entropy(guess.float(), category, ignore_index=-1, label_smoothing=0.1))
+        if training.saved():
             with torch.inference_mode():
-                repainted, guess = average(fixed)
+                repainted, guess = training.average(fixed)
                 errors = [F.l1_loss(r, fixed).item() for r in repainted]
-            print(f"{(time.time() - began) / 60:5.1f} min  step {step}  loss {np.mean(losses[-200:]):.3f}  held out: "
-                  + " ".join(f"L1 from {n} {e:.4f}" for n, e in zip(DECODED, errors))
+            print(f"{training}  held out: " + " ".join(f"L1 from {n} {e:.4f}" for n, e in zip(DECODED, errors))
                   + f"  category {(guess.argmax(1) == fixed_category).float().mean():.2f}", flush=True)
-    scale_to_unit_mean(average.network, fixed)
-    torch.save(average.network.state_dict(), args.out / "network.pt")
+    scale_to_unit_mean(training.average.network, fixed)
+    torch.save(training.average.network.state_dict(), args.out / "network.pt")
 
 
 if __name__ == "__main__":
