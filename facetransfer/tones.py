@@ -14,7 +14,8 @@ from facetransfer.guides import Guide
 
 CONTRAST = 0.5, 2.0  # a class's contrast is brought to the style's within these times its own
 KIN = 0.3  # a class that the style lacks moves to the classes that are akin by this much at least
-BORDER = 1 / 100  # of the shorter side: how wide the border between two classes is blended
+BORDER = 0.01  # of the shorter side: how far the border between two classes is blended to each side
+BORDER_CELLS = 2  # what is measured and blended lies on a grid that has so many cells there, where pixels are finer
 
 
 @torch.no_grad()
@@ -25,32 +26,32 @@ def toned(content: Tensor, style: Tensor, guides: tuple[Guide, Guide], share: fl
     """
     if not share:
         return content
-    here, there = (_at(guide.classes, picture) for guide, picture in zip(guides, (content, style)))
-    strongest, total, weights = here.argmax(0), torch.zeros_like(content), torch.zeros_like(content[:, :1])
-    for k in strongest.unique().tolist():
-        inside = strongest == k
-        like = there[k] >= max(KIN, there[k].max().item() - 1e-3)
-        moved = content
-        if like.any():
-            own, wanted = content[0][:, inside], style[0][:, like]
-            contrast = (_deviation(wanted) / _deviation(own).clamp_min(1e-3)).clamp(*CONTRAST)
-            moved = (content - own.mean(1).view(1, 3, 1, 1)) * contrast.view(1, 3, 1, 1) + wanted.mean(1).view(1, 3, 1, 1)
-        weight = _blurred(inside[None, None].to(content.dtype))
-        total, weights = total + weight * moved, weights + weight
-    return (content + share * (total / weights - content)).clamp(0, 1)
+    (pixels, classes), (style_pixels, style_classes) = (_on_grid(picture, guide) for picture, guide in zip((content, style), guides))
+    labels = classes.argmax(0)
+    own, deviation, present = _statistics(pixels, torch.arange(len(classes), device=labels.device).view(-1, 1, 1) == labels)
+    wanted, style_deviation, akin = _statistics(style_pixels, style_classes >= (style_classes.amax((1, 2), keepdim=True) - 1e-3).clamp_min(KIN))
+    moves = (present & akin).view(-1, 1)
+    contrast = torch.where(moves, (style_deviation / deviation.clamp_min(1e-3)).clamp(*CONTRAST), 1.0)
+    offset = torch.where(moves, wanted - contrast * own, 0.0)
+    table = torch.cat((1 + share * (contrast - 1), share * offset), 1).to(content.dtype)  # (K,6): what each class's pixels are multiplied by, and what is added
+    blended = F.avg_pool2d(table[labels].permute(2, 0, 1)[None], 2 * BORDER_CELLS + 1, stride=1, padding=BORDER_CELLS, count_include_pad=False)
+    factor, added = F.interpolate(blended, size=content.shape[2:], mode="bilinear", align_corners=False).split(3, 1)
+    return (content * factor).add_(added).clamp_(0, 1)
 
 
-def _at(classes: Tensor, picture: Tensor) -> Tensor:
-    """Channels (K,h,w) at the picture's size."""
-    return classes if classes.shape[1:] == picture.shape[2:] else F.interpolate(classes[None], size=picture.shape[2:], mode="nearest")[0]
+def _on_grid(picture: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
+    """The picture's pixels (3,h,w) and its classes (K,h,w) at the cells of a grid over it."""
+    cell = max(1.0, min(picture.shape[2:]) * BORDER / BORDER_CELLS)
+    size = [round(n / cell) for n in picture.shape[2:]]
+    return tuple(F.interpolate(x, size=size, mode="nearest-exact")[0] for x in (picture, guide.classes[None]))
 
 
-def _deviation(pixels: Tensor) -> Tensor:
-    """Of pixels (3,N), (3,)."""
-    return pixels.var(1, correction=0).sqrt()
+def _statistics(pixels: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and standard deviation (K,3) of the pixels (3,h,w) in each of the masks (K,h,w), and whether there are any, (K,).
 
-
-def _blurred(mask: Tensor) -> Tensor:
-    """(1,1,H,W), each the mean of a square around it that ends at the rim."""
-    radius = max(1, round(min(mask.shape[-2:]) * BORDER))
-    return F.avg_pool2d(mask, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)
+    In float64, where the number of threads, which decides how sums are cut, changes nothing that is left in float32.
+    """
+    pixels, inside = pixels.flatten(1).double(), masks.flatten(1).double()
+    count = inside.sum(1, keepdim=True)
+    mean, square = (inside @ x.T / count.clamp_min(1) for x in (pixels, pixels.square()))
+    return mean, (square - mean.square()).clamp_min(0).sqrt(), count[:, 0] > 0
