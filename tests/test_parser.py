@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from facetransfer import InputError
 from facetransfer.images import open_picture
 from segmentation.classes import INDEX, MIRROR, PALETTE
-from segmentation.parsers import load_parser
+from segmentation.parsers import compact, load_parser
 from segmentation.parsers.compact import CompactParser
 from segmentation.parsers.compact_network import CompactParserNetwork
 from segmentation.parsers.finding import FIRST_SIDES, find_faces, first_look
@@ -59,6 +59,24 @@ def test_the_second_look_sees_more_than_the_first(face) -> None:
     coarse = first_look(np.array(Image.fromarray(truth.rgb())), FIRST_SIDES[0], parser._logits)[0].argmax(0).byte().numpy()
     at_first = SemanticMap(coarse).resized((2000, 1500)).labels
     assert (found[eye] == INDEX["l_eye"]).mean() > 0.5 > 2 * (at_first[eye] == INDEX["l_eye"]).mean()
+
+
+def test_where_looks_overlap_both_count(face, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: each look is sure of a class of its own. The last covers the middle, the one before more, the first the whole picture."""
+    names = ("skin", "hair", "hat")
+
+    def sure(self: CompactParser, rgb: np.ndarray, square: Square, size: int) -> Tensor:
+        number = [size for _, size in compact.LOOKS].index(size)
+        return nn.functional.one_hot(torch.full((8, 8), INDEX[names[number]]), 19).permute(2, 0, 1).float()
+    monkeypatch.setattr(compact, "LOOKS", ((9.0, 320), (1.5, 352), (0.5, 288)))
+    monkeypatch.setattr(CompactParser, "_fine", sure)
+    found = CompactParser(ByColour(), "cpu")(Image.fromarray(in_larger(face[1], 260, 260, 60, 60).rgb()))
+    scale = found.probabilities.shape[1] / 260
+    x, y = (round(n * scale) for n in (found.faces[0].x, found.faces[0].y))
+    at = [found.probabilities[INDEX[name], y, x] for name in names]
+    first, second = 1 - compact.TRUSTED, compact.TRUSTED
+    assert at == pytest.approx([first * first, first * second, second], abs=2e-3)
+    assert found.probabilities[INDEX["skin"], 0, 0] == pytest.approx(1, abs=2e-3)
 
 
 def test_a_large_photo_costs_no_more_memory_and_keeps_its_size(face) -> None:
