@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from facetransfer.guides import Guide
 
-CONTRAST = 0.5, 2.0  # a class's contrast is brought to the style's within these times its own
+CONTRAST = 0.5, 1.5  # a class's contrast is brought to the style's within these times its own
 KIN = 0.3  # a class that the style lacks moves to the classes that are akin by this much at least
 BORDER = 0.01  # of the shorter side: how far the border between two classes is blended to each side
 BORDER_CELLS = 2  # what is measured and blended lies on a grid that has so many cells there, where pixels are finer
