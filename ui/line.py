@@ -9,7 +9,7 @@ from gradio.queueing import Queue
 from facetransfer.expected_time import in_words
 
 IN_LINE = "In line"
-WAITING = 16  # jobs that wait in line; who comes next is asked to come back
+WAITING = 64  # jobs that wait in line, of all visitors: who comes next is asked to come back
 FULL = f"The line is full: {WAITING} others wait already. Your pictures and maps stay here: please try again in a minute."
 LOOK_AGAIN, PATIENCE = 0.1, 10.0  # seconds between two looks at a job that is being stopped, and how long it is waited for
 
