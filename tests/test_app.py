@@ -194,7 +194,7 @@ def test_who_finds_the_line_full_is_told_what_to_do() -> None:
     assert asyncio.run(refused({})) == (False, line.FULL, "queue_full")
     with pytest.raises(HTTPException) as error:
         asyncio.run(refused({"sec-fetch-mode": "cors"}))
-    assert error.value.status_code == 429 and "16 others wait already" in error.value.detail and "try again in a minute" in error.value.detail
+    assert error.value.status_code == 429 and f"{line.WAITING} others wait already" in error.value.detail and "try again in a minute" in error.value.detail
 
 
 def test_stop_speaks_after_the_last_word_of_the_run() -> None:
