@@ -115,7 +115,7 @@ def test_a_training_lasts_its_time_and_is_gone_on_from(tmp_path) -> None:
             training.learn((found - 3 * x - 1).square().mean())
             if training.spent > until * training.budget:
                 training._reported = 0.0  # a report is due
-            if training.saved(more=torch.ones(1)) and training.spent < training.budget:
+            if training.saved(more=torch.ones(1)) and not training.over:
                 break
         return training
     first = train(0.5)

@@ -47,6 +47,7 @@ class TimedTraining:
             self.optimiser.load_state_dict(saved["optimiser"])
             spent, self.step = saved["spent"], saved["step"]
         self.began, self._reported = time.time() - spent, time.time()
+        self.over = spent >= self.budget  # said once a step, so that the last step is always saved
 
     @property
     def spent(self) -> float:
@@ -59,7 +60,7 @@ class TimedTraining:
 
     def steps(self) -> Iterator[torch.autocast]:
         """Until the time is over: before each step, the arithmetic in which the model is to be called."""
-        while self.spent < self.budget:
+        while not self.over:
             falling = (1 + math.cos(math.pi * self.spent / self.budget)) / 2
             for group in self.optimiser.param_groups:
                 group["lr"] = self.rate * min(1, (self.step + 1) / WARM_UP) * (LEAST_RATE + (1 - LEAST_RATE) * falling)
@@ -77,10 +78,11 @@ class TimedTraining:
             for mean, now in zip(self.average.state_dict().values(), self.model.state_dict().values()):
                 mean.lerp_(now, 1 - kept) if mean.is_floating_point() else mean.copy_(now)
         self.losses.append(loss.item())
+        self.over = self.spent >= self.budget
 
     def saved(self, **more: Any) -> bool:
         """Every few minutes and at the end: writes a checkpoint, with `more` in it, and says that it is time for a report."""
-        if time.time() - self._reported < REPORTED and self.spent < self.budget:
+        if time.time() - self._reported < REPORTED and not self.over:
             return False
         self._reported = time.time()
         torch.save({"model": self.model.state_dict(), "average": self.average.state_dict(), "optimiser": self.optimiser.state_dict(),
