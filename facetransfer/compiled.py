@@ -1,6 +1,6 @@
 """The inner loops for the CPU, compiled when first used (numba): no window vectors and no intermediate pictures are kept.
 
-What they compute is said in `matching`, `losses`, `inner_product` and `features.frozen`, whose tensor code GPUs run and tests compare
+What they compute is said in `matching`, `losses`, `descent`, `inner_product` and `features.frozen`, whose tensor code GPUs run and tests compare
 with. Cells here are (h,w,D) float32 arrays: the three cells of a window's row lie side by side, so that a score is three inner products.
 
 Each loop works on the rows from `top` to `bottom`, reads what was chosen before and writes what is chosen now, so any number
