@@ -25,7 +25,7 @@ WORSE = 1.02  # a loss above this many times the one before is a step too far
 class Descent:
     """Keeps `picture` (1,3,H,W), the last point that was good, within [0,1]. `evaluate` gives loss and gradient at a point."""
 
-    def __init__(self, picture: Tensor, evaluate: Callable[[Tensor], tuple[Tensor, Tensor]]) -> None:
+    def __init__(self, picture: Tensor, evaluate: Callable[[Tensor], tuple[float, Tensor]]) -> None:
         self.picture, self.evaluate = picture.contiguous(memory_format=torch.channels_last), evaluate
         self._next = self.picture
         self._before: tuple[Tensor, Tensor, float] | None = None  # point, gradient and loss (inf: not comparable) that the next step is compared with
@@ -45,8 +45,8 @@ class Descent:
     def step(self) -> None:
         """Looks at the next point; keeps it and chooses another further on, or goes half the way back."""
         point = self._next
-        value, gradient = self.evaluate(point)
-        loss, gradient = float(value), gradient.contiguous(memory_format=torch.channels_last)
+        loss, gradient = self.evaluate(point)
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
         if self._before is not None:
             before, gradient_before, loss_before = self._before
             if not loss <= WORSE * loss_before:

@@ -148,7 +148,7 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
         pixels = point.detach().requires_grad_()
         return pixels, network(pixels, (*names, *phase.content_losses), kind)
 
-    def evaluate(point: Tensor) -> tuple[Tensor, Tensor]:
+    def evaluate(point: Tensor) -> tuple[float, Tensor]:
         pixels, found = looked_at.pop() if looked_at else look(point)
 
         def mean_of(wanted: Mapping[str, ContentLoss | StyleLoss | GramLoss]) -> Tensor:
@@ -161,8 +161,9 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
         }
         total = sum(parts.values())
         (gradient,) = torch.autograd.grad(total, pixels)
-        values.update(zip(parts, torch.stack([part.detach() for part in parts.values()]).tolist()))  # one wait for the device
-        return total.detach(), gradient * strength.free if strength else gradient
+        value, *each = torch.stack([part.detach() for part in (total, *parts.values())]).tolist()  # one wait for the device
+        values.update(zip(parts, each))
+        return value, gradient * strength.free if strength else gradient
 
     patches = settings.method != "gatys" and (settings.style_weight or settings.colour_weight)
     if place[0] == 1 and settings.start == "content" and patches and settings.colour_weight:

@@ -9,7 +9,7 @@ from facetransfer.descent import Descent, changes, followed, free_descent
 
 def quadratic(target: torch.Tensor, weights: torch.Tensor):
     def evaluate(point: torch.Tensor):
-        return ((point - target).square() * weights).sum() / 2, (point - target) * weights
+        return float(((point - target).square() * weights).sum() / 2), (point - target) * weights
     return evaluate
 
 
@@ -44,7 +44,7 @@ def test_a_step_too_far_is_taken_back() -> None:
     """A wall in the loss: beyond it everything is far worse. The kept picture never lies beyond the wall."""
     def evaluate(point: torch.Tensor):
         beyond = (point > 0.6).any()
-        return (1 - point).square().sum() + (1e6 if beyond else 0.0), -2 * (1 - point)
+        return float((1 - point).square().sum()) + (1e6 if beyond else 0.0), -2 * (1 - point)
     descent = Descent(torch.full((1, 3, 4, 4), 0.1), evaluate)
     for _ in range(40):
         descent.step()
