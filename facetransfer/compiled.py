@@ -1,6 +1,6 @@
 """The inner loops for the CPU, compiled when first used (numba): no window vectors and no intermediate pictures are kept.
 
-What they compute is said in `matching`, `losses`, `descent`, `inner_product` and `features.frozen`, whose tensor code GPUs run and tests compare
+What they compute is said in `matching`, `losses`, `descent`, `curvature`, `inner_product` and `features.frozen`, whose tensor code GPUs run and tests compare
 with. Cells here are (h,w,D) float32 arrays: the three cells of a window's row lie side by side, so that a score is three inner products.
 
 Each loop works on the rows from `top` to `bottom`, reads what was chosen before and writes what is chosen now, so any number
@@ -155,42 +155,42 @@ def sum_products(a, b, length, sums, first, last):
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def add_and_sum_products(a, factor, b, other, length, sums, first, last):
-    """a += factor * b in place, and into sums those of a * other, over pieces as of `sum_products`; other may be a itself."""
-    for k in range(first, last):
-        x, y, z, total = a[k * length:(k + 1) * length], b[k * length:(k + 1) * length], other[k * length:(k + 1) * length], np.float32(0)
-        for i in range(x.size):
-            x[i] += factor * y[i]
-        for i in range(x.size):
-            total += x[i] * z[i]
-        sums[0, k] = total
-
-
-@njit(nogil=True, cache=True, fastmath=True)
-def subtract_and_sum_products(a, a_before, b, b_before, a_moved, b_moved, length, sums, first, last):
-    """Into a_moved and b_moved what changed, into sums (3,pieces) those of a_moved * b_moved, b_moved^2 and a_moved^2."""
+def look_back(point, before, gradient, gradient_before, free, rows, at, length, sums, first, last):
+    """`curvature.look_back`, piece by piece; rows (R,N), sums (2R+1,pieces): of each row its products with both, then the move's square."""
     for k in range(first, last):
         piece = slice(k * length, (k + 1) * length)
-        x, y, dx, dy = a[piece], b[piece], a_moved[piece], b_moved[piece]
-        x_before, y_before, both, of_b, of_a = a_before[piece], b_before[piece], np.float32(0), np.float32(0), np.float32(0)
+        x, x_before, g, g_before = point[piece], before[piece], gradient[piece], gradient_before[piece]
+        moved, change, way, square = rows[at, piece], rows[at + 1, piece], free[piece], np.float32(0)
         for i in range(x.size):
-            dx[i], dy[i] = x[i] - x_before[i], y[i] - y_before[i]
-            both += dx[i] * dy[i]
-            of_b += dy[i] * dy[i]
-            of_a += dx[i] * dx[i]
-        sums[0, k], sums[1, k], sums[2, k] = both, of_b, of_a
+            moved[i], change[i] = x[i] - x_before[i], g[i] - g_before[i]
+            square += moved[i] * moved[i]
+            out = (x[i] <= 0) & (g[i] > 0) | (x[i] >= 1) & (g[i] < 0)
+            way[i] = np.float32(0) if out else -g[i]
+        for r in range(0, rows.shape[0], 2):
+            a, b, a_change, a_way, b_change, b_way = rows[r, piece], rows[r + 1, piece], np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+            for i in range(x.size):
+                a_change += a[i] * change[i]
+                a_way += a[i] * way[i]
+                b_change += b[i] * change[i]
+                b_way += b[i] * way[i]
+            sums[2 * r, k], sums[2 * r + 1, k], sums[2 * r + 2, k], sums[2 * r + 3, k] = a_change, a_way, b_change, b_way
+        sums[-1, k] = square
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def free_descent_and_sum_products(point, gradient, other, found, length, sums, first, last):
-    """Into found -gradient, 0 where that leads out of [0,1], and into sums those of found * other."""
+def combine(free, rows, shares, share, length, sums, first, last):
+    """`curvature.combined`, piece by piece, into free; sums (1,pieces) of its squares."""
     for k in range(first, last):
-        piece, total = slice(k * length, (k + 1) * length), np.float32(0)
-        x, g, z, to = point[piece], gradient[piece], other[piece], found[piece]
-        for i in range(x.size):
-            out = (x[i] <= 0) & (g[i] > 0) | (x[i] >= 1) & (g[i] < 0)
-            to[i] = np.float32(0) if out else -g[i]
-            total += to[i] * z[i]
+        piece = slice(k * length, (k + 1) * length)
+        way, total = free[piece], np.float32(0)
+        for i in range(way.size):
+            way[i] *= share
+        for r in range(0, rows.shape[0], 2):
+            a, b, of_a, of_b = rows[r, piece], rows[r + 1, piece], shares[r], shares[r + 1]
+            for i in range(way.size):
+                way[i] += of_a * a[i] + of_b * b[i]
+        for i in range(way.size):
+            total += way[i] * way[i]
         sums[0, k] = total
 
 

@@ -1,4 +1,4 @@
-"""Sums of products that any number of threads find the same."""
+"""Sums of products that any number of the CPU's threads find the same."""
 from __future__ import annotations
 
 import numpy as np
@@ -18,18 +18,10 @@ def inner_product(a: Tensor, b: Tensor) -> Tensor:
     a, b = (x.movedim(-3, -1).reshape(-1) for x in (a, b))  # as pictures and features lie: no copy where they lie channels last
     if loops_compiled(a):
         return by_pieces("sum_products", a.numpy(), b.numpy())[0]
+    if a.device.type != "cpu":  # has no threads to choose from, and each piece of work costs its start
+        return torch.dot(a, b)
     whole = a.numel() // PIECE * PIECE
     return torch.linalg.vecdot(a[:whole].view(-1, PIECE), b[:whole].view(-1, PIECE)).sum() + torch.linalg.vecdot(a[whole:], b[whole:])
-
-
-def add_and_product(a: Tensor, factor: Tensor, b: Tensor, other: Tensor) -> Tensor:
-    """a += factor * b in place, then `inner_product` of a and other, in one pass on the CPU. factor () of their type; other may be a.
-
-    (1,C,H,W) each, channels last.
-    """
-    if not loops_compiled(a):
-        return inner_product(a.addcmul_(b, factor), other)
-    return by_pieces("add_and_sum_products", row(a), np.float32(factor), row(b), row(other))[0]
 
 
 def mean_square(x: Tensor) -> Tensor:
@@ -47,7 +39,7 @@ def row(x: Tensor) -> np.ndarray:
     return x.permute(0, 2, 3, 1).view(-1).numpy()
 
 
-def by_pieces(loop: str, *rows: np.ndarray | np.float32, sums: int = 1) -> Tensor:
+def by_pieces(loop: str, *rows: np.ndarray | np.float32 | int, sums: int = 1) -> Tensor:
     """Lets a loop of `compiled` go through rows of numbers piece by piece; the sums that it makes, (sums,) float32."""
     from facetransfer import compiled  # not before it is needed: it takes a while to load
 

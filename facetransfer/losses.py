@@ -6,6 +6,7 @@ the losses of many numbers are written out: autograd would read and write them t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -21,7 +22,12 @@ class ContentLoss:
     target: Tensor
 
     def __call__(self, features: Tensor) -> Tensor:
-        return _MeanSquare.apply(features, self.target, None) / mean_square(self.target).clamp_min(1e-8)
+        return _MeanSquare.apply(features, self.target, None) / self.scale
+
+    @cached_property
+    def scale(self) -> Tensor:
+        """(): the mean square of the target."""
+        return mean_square(self.target).clamp_min(1e-8)
 
 
 @dataclass(frozen=True)

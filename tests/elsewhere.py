@@ -54,11 +54,11 @@ class _MadeThere(TorchFunctionMode):
 
 
 class Watch(TorchDispatchMode):
-    """Sees all that is computed. `waits`: how often the program has waited for the device."""
+    """Sees all that is computed. `waits`: how often the program has waited for the device; `started`: pieces of work it was given."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.waits = 0
+        self.waits = self.started = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         kwargs, name = dict(kwargs or {}), function._schema.name
@@ -74,6 +74,7 @@ class Watch(TorchDispatchMode):
         self.waits += bool(there) and (name in ASKING or name in COPIES and home)
         args, kwargs = tree_unflatten([x.held if isinstance(x, Elsewhere) else x for x in leaves], shape)
         found = function(*args, **kwargs)
+        self.started += not function.is_view and "empty" not in name
         if home:
             return found
         changed = {id(x.held): x for x in there}  # what is changed in place stays the tensor that it was

@@ -1,10 +1,12 @@
 """The optimiser, on problems whose answer is known."""
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from facetransfer.descent import Descent, changes, followed, free_descent
+from facetransfer.curvature import Curvature, combined, look_back
+from facetransfer.descent import Descent, followed
 
 
 def quadratic(target: torch.Tensor, weights: torch.Tensor):
@@ -70,17 +72,44 @@ def test_it_learns_the_curvature_though_the_objective_moves_at_every_step() -> N
 def test_the_compiled_passes_do_what_the_tensor_code_does(side: int) -> None:
     """The compiled ones take float32, the tensor code (a GPU's) float64; points on the bounds, where some gradients lead out, among them."""
     generator = torch.Generator().manual_seed(3)
-    point, before, gradient, gradient_before, other, direction = (
-        torch.randn(1, 3, side, side, generator=generator).contiguous(memory_format=torch.channels_last) for _ in range(6))
+    point, before, gradient, gradient_before, free = (
+        torch.randn(1, 3, side, side, generator=generator).contiguous(memory_format=torch.channels_last) for _ in range(5))
     point = (point / 2 + 0.5).clamp(0, 1)
     assert (point == 0).any() and (point == 1).any()
-    factor = torch.tensor(0.3)
-    for passed, arguments in ((changes, (point, before, gradient, gradient_before)), (free_descent, (point, gradient, other)),
-                              (followed, (point, gradient, direction, factor))):
-        expected = passed(*(x.double() for x in arguments))
-        found = passed(*(x.clone() for x in arguments))
-        for here, there in zip(*((x,) if isinstance(x, torch.Tensor) else x for x in (found, expected))):
-            assert here.dtype == torch.float32 and there.dtype == torch.float64
-            torch.testing.assert_close(here.double(), there, atol=1e-5 * max(1.0, there.abs().max().item()), rtol=0)
+    rows, factor, shares = torch.randn(6, point.numel(), generator=generator), torch.tensor(0.3), np.linspace(-1, 1, 6)
+    for passed, arguments in ((look_back, (rows, 2, point, gradient, before, gradient_before)), (combined, (rows, shares, free, 0.7)),
+                              (followed, (point, gradient, free, factor))):
+        expected, found = ([x.to(kind, copy=True) if isinstance(x, torch.Tensor) else x for x in arguments] for kind in (torch.float64, torch.float32))
+        answers = [(*(answer if isinstance(answer, tuple) else (answer,)), given[0]) for given in (expected, found) for answer in [passed(*given)]]
+        for there, here in zip(*(map(torch.as_tensor, answer) for answer in answers)):
+            torch.testing.assert_close(here.double(), there.double(), atol=1e-5 * max(1.0, there.abs().max().item()), rtol=0)
     stays = ((point == 0) & (gradient > 0)) | ((point == 1) & (gradient < 0))
-    torch.testing.assert_close(followed(point, gradient, direction, factor)[stays], point[stays], atol=0, rtol=0)
+    torch.testing.assert_close(followed(point, gradient, free, factor)[stays], point[stays], atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", (torch.float32, torch.float64))
+def test_the_direction_is_that_of_the_published_recursion(dtype: torch.dtype) -> None:
+    """The two-loop recursion as in Nocedal and Wright 2006, algorithm 7.4, vector by vector; more steps than are remembered, one of them useless."""
+    generator = torch.Generator().manual_seed(4)
+    picture = lambda: torch.rand(1, 3, 5, 7, generator=generator, dtype=torch.float64).to(dtype).contiguous(memory_format=torch.channels_last)  # noqa: E731
+    bend = picture() + 0.1
+    curvature, points, pairs = Curvature(), [picture() * 0.8 + 0.1 for _ in range(12)], []
+    points[5] = points[4]
+    gradients = [(point - 0.5) * bend for point in points]
+    for i in range(1, len(points)):
+        direction, factor = curvature.direction(points[i], gradients[i], (points[i - 1], gradients[i - 1]))
+        moved, change = ((x[i] - x[i - 1]).double().flatten() for x in (points, gradients))
+        if i != 5:
+            pairs = (pairs + [(moved, change)])[-8:]
+        elif len(pairs) == 8:
+            pairs = pairs[1:]
+        way, shares = -gradients[i].double().flatten(), []
+        for moved, change in reversed(pairs):
+            shares.append(moved @ way / (moved @ change))
+            way = way - shares[-1] * change
+        moved, change = pairs[-1]
+        way = way * (moved @ change) / (change @ change)
+        for (moved, change), share in zip(pairs, reversed(shares)):
+            way = way + (share - change @ way / (moved @ change)) * moved
+        torch.testing.assert_close(direction.double().flatten(), way, atol=1e-4 * way.abs().max().item(), rtol=0)
+        assert factor * direction.square().mean().sqrt() < 0.0801

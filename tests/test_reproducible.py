@@ -13,7 +13,8 @@ import torch
 from conftest import FIGURES
 from PIL import Image
 
-from facetransfer.inner_product import add_and_product, inner_product, mean_square
+from facetransfer.curvature import combined, look_back
+from facetransfer.inner_product import PIECE, WORTH_THREADS, inner_product, mean_square
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS, SHARE = 6, 0.01  # of 255 that a pixel may differ by between one thread and two, but for this share of pixels
@@ -61,11 +62,21 @@ def test_sums_of_products_have_the_same_bytes_with_any_number_of_threads(shape: 
     assert len(set(found[::2])) == len(set(found[1::2])) == 1
     truth = (a.double() * b.double()).sum().item()
     assert all(abs(value - truth) < 1e-5 * (a * b).abs().sum().item() for value in found)
-    if a.dim() == 4:
-        a, b = (x.contiguous(memory_format=torch.channels_last) for x in (a, b))
-        for other in (b, None):  # None: the sum itself
-            total, truth = a.clone(), a.double() + 0.3 * b.double()
-            found = add_and_product(total, torch.tensor(0.3, dtype=kind), b, total if other is None else other)
-            torch.testing.assert_close(total, truth.to(kind), rtol=1e-6, atol=1e-6)
-            assert found.item() == pytest.approx((truth * (truth if other is None else other.double())).sum().item(), rel=1e-3)
     assert mean_square(a).item() == pytest.approx(a.double().square().mean().item(), rel=1e-5)
+
+
+def test_the_optimiser_goes_the_same_way_with_any_number_of_threads() -> None:
+    side = int((PIECE * WORTH_THREADS / 3) ** 0.5) + 9
+    point, gradient, before, gradient_before = (torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(seed)).contiguous(memory_format=torch.channels_last)
+                                                for seed in range(4))
+    threads, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            rows = torch.ones(4, point.numel())
+            free, products, length = look_back(rows, 2, point, gradient, before, gradient_before)
+            direction, square = combined(rows, products[:, 1], free, 0.5)
+            found.append(b"".join(x.numpy().tobytes() for x in (rows, direction.permute(0, 2, 3, 1))) + repr((products.tolist(), length, square.item())).encode())
+    finally:
+        torch.set_num_threads(threads)
+    assert len(set(found)) == 1
