@@ -15,6 +15,7 @@ LARGEST = 2.0  # times that a style picture is enlarged at most: more only blurs
 SMALLEST = 0.75  # of the size at which the whole style picture is as large as the content: less costs detail (docs/quality.md)
 UPRIGHT = math.radians(4)  # difference in tilt that is left alone: turning a picture costs sharpness
 TURNED = 0.05  # face sizes that the noses must lie beside the middle, to opposite sides, before the style is mirrored
+RIM = 0.01  # of the picture's shorter side, at its rim, that is mirrored over: torn paper and thin frames, which would become lines where the rest is mirrored in
 AROUND = 1.25  # side of what is kept of the style around its face, in sides of the content
 
 
@@ -65,8 +66,10 @@ class Alignment:
 
     def _warped(self, pixels: np.ndarray, factor: float, interpolation: int) -> np.ndarray:
         """Pixels of the picture at `factor` of its size, aligned."""
-        matrix = self.matrix.copy()
+        rim = round(RIM * min(pixels.shape[:2]))
+        pixels, matrix = pixels[rim:pixels.shape[0] - rim, rim:pixels.shape[1] - rim], self.matrix.copy()
         matrix[:, :2] /= factor
+        matrix[:, 2] += matrix[:, :2].sum(1) * rim
         matrix[:, 2] += matrix[:, :2].sum(1) * 0.5 - 0.5  # places are counted from the picture's corner, OpenCV's from the first pixel's middle
         return cv2.warpAffine(pixels, matrix, self.size, flags=interpolation, borderMode=cv2.BORDER_REFLECT)
 

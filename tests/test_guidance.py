@@ -121,6 +121,20 @@ def test_a_tiny_face_does_not_shrink_the_style_to_nothing() -> None:
     assert enlarged.scale == pytest.approx(0.75 * 512 / 120) and max(enlarged.size) <= 1.25 * 512 + 2
 
 
+@pytest.mark.parametrize("size, tilt", [((200, 200), 0.0), ((400, 300), 0.5), ((300, 400), -0.3)])
+def test_a_thin_frame_of_the_style_is_not_mirrored_in(size: tuple[int, int], tilt: float) -> None:
+    """A scan's white rim would lie as a line across the aligned picture. Picture and map stay together."""
+    width, height = size
+    gray = np.full((height, width, 3), 90, np.uint8)
+    gray[[0, 1, -1, -2]] = gray[:, [0, 1, -1, -2]] = 255
+    gray[height // 2 - 9:height // 2 + 9, width // 2 - 9:width // 2 + 9] = 30
+    alignment = align(FaceFrame(200, 200, 100, tilt), FaceFrame(width / 2, height / 2, 120), (400, 400), size)
+    aligned = np.asarray(alignment.picture(Image.fromarray(gray)))
+    assert aligned.max() < 120
+    labels = np.where(gray[..., 0] == 30, INDEX["nose"], 0).astype(np.uint8)
+    assert ((aligned[..., 0] < 60) == (alignment.map(SemanticMap(labels), width).labels == INDEX["nose"])).mean() > 0.995
+
+
 def test_turning_twice_by_opposite_angles_brings_a_picture_back() -> None:
     picture = torch.nn.functional.interpolate(random(1, 3, 6, 9), size=(48, 72), mode="bicubic")[0]
     back = turned(turned(picture, 20, 1.0), -20, 1.0)
