@@ -184,10 +184,13 @@ def with_progress(steps: Iterator[Step], print_every: int) -> Iterator[Step]:
     """The steps, with a bar on stderr and, every so many, the losses on stdout."""
     from tqdm import tqdm
 
+    shown = 0.0
     with tqdm(total=1.0, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}") as bar:
         for count, step in enumerate(steps, 1):
-            bar.set_description_str(f"phase {step.phase}/{step.phases}", refresh=False)
-            bar.set_postfix_str(f"loss {sum(step.losses.values()):.4f}", refresh=False)
+            if time.monotonic() - shown >= bar.mininterval:  # a GPU is waited for where its losses are looked at
+                bar.set_description_str(f"phase {step.phase}/{step.phases}", refresh=False)
+                bar.set_postfix_str(f"loss {sum(step.losses.values()):.4f}", refresh=False)
+                shown = time.monotonic()
             bar.update(step.done - bar.n)
             if print_every and count % print_every == 0:
                 tqdm.write(f"{count}: " + "  ".join(f"{name} {value:.5f}" for name, value in step.losses.items()))
@@ -222,5 +225,5 @@ def write_report(args: argparse.Namespace, job: Job, picture: Image.Image, step:
     from facetransfer.images import write_text
 
     report = job.report(picture, step.leak, reading.parser_of(args, device))
-    report |= {"seconds": round(seconds, 2), "losses": step.losses, "notes": job.notes, "command": command_of(args, job)}
+    report |= {"seconds": round(seconds, 2), "losses": dict(step.losses), "notes": job.notes, "command": command_of(args, job)}
     write_text(args.report, json.dumps(report, indent=1) + "\n")

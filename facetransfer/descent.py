@@ -17,14 +17,19 @@ from facetransfer.curvature import Curvature, leads_out
 from facetransfer.inner_product import by_pieces, loops_compiled, row
 
 WORSE = 1.02  # a loss above this many times the one before is a step too far
+TINY = 1e-4  # largest change of a pixel below which it is not worth going back any further
 
 
 class Descent:
-    """Keeps `picture` (1,3,H,W), the last point that was good, within [0,1]. `evaluate` gives loss and gradient at a point."""
+    """Keeps `picture` (1,3,H,W), the last point that was good, within [0,1].
 
-    def __init__(self, picture: Tensor, evaluate: Callable[[Tensor], tuple[float, Tensor]]) -> None:
+    `evaluate` gives values (n,), the first of them the loss, and the gradient at a point; `newest`, the point that the next step
+    looks at; `values`, those of the last evaluation.
+    """
+
+    def __init__(self, picture: Tensor, evaluate: Callable[[Tensor], tuple[Tensor, Tensor]]) -> None:
         self.picture, self.evaluate = picture.contiguous(memory_format=torch.channels_last), evaluate
-        self._next = self.picture
+        self.newest, self.values = self.picture, picture.new_zeros(0)
         self._before: tuple[Tensor, Tensor, float] | None = None  # point, gradient and loss (inf: not comparable) that the next step is compared with
         self._curvature = Curvature()
 
@@ -33,26 +38,21 @@ class Descent:
         if self._before is not None:
             self._before = (*self._before[:2], math.inf)
 
-    @property
-    def newest(self) -> Tensor:
-        """The point that the next step looks at."""
-        return self._next
-
     def step(self) -> None:
         """Looks at the next point; keeps it and chooses another further on, or goes half the way back."""
-        point = self._next
-        loss, gradient = self.evaluate(point)
-        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        point = self.newest
+        self.values, gradient = self.evaluate(point)
+        loss, gradient = self.values[0].item(), gradient.contiguous(memory_format=torch.channels_last)
         before = self._before
         if before is not None and not loss <= WORSE * before[2]:
-            self._next = (point + before[0]) / 2
-            if (self._next - before[0]).abs().max() < 1e-4:  # nothing better this way: begin anew
+            self.newest = (point + before[0]) / 2
+            if (self.newest - before[0]).abs().max() < TINY:  # nothing better this way: begin anew
                 self._curvature.forget()
-                self._before, self._next = None, before[0]
+                self._before, self.newest = None, before[0]
             return
         self.picture, self._before = point, (point, gradient, loss)
         direction, factor = self._curvature.direction(point, gradient, before and before[:2])
-        self._next = followed(point, gradient, direction, factor)
+        self.newest = followed(point, gradient, direction, factor)
 
 
 def followed(point: Tensor, gradient: Tensor, direction: Tensor, factor: Tensor) -> Tensor:

@@ -21,12 +21,37 @@ from facetransfer.losses import ContentLoss, GramLoss, StyleLoss, smoothness_los
 from facetransfer.matching import Matches
 from facetransfer.memory import in_less_memory, with_memory
 from facetransfer.phases import Phase, as_cells, guiding_weights, phases_that_fit, pixels_of, prepare_phase, search_times
+from facetransfer.recording import Recording
 from facetransfer.settings import TransferSettings
 from facetransfer.strength import Strength
 from facetransfer.tones import toned
 from facetransfer.turns import style_copies
+from facetransfer.waitless_descent import WaitlessDescent
 
 CONTENT_SCALE, STYLE_SCALE, COLOUR_SCALE, SMOOTHNESS_SCALE = 0.05, 0.1, 1.0, 1.0  # what a weight of 1 means, the losses being free of scale
+
+
+class Losses(Mapping[str, float]):
+    """Of values (5,), the sum and the weighted losses by NAMES: a device is waited for when one is first looked at."""
+
+    NAMES = "content", "style", "colour", "smoothness"
+
+    def __init__(self, values: Tensor) -> None:
+        self._values: Tensor | dict[str, float] = values
+
+    def _read(self) -> dict[str, float]:
+        if isinstance(self._values, Tensor):
+            self._values = dict(zip(self.NAMES, self._values[1:].tolist()))
+        return self._values
+
+    def __getitem__(self, name: str) -> float:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.NAMES)
+
+    def __len__(self) -> int:
+        return len(self.NAMES)
 
 
 @dataclass(frozen=True)
@@ -44,7 +69,7 @@ class Step:
     iteration: int
     iterations: int
     picture: Tensor
-    losses: dict[str, float]
+    losses: Mapping[str, float]
     leak: float | None
     sources: Tensor | None = None
 
@@ -137,7 +162,6 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
     """The steps of one phase. `matches`, by layer, carries what the phase before found to this one."""
     losses: dict[str, StyleLoss | GramLoss] = {}
     colour: Callable[[Tensor], Tensor] | None = None
-    values: dict[str, float] = {}
     leak: float | None = None
     sources: Tensor | None = None
     looked_at: list[tuple[Tensor, dict[str, Tensor]]] = []  # what a search saw at the point that is evaluated next
@@ -148,29 +172,26 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
         pixels = point.detach().requires_grad_()
         return pixels, network(pixels, (*names, *phase.content_losses), kind)
 
-    def evaluate(point: Tensor) -> tuple[float, Tensor]:
+    def evaluate(point: Tensor) -> tuple[Tensor, Tensor]:
         pixels, found = looked_at.pop() if looked_at else look(point)
 
         def mean_of(wanted: Mapping[str, ContentLoss | StyleLoss | GramLoss]) -> Tensor:
             return sum((loss(found[n].squeeze(0)) for n, loss in wanted.items()), pixels.new_zeros(())) / max(1, len(wanted))
-        parts = {
-            "content": settings.content_weight * CONTENT_SCALE * mean_of(phase.content_losses),
-            "style": settings.style_weight * STYLE_SCALE * mean_of(losses),
-            "colour": settings.colour_weight * COLOUR_SCALE * (colour(pixels) if colour else pixels.new_zeros(())),
-            "smoothness": settings.smoothness * SMOOTHNESS_SCALE * smoothness_loss(pixels),
-        }
-        total = sum(parts.values())
+        parts = (settings.content_weight * CONTENT_SCALE * mean_of(phase.content_losses),
+                 settings.style_weight * STYLE_SCALE * mean_of(losses),
+                 settings.colour_weight * COLOUR_SCALE * (colour(pixels) if colour else pixels.new_zeros(())),
+                 settings.smoothness * SMOOTHNESS_SCALE * smoothness_loss(pixels))
+        total = sum(parts)
         (gradient,) = torch.autograd.grad(total, pixels)
-        value, *each = torch.stack([part.detach() for part in (total, *parts.values())]).tolist()  # one wait for the device
-        values.update(zip(parts, each))
-        return value, gradient * strength.free if strength else gradient
+        return torch.stack([part.detach() for part in (total, *parts)]), gradient * strength.free if strength else gradient
 
     patches = settings.method != "gatys" and (settings.style_weight or settings.colour_weight)
     if place[0] == 1 and settings.start == "content" and patches and settings.colour_weight:
         _match_all(network(picture, names, kind), phase, settings, generator, matches)
         picture = _painted(phase, matches[names[-1]], picture.shape[-2:])
     start = strength.kept_fixed(picture) if strength else picture
-    descent = Descent(start.detach(), evaluate)
+    descent = (Descent if picture.device.type == "cpu" else WaitlessDescent)(start.detach(), evaluate)
+    step = Recording(descent.step, picture.device)
 
     if settings.method == "gatys":
         losses = {n: GramLoss.of(layer.features) for n, layer in phase.style_layers.items()}
@@ -178,7 +199,8 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
 
         def colour(pixels: Tensor) -> Tensor:
             return statistics(as_cells(pixels, phase.stride))
-    searches = set(search_times(settings) if patches else ())
+    searches = search_times(settings) if patches else []
+    step.renew(settings.iterations)
     for iteration in range(settings.iterations):
         if iteration in searches:
             looked_at.append(look(descent.newest))
@@ -190,8 +212,9 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
             colour = _colour_loss(matching.votes(matches[last], phase.style_cells, asked.get(last))[0], phase, grids[last])
             descent.objective_changed()
             leak, sources = _leak(phase, matches), matching.sources(matches[last])
-        descent.step()
-        yield Step(*place, iteration + 1, settings.iterations, descent.picture, dict(values), leak, sources)
+            step.renew(min((t for t in searches if t > iteration), default=settings.iterations) - iteration)
+        step()
+        yield Step(*place, iteration + 1, settings.iterations, descent.picture, Losses(descent.values), leak, sources)
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ devices), and what makes a program wait for one is counted: numbers that Python 
 """
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -20,6 +20,9 @@ DEVICE = f"{NAME}:0"
 COPIES = "aten::_to_copy", "aten::copy_"  # between devices
 FROM_ANYWHERE = *COPIES, "aten::index", "aten::index_put_"  # take tensors of the CPU too, as indices
 ASKING = "aten::_local_scalar_dense", "aten::is_nonzero", "aten::equal", "aten::nonzero"  # answers that Python has to wait for
+
+
+_watches: list[Watch] = []
 
 
 class Elsewhere(Tensor):
@@ -59,6 +62,7 @@ class Watch(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.waits = self.started = 0
+        self.recorded: list[tuple] | None = None
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         kwargs, name = dict(kwargs or {}), function._schema.name
@@ -74,18 +78,53 @@ class Watch(TorchDispatchMode):
         self.waits += bool(there) and (name in ASKING or name in COPIES and home)
         args, kwargs = tree_unflatten([x.held if isinstance(x, Elsewhere) else x for x in leaves], shape)
         found = function(*args, **kwargs)
-        self.started += not function.is_view and "empty" not in name
+        self.started += bool(there or wanted == NAME) and not function.is_view and "empty" not in name
+        if self.recorded is not None:
+            if self.waits or name in COPIES and wanted == NAME and not there:
+                raise RuntimeError(f"{name}: what is recorded can neither wait for the device nor be told anything by the CPU")
+            self.recorded.append((function, args, kwargs, found))
         if home:
             return found
         changed = {id(x.held): x for x in there}  # what is changed in place stays the tensor that it was
         return tree_map(lambda x: (changed[id(x)] if id(x) in changed else Elsewhere(x)) if isinstance(x, Tensor) else x, found)
 
 
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        """As a CUDA graph: the same pieces on the same memory again, whatever Python's variables are by then.
+
+        A graph is not run while it is recorded and this is, so the first replay has been done already.
+        """
+        self.waits, self.recorded, runs = 0, [], []
+        work()
+        pieces, self.recorded = self.recorded, None
+
+        def replay() -> None:
+            self.started += 1
+            runs.append(None)
+            if len(runs) == 1:
+                return
+            for function, args, kwargs, before in pieces:
+                if not function.is_view:
+                    for held, new in zip(*(tree_flatten(x)[0] for x in (before, function(*args, **kwargs)))):
+                        if isinstance(held, Tensor) and held is not new:
+                            held.copy_(new.view(held.shape))  # which may have been changed in place since
+        return replay
+
+
 @contextmanager
 def device_elsewhere() -> Iterator[Watch]:
     """Within it, torch has the device DEVICE. Once in the process, and before its first gradient, `make_known`."""
     with _MadeThere(), Watch() as watch:
-        yield watch
+        _watches.append(watch)
+        try:
+            yield watch
+        finally:
+            _watches.pop()
+
+
+def watched() -> Watch:
+    """The device that is there."""
+    return _watches[-1]
 
 
 def make_known() -> None:

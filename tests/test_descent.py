@@ -7,25 +7,30 @@ import torch
 
 from facetransfer.curvature import Curvature, combined, look_back
 from facetransfer.descent import Descent, followed
+from facetransfer.waitless_descent import WaitlessDescent
+
+DESCENTS = pytest.mark.parametrize("kind", (Descent, WaitlessDescent))
 
 
 def quadratic(target: torch.Tensor, weights: torch.Tensor):
     def evaluate(point: torch.Tensor):
-        return float(((point - target).square() * weights).sum() / 2), (point - target) * weights
+        return (((point - target).square() * weights).sum() / 2)[None], (point - target) * weights
     return evaluate
 
 
-def test_it_finds_the_lowest_point_within_the_bounds() -> None:
+@DESCENTS
+def test_it_finds_the_lowest_point_within_the_bounds(kind: type) -> None:
     generator = torch.Generator().manual_seed(0)
     target = torch.rand(1, 3, 8, 8, generator=generator) * 1.6 - 0.3  # some beyond the range
     weights = torch.rand(1, 3, 8, 8, generator=generator) * 9 + 0.5
-    descent = Descent(torch.full((1, 3, 8, 8), 0.5), quadratic(target, weights))
+    descent = kind(torch.full((1, 3, 8, 8), 0.5), quadratic(target, weights))
     for _ in range(60):
         descent.step()
     torch.testing.assert_close(descent.picture, target.clamp(0, 1), atol=2e-3, rtol=0)
 
 
-def test_a_new_objective_does_not_throw_it_off() -> None:
+@DESCENTS
+def test_a_new_objective_does_not_throw_it_off(kind: type) -> None:
     """The lowest point jumps now and then, as matches do: the loss never ends above where the jump left it."""
     generator = torch.Generator().manual_seed(1)
     weights = torch.rand(1, 3, 8, 8, generator=generator) * 50 + 0.1
@@ -33,7 +38,7 @@ def test_a_new_objective_does_not_throw_it_off() -> None:
     for _ in range(6):
         evaluate = quadratic(torch.rand(1, 3, 8, 8, generator=generator), weights)
         if descent is None:
-            descent = Descent(torch.full((1, 3, 8, 8), 0.5), evaluate)
+            descent = kind(torch.full((1, 3, 8, 8), 0.5), evaluate)
         descent.evaluate = evaluate
         descent.objective_changed()
         before = evaluate(descent.newest)[0]
@@ -42,24 +47,26 @@ def test_a_new_objective_does_not_throw_it_off() -> None:
         assert evaluate(descent.picture)[0] < 0.05 * before
 
 
-def test_a_step_too_far_is_taken_back() -> None:
+@DESCENTS
+def test_a_step_too_far_is_taken_back(kind: type) -> None:
     """A wall in the loss: beyond it everything is far worse. The kept picture never lies beyond the wall."""
     def evaluate(point: torch.Tensor):
         beyond = (point > 0.6).any()
-        return float((1 - point).square().sum()) + (1e6 if beyond else 0.0), -2 * (1 - point)
-    descent = Descent(torch.full((1, 3, 4, 4), 0.1), evaluate)
+        return ((1 - point).square().sum() + (1e6 if beyond else 0.0))[None], -2 * (1 - point)
+    descent = kind(torch.full((1, 3, 4, 4), 0.1), evaluate)
     for _ in range(40):
         descent.step()
         assert descent.picture.max() <= 0.6
     assert descent.picture.mean() > 0.5
 
 
-def test_it_learns_the_curvature_though_the_objective_moves_at_every_step() -> None:
+@DESCENTS
+def test_it_learns_the_curvature_though_the_objective_moves_at_every_step(kind: type) -> None:
     """Directions that are a thousand times steeper than others: steps along the gradient alone would hardly move the flat ones."""
     generator = torch.Generator().manual_seed(2)
     weights = 10 ** (torch.rand(1, 3, 8, 8, generator=generator) * 3 - 1)
     target = torch.rand(1, 3, 8, 8, generator=generator)
-    descent = Descent(torch.full((1, 3, 8, 8), 0.5), quadratic(target, weights))
+    descent = kind(torch.full((1, 3, 8, 8), 0.5), quadratic(target, weights))
     first = descent.evaluate(descent.newest)[0]
     for _ in range(40):
         descent.evaluate = quadratic(target + 1e-4 * torch.randn(1, 3, 8, 8, generator=generator), weights)
@@ -113,3 +120,23 @@ def test_the_direction_is_that_of_the_published_recursion(dtype: torch.dtype) ->
             way = way + (share - change @ way / (moved @ change)) * moved
         torch.testing.assert_close(direction.double().flatten(), way, atol=1e-4 * way.abs().max().item(), rtol=0)
         assert factor * direction.square().mean().sqrt() < 0.0801
+
+
+def test_both_descents_go_the_same_way() -> None:
+    """Past more steps than are remembered, a new objective, a wall and points at the bounds."""
+    generator = torch.Generator().manual_seed(5)
+    target, weights = torch.rand(1, 3, 8, 8, generator=generator) * 1.4 - 0.2, torch.rand(1, 3, 8, 8, generator=generator) * 20 + 0.1
+
+    def evaluate(point: torch.Tensor):
+        (loss,), gradient = quadratic(target, weights)(point)
+        return torch.stack((loss + 1e6 * (point[..., 0, 0] > 0.7).any(), loss)), gradient
+    descents = [kind(torch.full((1, 3, 8, 8), 0.5), evaluate) for kind in (Descent, WaitlessDescent)]
+    for i in range(30):
+        if i == 14:
+            target += 0.05
+            for descent in descents:
+                descent.objective_changed()
+        for descent in descents:
+            descent.step()
+        torch.testing.assert_close(descents[1].picture, descents[0].picture, atol=1e-3, rtol=0)
+        torch.testing.assert_close(descents[1].values, descents[0].values, atol=1e-4, rtol=0.02)

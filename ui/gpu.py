@@ -37,9 +37,11 @@ def duration(job: Job, **changed: Any) -> int:
 
 
 def _steps(job: Job, **changed: Any) -> Iterator[Step]:
-    """The job's steps. What leaves here may cross to another process: it is on the CPU."""
+    """The job's steps. From a lent GPU they cross to another process: nothing of them stays on it."""
     for step in job.steps(choose_device(), **changed):
-        yield replace(step, picture=step.picture.detach().cpu(), sources=None if step.sources is None else step.sources.cpu())
+        if lent():
+            step = replace(step, picture=step.picture.cpu(), losses=dict(step.losses), sources=None if step.sources is None else step.sources.cpu())
+        yield step
 
 
 def on_lent_gpu(work: Callable[..., Iterator[Step]]) -> Callable[..., Iterator[Step]]:
