@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from benchmarks.machine import conditions, write
 from benchmarks.published import PublishedLoss
-from facetransfer import engine
+from facetransfer import engine, matching, recording
 from facetransfer.allocator import freed_memory_kept
 from facetransfer.devices import arithmetic, choose_device
 from facetransfer.features import LAYERS, VGGLayout, load_network, stride_of
@@ -121,7 +121,7 @@ def our_job(side: int, network: str, device: str, settings: dict[str, Any]) -> d
         for _ in range(3 if side <= 512 else 1):
             began, first = clock(device), 0.0
             for step in engine.transfer_steps(content, style, guides, TransferSettings(size=side, network=network, **settings), device=device):
-                first = first or time.perf_counter() - began
+                first = first or clock(device) - began
             rounds.append((clock(device) - began, first))
         seconds, first = sorted(rounds)[len(rounds) // 2]
     return {"seconds": seconds, "first_picture_seconds": first, "leak": step.leak, "peak_bytes": peak_bytes(device)}
@@ -157,6 +157,38 @@ def network_seconds(side: int, network: str, device: str) -> dict[str, float]:
         rate = 2 * n ** 3 / best_of(lambda: a @ b)
         seconds, limit = best_of(both_ways), 2 * 2 * products / rate  # backward: as many for the gradient of each layer's input
     return {"seconds": seconds, "limit_seconds": limit, "share_of_limit": limit / seconds, "gflop_per_second": rate / 1e9, "arithmetic": str(kind).split(".")[1]}
+
+
+def our_job_piece_by_piece(side: int, network: str, device: str, settings: dict[str, Any]) -> dict[str, float]:
+    """The same without recorded steps, see `facetransfer.recording`."""
+    with mock.patch.object(recording, "RECORDERS", {}):
+        return our_job(side, network, device, settings)
+
+
+def exact_searches(side: int, channels: int, device: str) -> dict[str, float]:
+    """Every pair of windows of two grids of side x side cells looked at: by products of cells, and in one kernel; how far their scores are apart."""
+    from facetransfer.fused_search import best_windows
+
+    grids = [matching.score_cells(torch.randn(channels, side, side, device=device), None, 0.0, 0.0, style=style) for style in (False, True)]
+    ways, taken, scores = {"products": lambda: matching.exact_matches(*grids).score, "fused": lambda: best_windows(*grids)[0]}, {}, []
+    for name, way in ways.items():
+        way()  # compiled, and memory at hand
+        began = clock(device)
+        scores.append(way())
+        taken[f"{name}_seconds"] = clock(device) - began
+    return {**taken, "scores_apart": float((scores[0] - scores[1]).abs().max())}
+
+
+def as_on_the_cpu(side: int, device: str) -> dict[str, float]:
+    """The default job there and on the CPU in float32: the mean difference of the pictures, of white, and of the losses, as a share."""
+    content, style, guides = pair(side)
+    steps = []
+    for where in (device, "cpu"):
+        for step in engine.transfer_steps(content, style, guides, TransferSettings(size=side, precision="float32"), device=where):
+            pass
+        steps.append((step.picture.cpu(), sum(step.losses.values())))
+    (there, loss), (here, wanted) = steps
+    return {"pictures_apart": float((there - here).abs().mean()), "losses_apart": abs(loss / wanted - 1)}
 
 
 def alone(work: Callable[..., dict[str, float]], threads: int, *arguments: Any) -> dict[str, float]:
@@ -204,7 +236,12 @@ def main() -> None:
             results[f"speedup_of_the_published_job_over_{name}"] = theirs / results["job"]["published_default_settings_512"]["seconds"]
             results[f"speedup_of_the_default_job_over_{name}"] = theirs / results["job"]["default"][512]["seconds"]
     if device.startswith("cuda"):
-        results["job"]["article_vgg19_512"] = measure(our_job, 512, "vgg19", device, ARTICLE_JOB)
+        for name, work in (("", our_job), ("_piece_by_piece", our_job_piece_by_piece)):
+            results["job"][f"article_vgg19_512{name}"] = measure(work, 512, "vgg19", device, ARTICLE_JOB)
+            results["job"][f"default_512{name}"] = measure(work, 512, "compact", device, {})
+        results["exact_search"] = {f"{side} cells, {channels} channels": measure(exact_searches, side, channels, device)
+                                   for side, channels in ((64, 150), (128, 86), (128, 278), (256, 54), (256, 150))}
+        results["as_on_the_cpu"] = measure(as_on_the_cpu, 256, device)
     pixels = [side for side in args.sides if GROWTH_SIDES[0] <= side <= GROWTH_SIDES[1]]
     if len(pixels) > 1:
         results["exponent"] = float(np.polyfit(2 * np.log(pixels), np.log([ours[s]["seconds"] for s in pixels]), 1)[0])

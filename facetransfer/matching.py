@@ -25,6 +25,7 @@ WINDOW = 3
 CHUNK_BYTES = 96 << 20  # of products held at once
 EXACT_PAIRS = 80_000_000  # pairs of windows up to which every pair is looked at, where nothing is known yet
 FEW_PAIRS = 2_000_000  # the same where there are guesses: up to here that is as quick as improving them
+FUSED = False  # whether CUDA searches in one kernel: not before `make bench-gpu` found that quicker
 BARRIER = 1e3  # what a window loses that lies across two style grids
 COHERENT = 2  # rounds of `coherent`
 JUMPS = (1, 8, 3, 1)  # rounds of `improve_matches`: how far away a neighbour's choice is asked for
@@ -103,6 +104,11 @@ def exact_matches(result: Tensor, style: Tensor, chunk_bytes: int = CHUNK_BYTES,
     first along rows, then along columns, on as many rows of the result at a time as `chunk_bytes` holds.
     """
     (_, h, w), (_, H, W) = result.shape, style.shape
+    if FUSED and result.device.type == "cuda":
+        from facetransfer.fused_search import best_windows  # Triton, which comes with torch for CUDA
+
+        score, where = best_windows(result, style, bias)
+        return Matches(where // (W - 2), where % (W - 2), score, (H, W))
     keys, best, index = style.flatten(1), [], []
     rows = max(1, chunk_bytes // (4 * w * H * W) - 2)
     for top in range(0, h - 2, rows):

@@ -92,6 +92,22 @@ def test_recorded_steps_make_the_same_picture(kind: str, monkeypatch: pytest.Mon
         assert (b.picture - c.picture).abs().mean() < 5 * SAME
 
 
+@pytest.mark.parametrize("biased", (False, True))
+@pytest.mark.parametrize("shape", ((5, 18, 15, 13, 20), (37, 9, 40, 21, 4), (64, 3, 3, 3, 3)))
+def test_the_fused_search_finds_what_the_other_one_finds(shape: tuple[int, ...], biased: bool) -> None:
+    """In Triton's interpreter."""
+    pytest.importorskip("triton", reason="Triton is only there with torch for CUDA, or on Linux")
+    from facetransfer.fused_search import best_windows
+
+    depth, h, w, H, W = shape
+    generator = torch.Generator().manual_seed(0)
+    result, style, bias = (torch.randn(size, generator=generator) for size in ((depth, h, w), (depth, H, W), (H - 2, W - 2)))
+    known = matching.exact_matches(result, style, bias=bias * 9 if biased else None)
+    score, index = best_windows(result, style, bias * 9 if biased else None)
+    assert torch.equal(index, known.rows * (W - 2) + known.columns)
+    torch.testing.assert_close(score, known.score, atol=1e-4, rtol=1e-5)
+
+
 def test_what_cannot_be_recorded_is_done_piece_by_piece(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     def refuse(work):
         raise RuntimeError("operation not permitted when stream is capturing")
