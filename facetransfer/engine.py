@@ -30,6 +30,8 @@ from facetransfer.waitless_descent import WaitlessDescent
 
 CONTENT_SCALE, STYLE_SCALE, COLOUR_SCALE, SMOOTHNESS_SCALE = 0.05, 0.1, 1.0, 1.0  # what a weight of 1 means, the losses being free of scale
 
+WAITED_FOR = "cpu", "mps"  # devices on which the plain descent is quicker, or the other one is not sure to find all that it needs
+
 
 class Losses(Mapping[str, float]):
     """Of values (5,), the sum and the weighted losses by NAMES: a device is waited for when one is first looked at."""
@@ -190,7 +192,7 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
         _match_all(network(picture, names, kind), phase, settings, generator, matches)
         picture = _painted(phase, matches[names[-1]], picture.shape[-2:])
     start = strength.kept_fixed(picture) if strength else picture
-    descent = (Descent if picture.device.type == "cpu" else WaitlessDescent)(start.detach(), evaluate)
+    descent = (Descent if picture.device.type in WAITED_FOR else WaitlessDescent)(start.detach(), evaluate)
     step = Recording(descent.step, picture.device)
 
     if settings.method == "gatys":

@@ -72,6 +72,14 @@ def test_the_quicker_search_is_as_good_there(monkeypatch: pytest.MonkeyPatch) ->
     assert there[-1].leak == pytest.approx(here[-1].leak, abs=0.02)
 
 
+def test_the_plain_descent_goes_the_same_way_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Apple's devices; it waits twice a step: for the loss, and for what is remembered."""
+    monkeypatch.setattr("facetransfer.engine.WAITED_FOR", ("cpu", elsewhere.NAME))
+    here, there, costs = runs(replace(QUICK, iterations=12, match_every=12))
+    assert (here[-1].picture - there[-1].picture).abs().mean() < SAME
+    assert (costs[2:, 0] <= 2).all()
+
+
 def test_a_step_between_two_searches_never_waits_for_the_device_and_gives_it_little_to_start() -> None:
     _, _, costs = runs(replace(QUICK, iterations=12, match_every=12))
     waits, started = costs[2:].T  # the second step has what the search saw
