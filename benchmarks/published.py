@@ -9,10 +9,15 @@ from torch.nn import functional as F
 from facetransfer.features import VGGLayout, stride_of
 from facetransfer.guides import Guide
 from facetransfer.losses import ContentLoss, smoothness_loss
-from facetransfer.matching import score_cells, window_rows
+from facetransfer.matching import WINDOW, score_cells
 
 STYLE_LAYERS, CONTENT_LAYER = ("3_1", "4_1"), "4_2"
 CHUNK = 2048  # windows of the result compared at once
+
+
+def window_rows(cells: Tensor) -> Tensor:
+    """Cell vectors (D,h,w) as windows, one row each: ((h-2)*(w-2), 9D), the nine cells one after another."""
+    return cells.permute(1, 2, 0).unfold(0, WINDOW, 1).unfold(1, WINDOW, 1).permute(0, 1, 3, 4, 2).reshape(-1, WINDOW * WINDOW * cells.shape[0])
 
 
 class PublishedLoss:

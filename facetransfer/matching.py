@@ -147,10 +147,18 @@ def pairs(result: Tensor, style: Tensor) -> int:
     return result[0].numel() * style[0].numel()
 
 
-def window_rows(cells: Tensor) -> Tensor:
-    """Cell vectors (D,h,w) as windows, one row each: ((h-2)*(w-2), 9D), the nine cells one after another."""
-    return cells.permute(1, 2, 0).unfold(0, WINDOW, 1).unfold(1, WINDOW, 1).permute(0, 1, 3, 4, 2).reshape(
-        -1, WINDOW * WINDOW * cells.shape[0])
+def window_scores(result: Tensor, style: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """The score (h-2,w-2) of each window of result (D,h,w) with the window of style (D,H,W) at rows and columns (h-2,w-2).
+
+    The three cells of a window's row lie side by side in memory: no window is copied together.
+    """
+    (depth, h, w), (_, H, W) = result.shape, style.shape
+    cells, keys = (x.permute(1, 2, 0).contiguous() for x in (result, style))
+    there, total = keys.as_strided((H * W - 2, WINDOW * depth), (depth, 1)), 0
+    for dy in range(WINDOW):
+        own = cells[dy:].as_strided((h - 2, w - 2, WINDOW * depth), (w * depth, depth, 1))
+        total = total + (there[(rows + dy) * W + columns].mul_(own)).sum(-1)
+    return total
 
 
 def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generator: torch.Generator, bias: Tensor | None = None,
@@ -163,30 +171,28 @@ def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generat
     if compiled_loops_serve(result):
         return _improve_on_cpu(result, style, seeds, generator, bias, jumps)
     (_, h, w), (_, H, W) = result.shape, style.shape
-    query, keys = window_rows(result), window_rows(style)
-    shape, top, left = (h - 2, w - 2), H - 3, W - 3
-    best, best_score = torch.full(((h - 2) * (w - 2),), -1, device=result.device), query.new_full(((h - 2) * (w - 2),), -torch.inf)
+    rows, columns = torch.zeros((2, h - 2, w - 2), dtype=torch.int64, device=result.device)
+    score = torch.full((h - 2, w - 2), -torch.inf, device=result.device)
 
-    def try_(rows: Tensor, columns: Tensor) -> None:
-        index = (rows.clamp(0, top) * (W - 2) + columns.clamp(0, left)).flatten()
-        score = torch.einsum("nd,nd->n", query, keys[index])
+    def try_(offered: tuple[Tensor, Tensor]) -> None:
+        offered = offered[0].clamp(0, H - WINDOW), offered[1].clamp(0, W - WINDOW)
+        new = window_scores(result, style, *offered)
         if bias is not None:
-            score += bias.flatten()[index]
-        better = score > best_score
-        best.copy_(torch.where(better, index, best))
-        best_score.copy_(torch.where(better, score, best_score))
+            new += bias[offered]
+        better = new > score
+        for held, value in zip((rows, columns, score), (*offered, new)):
+            held.copy_(torch.where(better, value, held))
 
     for seed in seeds:
-        try_(seed.rows, seed.columns)
+        try_((seed.rows, seed.columns))
     for jump in jumps:
         for dy, dx in ((jump, 0), (-jump, 0), (0, jump), (0, -jump)):
             # torch.roll wraps around; a window at the rim is merely asked for a far one's choice.
-            rows, columns = (best // (W - 2)).view(shape), (best % (W - 2)).view(shape)
-            try_(rows.roll((dy, dx), (0, 1)) + dy, columns.roll((dy, dx), (0, 1)) + dx)
+            try_((rows.roll((dy, dx), (0, 1)) + dy, columns.roll((dy, dx), (0, 1)) + dx))
         for radius in radii(H, W):
-            offsets = torch.randint(-radius, radius + 1, (2, *shape), generator=generator).to(result.device)
-            try_((best // (W - 2)).view(shape) + offsets[0], (best % (W - 2)).view(shape) + offsets[1])
-    return Matches((best // (W - 2)).view(shape), (best % (W - 2)).view(shape), best_score.view(shape), (H, W))
+            down, aside = torch.randint(-radius, radius + 1, (2, *score.shape), generator=generator).to(result.device)
+            try_((rows + down, columns + aside))
+    return Matches(rows, columns, score, (H, W))
 
 
 def radii(height: int, width: int) -> list[int]:
@@ -234,8 +240,7 @@ def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> M
             compiled.in_stripes(compiled.agree, matches.rows.shape[0], query, keys, np.float32(bonus), *chosen, *new)
             chosen = new
         return replace(matches, rows=torch.from_numpy(chosen[0]), columns=torch.from_numpy(chosen[1]), score=torch.from_numpy(chosen[2]))
-    (_, h, w), (_, H, W) = result.shape, style.shape
-    query, keys, shape = window_rows(result), window_rows(style), (h - 2, w - 2)
+    (_, H, W), shape = style.shape, matches.rows.shape
     rows, columns, score = matches.rows, matches.columns, matches.score
     inside = F.pad(torch.ones(shape, dtype=torch.bool, device=result.device), (1, 1, 1, 1))
     for _ in range(COHERENT):
@@ -250,10 +255,8 @@ def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> M
         own = rows * (W - 2) + columns
         best, chosen, value = score + bonus * sum((i == own).to(score) for i in index), own, score
         for i in index:
-            new = ((i >= 0) & (i != own)).flatten().nonzero()[:, 0]  # the others are known already
-            score_i = score.new_full((own.numel(),), -torch.inf)
-            score_i[new] = torch.einsum("nd,nd->n", query[new], keys[i.flatten()[new]])
-            score_i = score_i.view(shape)
+            there = i.clamp_min(0)
+            score_i = torch.where((i >= 0) & (i != own), window_scores(result, style, there // (W - 2), there % (W - 2)), -torch.inf)
             total = score_i + bonus * sum((j == i).to(score) for j in index)
             better = total > best
             best, chosen, value = torch.where(better, total, best), torch.where(better, i, chosen), torch.where(better, score_i, value)

@@ -11,9 +11,10 @@ import torch
 from conftest import draw_face
 from PIL import Image
 
+from benchmarks.published import window_rows
 from facetransfer import TransferSettings, to_tensor, transfer_steps
 from facetransfer.guides import Guide
-from facetransfer.matching import Matches, askers, coherent, enlarged_matches, exact_matches, overused, score_cells, stacked, votes, window_rows
+from facetransfer.matching import Matches, askers, coherent, enlarged_matches, exact_matches, overused, score_cells, stacked, votes
 from facetransfer.turns import style_copies, turned
 from segmentation.alignment import align, similarity
 from segmentation.classes import GUIDES, INDEX, affinities, class_vectors, nearest_kin

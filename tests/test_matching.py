@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.published import window_rows
 from facetransfer import matching
 from facetransfer.guides import Guide
 from facetransfer.matching import Matches
@@ -99,7 +100,7 @@ def test_improved_guesses_come_close_to_the_exact_search() -> None:
     off = torch.randint(-5, 6, (2, 28, 28), generator=generator)
     guess = Matches((exact.rows + off[0]).clamp(0, 37), (exact.columns + off[1]).clamp(0, 37), torch.zeros(28, 28), (40, 40))
     found = matching.improve_matches(f, s, [guess], generator)
-    start = matching.window_rows(f) * matching.window_rows(s)[(guess.rows * 38 + guess.columns).flatten()]
+    start = window_rows(f) * window_rows(s)[(guess.rows * 38 + guess.columns).flatten()]
     assert (found.score >= start.sum(1).view(28, 28) - 1e-5).all()
     assert ((found.rows == exact.rows) & (found.columns == exact.columns)).float().mean() > 0.9
     assert (found.score <= exact.score + 1e-5).all()
@@ -149,8 +150,8 @@ def planted_guesses(seed: int = 0) -> tuple[Tensor, Tensor, Matches]:
     f, s = matching.score_cells(cells(6, 15, 13, seed), None, 0, 0, style=False), matching.score_cells(cells(6, 12, 17, seed + 1), None, 0, 0, style=True)
     generator = torch.Generator().manual_seed(seed)
     rows, columns = torch.randint(0, 10, (13, 11), generator=generator), torch.randint(0, 15, (13, 11), generator=generator)
-    keys = matching.window_rows(s)[(rows * 15 + columns).flatten()]
-    return f, s, Matches(rows, columns, (matching.window_rows(f) * keys).sum(1).view(13, 11), (12, 17))
+    keys = window_rows(s)[(rows * 15 + columns).flatten()]
+    return f, s, Matches(rows, columns, (window_rows(f) * keys).sum(1).view(13, 11), (12, 17))
 
 
 def test_compiled_loops_agree_with_the_tensor_code(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,3 +190,12 @@ def test_threads_do_not_change_what_is_found() -> None:
     torch.set_num_threads(2)
     for other in found[1:]:
         assert torch.equal(found[0].rows, other.rows) and torch.equal(found[0].columns, other.columns) and torch.equal(found[0].score, other.score)
+
+
+@pytest.mark.parametrize("result, style", (((6, 9, 7), (6, 5, 12)), ((3, 3, 3), (3, 3, 3)), ((11, 4, 30), (11, 17, 3))))
+def test_scores_of_windows_are_those_of_the_windows_written_out(result: tuple[int, ...], style: tuple[int, ...]) -> None:
+    f, s = cells(*result, seed=1), cells(*style, seed=2)
+    rows, columns = (torch.randint(0, n - 2, (result[1] - 2, result[2] - 2), generator=torch.Generator().manual_seed(n)) for n in style[1:])
+    slow = (window_rows(f) * window_rows(s)[(rows * (style[2] - 2) + columns).flatten()]).sum(1).view(rows.shape)
+    for lie in (lambda x: x, matching.channels_last):
+        torch.testing.assert_close(matching.window_scores(lie(f), lie(s), rows, columns), slow)
