@@ -29,8 +29,9 @@ from torch import Tensor, nn
 
 from benchmarks.machine import conditions, write
 from benchmarks.published import PublishedLoss
-from facetransfer import engine, matching, recording
+from facetransfer import engine, matching
 from facetransfer.allocator import freed_memory_kept
+from facetransfer.descent import recording
 from facetransfer.devices import arithmetic, choose_device
 from facetransfer.features import LAYERS, VGGLayout, load_network, stride_of
 from facetransfer.features.vgg19 import MEAN, STD, WIDTHS
@@ -160,7 +161,7 @@ def network_seconds(side: int, network: str, device: str) -> dict[str, float]:
 
 
 def our_job_piece_by_piece(side: int, network: str, device: str, settings: dict[str, Any]) -> dict[str, float]:
-    """The same without recorded steps, see `facetransfer.recording`."""
+    """The same without recorded steps, see `facetransfer.descent.recording`."""
     with mock.patch.object(recording, "RECORDERS", {}):
         return our_job(side, network, device, settings)
 

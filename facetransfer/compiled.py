@@ -1,6 +1,6 @@
 """The inner loops for the CPU, compiled when first used (numba): no window vectors and no intermediate pictures are kept.
 
-What they compute is said in `matching`, `losses`, `descent`, `curvature`, `inner_product` and `features.frozen`, whose tensor code GPUs run and tests compare
+What they compute is said in `matching`, `losses`, `descent`, `inner_product` and `features.frozen`, whose tensor code GPUs run and tests compare
 with. Cells here are (h,w,D) float32 arrays: the three cells of a window's row lie side by side, so that a score is three inner products.
 
 Each loop works on the rows from `top` to `bottom`, reads what was chosen before and writes what is chosen now, so any number
@@ -156,7 +156,7 @@ def sum_products(a, b, length, sums, first, last):
 
 @njit(nogil=True, cache=True, fastmath=True)
 def look_back(point, before, gradient, gradient_before, free, rows, at, length, sums, first, last):
-    """`curvature.look_back`, piece by piece; rows (R,N), sums (2R+1,pieces): of each row its products with both, then the move's square."""
+    """`descent.curvature.look_back`, piece by piece; rows (R,N), sums (2R+1,pieces): of each row its products with both, then the move's square."""
     for k in range(first, last):
         piece = slice(k * length, (k + 1) * length)
         x, x_before, g, g_before = point[piece], before[piece], gradient[piece], gradient_before[piece]
@@ -179,7 +179,7 @@ def look_back(point, before, gradient, gradient_before, free, rows, at, length, 
 
 @njit(nogil=True, cache=True, fastmath=True)
 def combine(free, rows, shares, share, length, sums, first, last):
-    """`curvature.combined`, piece by piece, into free; sums (1,pieces) of its squares."""
+    """`descent.curvature.combined`, piece by piece, into free; sums (1,pieces) of its squares."""
     for k in range(first, last):
         piece = slice(k * length, (k + 1) * length)
         way, total = free[piece], np.float32(0)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from facetransfer import matching
 from facetransfer.colours import grays_of, luminance, with_colours_of
-from facetransfer.descent import Descent
+from facetransfer.descent import Recording, descent_from
 from facetransfer.devices import arithmetic
 from facetransfer.errors import InputError
 from facetransfer.features import VGGLayout, load_network
@@ -21,16 +21,12 @@ from facetransfer.losses import ContentLoss, GramLoss, StyleLoss, smoothness_los
 from facetransfer.matching import Matches
 from facetransfer.memory import in_less_memory, with_memory
 from facetransfer.phases import Phase, as_cells, guiding_weights, phases_that_fit, pixels_of, prepare_phase, search_times
-from facetransfer.recording import Recording
 from facetransfer.settings import TransferSettings
 from facetransfer.strength import Strength
 from facetransfer.tones import toned
 from facetransfer.turns import style_copies
-from facetransfer.waitless_descent import WaitlessDescent
 
 CONTENT_SCALE, STYLE_SCALE, COLOUR_SCALE, SMOOTHNESS_SCALE = 0.05, 0.1, 1.0, 1.0  # what a weight of 1 means, the losses being free of scale
-
-WAITED_FOR = "cpu", "mps"  # devices on which the plain descent is quicker, or the other one is not sure to find all that it needs
 
 
 class Losses(Mapping[str, float]):
@@ -192,7 +188,7 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
         _match_all(network(picture, names, kind), phase, settings, generator, matches)
         picture = _painted(phase, matches[names[-1]], picture.shape[-2:])
     start = strength.kept_fixed(picture) if strength else picture
-    descent = (Descent if picture.device.type in WAITED_FOR else WaitlessDescent)(start.detach(), evaluate)
+    descent = descent_from(start.detach(), evaluate)
     step = Recording(descent.step, picture.device)
 
     if settings.method == "gatys":

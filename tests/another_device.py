@@ -11,10 +11,10 @@ import torch
 from conftest import draw_face
 
 from facetransfer import TransferSettings, matching, to_tensor
+from facetransfer.descent.recording import WARM_UP
 from facetransfer.engine import Step, transfer_steps
 from facetransfer.expected_time import expected_seconds
 from facetransfer.job import Face, prepare, result_picture
-from facetransfer.recording import WARM_UP
 from segmentation.guidance import guides_of
 from segmentation.parsers import load_parser
 from segmentation.parsers.published import build
@@ -74,7 +74,7 @@ def test_the_quicker_search_is_as_good_there(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_plain_descent_goes_the_same_way_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on Apple's devices; it waits twice a step: for the loss, and for what is remembered."""
-    monkeypatch.setattr("facetransfer.engine.WAITED_FOR", ("cpu", elsewhere.NAME))
+    monkeypatch.setattr("facetransfer.descent.WAITED_FOR", ("cpu", elsewhere.NAME))
     here, there, costs = runs(replace(QUICK, iterations=12, match_every=12))
     assert (here[-1].picture - there[-1].picture).abs().mean() < SAME
     assert (costs[2:, 0] <= 2).all()
@@ -91,7 +91,7 @@ def test_recorded_steps_make_the_same_picture(kind: str, monkeypatch: pytest.Mon
     """Twelve steps each after two searches, or with gatys all at once."""
     settings = replace(KINDS[kind], iterations=24, match_every=12)
     here, plain, _ = runs(settings)
-    monkeypatch.setattr("facetransfer.recording.RECORDERS", {elsewhere.NAME: lambda work: elsewhere.watched().record(work)})
+    monkeypatch.setattr("facetransfer.descent.recording.RECORDERS", {elsewhere.NAME: lambda work: elsewhere.watched().record(work)})
     _, recorded, costs = runs(settings)
     recordings = 1 if kind == "gatys" else 2  # each counts what it records
     assert (costs[:, 1] < STARTED / 10).sum() == 24 - recordings * (WARM_UP + 1)
@@ -121,7 +121,7 @@ def test_what_cannot_be_recorded_is_done_piece_by_piece(monkeypatch: pytest.Monk
         raise RuntimeError("operation not permitted when stream is capturing")
     settings = replace(QUICK, iterations=12, match_every=12)
     _, plain, _ = runs(settings)
-    monkeypatch.setattr("facetransfer.recording.RECORDERS", {elsewhere.NAME: refuse})
+    monkeypatch.setattr("facetransfer.descent.recording.RECORDERS", {elsewhere.NAME: refuse})
     _, there, _ = runs(settings)
     assert torch.equal(plain[-1].picture, there[-1].picture) and caplog.text.count("does not record work") == 1
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from facetransfer.curvature import Curvature, combined, look_back
-from facetransfer.descent import Descent, followed
-from facetransfer.waitless_descent import WaitlessDescent
+from facetransfer.descent import Descent, WaitlessDescent
+from facetransfer.descent.curvature import Curvature, combined, look_back
+from facetransfer.descent.plain import followed
 
 DESCENTS = pytest.mark.parametrize("kind", (Descent, WaitlessDescent))
 

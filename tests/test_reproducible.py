@@ -13,7 +13,7 @@ import torch
 from conftest import FIGURES
 from PIL import Image
 
-from facetransfer.curvature import combined, look_back
+from facetransfer.descent.curvature import combined, look_back
 from facetransfer.inner_product import PIECE, WORTH_THREADS, inner_product, mean_square
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from facetransfer.curvature import Curvature, leads_out
+from facetransfer.descent.curvature import Curvature, leads_out
 from facetransfer.inner_product import by_pieces, loops_compiled, row
 
 WORSE = 1.02  # a loss above this many times the one before is a step too far

@@ -1,6 +1,6 @@
 """The descent for a device of its own (a GPU): every decision is made where the numbers are, so that the program never waits for one.
 
-It does what `Descent` and `Curvature` do, with the two-loop recursion as two triangular systems (Byrd, Nocedal and Schnabel 1994),
+It does what `plain.Descent` and `Curvature` do, with the two-loop recursion as two triangular systems (Byrd, Nocedal and Schnabel 1994),
 and always the same work on the same memory: a step can be recorded and run again, see `recording`.
 """
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Callable
 import torch
 from torch import Tensor
 
-from facetransfer.curvature import FIRST, LARGEST, MEMORY, as_row, free_descent
-from facetransfer.descent import TINY, WORSE, followed
+from facetransfer.descent.curvature import FIRST, LARGEST, MEMORY, as_row, free_descent
+from facetransfer.descent.plain import TINY, WORSE, followed
 
 
 class WaitlessDescent:
