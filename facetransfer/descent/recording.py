@@ -41,7 +41,7 @@ class Recording:
 
 def _recorded_by_cuda(work: Callable[[], None]) -> Callable[[], None]:
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):  # does nothing yet but remember
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # does nothing yet but remember; others may use the card meanwhile
         work()
     return graph.replay
 
