@@ -51,6 +51,9 @@ class Losses(Mapping[str, float]):
     def __len__(self) -> int:
         return len(self.NAMES)
 
+    def __repr__(self) -> str:
+        return repr(self._read())
+
 
 @dataclass(frozen=True)
 class Step:

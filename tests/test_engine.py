@@ -82,7 +82,7 @@ def test_steps_tell_where_they_are_and_can_be_left(face, green_face) -> None:
     assert [(s.phase, s.iteration) for s in seen] == [(1, 1), (1, 2), (1, 3), (2, 1)]
     assert seen[0].picture.shape[-2:] == (64, 64) and seen[3].picture.shape[-2:] == (128, 128)
     assert all(a.done < b.done for a, b in zip(seen, seen[1:])) and 0 <= seen[0].leak <= 1
-    assert set(seen[0].losses) == {"content", "style", "colour", "smoothness"}
+    assert set(seen[0].losses) == {"content", "style", "colour", "smoothness"} and "'style': 0." in repr(seen[0].losses)
     steps.close()
     with pytest.raises(StopIteration):
         next(steps)
