@@ -17,6 +17,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from benchmarks.machine import conditions, write
+from facetransfer.engine import transfer_steps
 from facetransfer.images import open_picture
 from facetransfer.job import Face, prepare, result_picture
 from facetransfer.settings import TransferSettings
@@ -93,6 +94,8 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     settings = replace(TransferSettings(), size=args.size, iterations=args.iterations)
     rows, sheet = {}, []
+    for _ in transfer_steps(*torch.rand(2, 1, 3, 64, 64), None, TransferSettings(iterations=4)):
+        pass  # the loops are compiled
     for name, (content, style) in pairs(args.photos, args.paintings, args.reference).items():
         if args.pairs and name not in args.pairs:
             continue
