@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 import time
 import urllib.request
 import zipfile
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 
 import gradio as gr
+from gradio import processing_utils
 from starlette.exceptions import HTTPException
 from gradio.queueing import EventQueue, ProcessTime
 from facetransfer.images import open_picture
@@ -27,6 +29,7 @@ from segmentation.semantic_map import SemanticMap
 from ui import api, line
 from ui.examples import PHOTO, example_file, exact_map, examples
 from ui.files import result_folder
+from ui.guard import guard
 from ui.inputs import settings_of, shown
 from ui.page import build_page
 from ui.rooms import maps, pictures, result, settings
@@ -293,3 +296,30 @@ def test_a_program_compares_the_three_methods(tmp_path: Path, face, green_face, 
     monkeypatch.setitem(api.PRESETS, "Preview", dict(size=64, phases=1, iterations=2, network="seeded"))
     *_, made = api.compare(str(tmp_path / "a.png"), str(tmp_path / "b.png"), "Preview")
     assert [name for _, name in made] == ["gatys", "mrf", "semantic"] and len({p.tobytes() for p, _ in made}) == 3 and {p.size for p, _ in made} == {(64, 64)}
+
+
+def test_a_picture_that_another_visitor_gets_too_is_not_lost_halfway(tmp_path: Path, face, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradio names a file after its bytes: it is written again while the other one may be reading it. Nobody finds it shorter at any moment."""
+    monkeypatch.setattr(processing_utils, "save_pil_to_cache", processing_utils.save_pil_to_cache)  # put back afterwards
+
+    async def nothing() -> None: ...
+    guard(SimpleNamespace(preprocess_data=nothing, process_api=nothing, _queue=SimpleNamespace(push=nothing)))
+    component, picture = gr.Image(), face[0]
+    component.GRADIO_CACHE = str(tmp_path)
+    path = Path(component.postprocess(picture).path)
+    whole, stopped, lengths = path.read_bytes(), threading.Event(), set()
+    with Image.open(path) as seen:
+        assert seen.size == picture.size
+
+    def read() -> None:
+        while not stopped.is_set():
+            lengths.add(len(path.read_bytes()))
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for _ in range(60):
+            assert component.postprocess(picture).path == str(path)
+    finally:
+        stopped.set()
+        reader.join()
+    assert lengths == {len(whole)} and [p.name for p in path.parent.iterdir()] == [path.name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import shutil
 import tempfile
 import threading
@@ -12,6 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from gradio import processing_utils
 from gradio.utils import get_upload_folder
 from PIL import Image
 
@@ -27,6 +29,17 @@ RESULT_PREFIX = "face-transfer-"
 OURS = ("examples",)  # in the cache, but of no visitor
 
 log = logging.getLogger(__name__)
+
+
+def save_whole(img: Image.Image, cache_dir: str, name: str = "image", format: str = "webp") -> str:
+    """In place of Gradio's, which names a file after what is in it and writes it anew each time, while others may be reading it: their half went lost."""
+    data = processing_utils.encode_pil_to_bytes(img, format)
+    target = (Path(cache_dir) / processing_utils.hash_bytes(data) / f"{name}.{format}").resolve()
+    target.parent.mkdir(exist_ok=True, parents=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as part:
+        part.write(data)
+    os.replace(part.name, target)  # who reads the one before goes on reading it
+    return str(target)
 
 
 class Sweeper:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Awaitable, Callable
 
 import gradio as gr
+from gradio import processing_utils
 from gradio_client.utils import is_file_obj_with_meta, traverse
 from starlette.exceptions import HTTPException
 
 from facetransfer.errors import shortened
+from ui.files import save_whole
 from ui.line import FULL
 
 HERE = Path(__file__).resolve().parent
@@ -95,7 +97,11 @@ def from_us(error: Exception) -> bool:
 
 
 def guard(blocks: gr.Blocks) -> None:
-    """The page refuses web addresses in place of files, says in words what Gradio cannot make sense of, and what to do where the line is full."""
+    """The page refuses web addresses in place of files, says in words what Gradio cannot make sense of, and what to do where the line is full.
+
+    Pictures that several visitors get at once reach each of them whole.
+    """
+    processing_utils.save_pil_to_cache = save_whole
     blocks.preprocess_data, blocks.process_api = _worded(_files_only(blocks.preprocess_data)), _worded(blocks.process_api)
     blocks._queue.push = _told_when_full(blocks._queue.push)
 
