@@ -187,7 +187,7 @@ def with_progress(steps: Iterator[Step], print_every: int) -> Iterator[Step]:
     shown = 0.0
     with tqdm(total=1.0, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}") as bar:
         for count, step in enumerate(steps, 1):
-            if time.monotonic() - shown >= bar.mininterval:  # a GPU is waited for where its losses are looked at
+            if step.done == 1 or time.monotonic() - shown >= bar.mininterval:  # a GPU is waited for where its losses are looked at
                 bar.set_description_str(f"phase {step.phase}/{step.phases}", refresh=False)
                 bar.set_postfix_str(f"loss {sum(step.losses.values()):.4f}", refresh=False)
                 shown = time.monotonic()
