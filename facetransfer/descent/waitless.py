@@ -46,8 +46,8 @@ class WaitlessDescent:
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         taken = self._anew | (values[0] <= WORSE * self._loss)
         free = free_descent(point, gradient)
-        self._learn(point, gradient, free, taken & ~self._anew)
-        ahead = followed(point, gradient, *self._direction(free))
+        products = self._learn(point, gradient, free, taken & ~self._anew)
+        ahead = followed(point, gradient, *self._direction(free, products))
         back = (point + self._picture) / 2
         useless = ~taken & ((back - self._picture).abs().max() < TINY)  # nothing better this way: begin anew
         back = torch.where(useless, self._picture, back)
@@ -61,25 +61,29 @@ class WaitlessDescent:
             self._values = torch.empty_like(values)
         self._values.copy_(values)
 
-    def _learn(self, point: Tensor, gradient: Tensor, free: Tensor, comparable: Tensor) -> None:
-        """Remembers the last step in place of the oldest, where that is `comparable` and bends the right way; and all products with `free`."""
+    def _learn(self, point: Tensor, gradient: Tensor, free: Tensor, comparable: Tensor) -> Tensor:
+        """Remembers the last step in place of the oldest, where that is `comparable` and bends the right way.
+
+        Returns the inner products (2,MEMORY) of all moves and of all changes with the free descent.
+        """
         step = torch.stack((as_row(point) - as_row(self._picture), as_row(gradient) - as_row(self._gradient)))
         length, product, bend = (torch.dot(step[i], step[j]) for i, j in ((0, 0), (0, 1), (1, 1)))
         useful = comparable & (product > 1e-8 * (length * bend).sqrt())
         at = (self._last + 1) % MEMORY
         self._rows.index_copy_(1, at, torch.where(useful, step[:, None], self._rows.index_select(1, at)))
-        of_change, self._free = (self._rows.flatten(0, 1) @ torch.stack((step[1], as_row(free)), 1)).T.unflatten(1, (2, MEMORY))
+        of_change, of_free = (self._rows.flatten(0, 1) @ torch.stack((step[1], as_row(free)), 1)).T.unflatten(1, (2, MEMORY))
         for products, new in zip((self._moves, self._changes), of_change):
             products.index_copy_(1, at, torch.where(useful, new[:, None], products.index_select(1, at)))
         self._changes.index_copy_(0, at, self._changes.index_select(1, at).T)
         self._first_guess.copy_(torch.where(useful, product / bend, self._first_guess))
         self._last.copy_(torch.where(useful, at, self._last))
+        return of_free
 
-    def _direction(self, free: Tensor) -> tuple[Tensor, Tensor]:
-        """The step to take and a factor () of it."""
+    def _direction(self, free: Tensor, products: Tensor) -> tuple[Tensor, Tensor]:
+        """The step to take and a factor () of it; products (2,MEMORY) as of `_learn`."""
         order = (self._last + 1 + torch.arange(MEMORY, device=free.device)) % MEMORY  # the oldest first
-        moves, changes = (products[order][:, order] for products in (self._moves, self._changes))
-        of_moves, of_changes = self._free[:, order]
+        moves, changes = (kept[order][:, order] for kept in (self._moves, self._changes))
+        of_moves, of_changes = products[:, order]
         own = moves.diagonal()
         known = (own > 0).any()
         bends = torch.where(own > 0, own, 1.0)
