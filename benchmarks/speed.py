@@ -148,12 +148,12 @@ def network_seconds(side: int, network: str, device: str) -> dict[str, float]:
         return min(taken)
 
     layers = ("2_1", "3_1", "4_1", "4_2")
-    losses = {name: ContentLoss(f[0].float()) for name, f in net(torch.rand_like(picture), layers, kind).items()}
+    losses = {name: ContentLoss(f[0]) for name, f in net(torch.rand_like(picture), layers).items()}  # as a phase makes them
 
     def both_ways() -> None:
         pixels = picture.detach().requires_grad_()
         found = net(pixels, layers, kind)
-        torch.autograd.grad(sum(losses[name](f[0]) for name, f in found.items()), pixels)
+        torch.autograd.grad(sum(losses[name](f.squeeze(0)) for name, f in found.items()), pixels)
     with freed_memory_kept:  # as in a run
         rate = 2 * n ** 3 / best_of(lambda: a @ b)
         seconds, limit = best_of(both_ways), 2 * 2 * products / rate  # backward: as many for the gradient of each layer's input

@@ -1,6 +1,6 @@
 """The inner loops for the CPU, compiled when first used (numba): no window vectors and no intermediate pictures are kept.
 
-What they compute is said in `matching`, `losses`, `descent`, `inner_product` and `features.frozen`, whose tensor code GPUs run and tests compare
+What they compute is said in `matching`, `losses`, `descent` and `inner_product`, whose tensor code GPUs run and tests compare
 with. Cells here are (h,w,D) float32 arrays: the three cells of a window's row lie side by side, so that a score is three inner products.
 
 Each loop works on the rows from `top` to `bottom`, reads what was chosen before and writes what is chosen now, so any number
@@ -229,19 +229,3 @@ def smoothness(picture, scale, gradient, sums, top, bottom):
             for i in range(3, width):
                 row[i] += across[i - 3]
             sums[y] = total
-
-
-@njit(nogil=True, cache=True)
-def unpooled(back, features, found, top, bottom):
-    """The gradient before 2x2 averages and ReLU: back (ceil(h/2),ceil(w/2),C), features (h,w,C) after ReLU, into found (h,w,C).
-
-    All are bfloat16, as bits, the features' with a sign: a half or a quarter is an exponent less by one or two; what is too small becomes 0.
-    """
-    height, width, depth = features.shape
-    for y in range(top, bottom):
-        halves_down = 1 if height > y | 1 else 0  # an odd last row is averaged alone
-        for x in range(width):
-            less = np.uint16((halves_down + (1 if width > x | 1 else 0)) << 7)
-            of, here, to = back[y >> 1, x >> 1], features[y, x], found[y, x]
-            for i in range(depth):
-                to[i] = of[i] - less if here[i] > 0 and (of[i] & 0x7F80) > less else np.uint16(0)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from facetransfer.features.passes import compiled_pass_serves
 from facetransfer.inner_product import inner_product, mean_square
 
 
@@ -22,7 +23,7 @@ class ContentLoss:
     target: Tensor
 
     def __call__(self, features: Tensor) -> Tensor:
-        return _MeanSquare.apply(features, self.target, None) / self.scale
+        return _mean_square_difference(features, self.target, None) / self.scale
 
     @cached_property
     def scale(self) -> Tensor:
@@ -44,7 +45,7 @@ class StyleLoss:
     strength: Tensor | None = None
 
     def __call__(self, features: Tensor) -> Tensor:
-        return _MeanSquare.apply(features, self.targets, self.strength) / self.scale
+        return _mean_square_difference(features, self.targets, self.strength) / self.scale
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,14 @@ def smoothness_loss(picture: Tensor) -> Tensor:
     return (_CompiledSmoothness if picture.device.type == "cpu" else _Smoothness).apply(picture)
 
 
-class _MeanSquare(torch.autograd.Function):
+def _mean_square_difference(values: Tensor, target: Tensor, strength: Tensor | None) -> Tensor:
     """The mean of strength * (values - target)^2. values (C,h,w) of any type, target (C,h,w) float32, strength (h,w) or None for 1."""
+    compiled = compiled_pass_serves(values) and target.dtype == torch.float32
+    return (_CompiledMeanSquare if compiled else _MeanSquare).apply(values, target, strength)
+
+
+class _MeanSquare(torch.autograd.Function):
+    """See `_mean_square_difference`."""
 
     @staticmethod
     def forward(ctx, values: Tensor, target: Tensor, strength: Tensor | None) -> Tensor:
@@ -91,6 +98,30 @@ class _MeanSquare(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
         return (ctx.weighted * (gradient * (2 / ctx.weighted.numel()))).to(ctx.kind), None, None
+
+
+class _CompiledMeanSquare(torch.autograd.Function):
+    """The same of bfloat16 on the CPU: differences are taken again on the way back, which is sooner than to keep them."""
+
+    @staticmethod
+    def forward(ctx, values: Tensor, target: Tensor, strength: Tensor | None) -> Tensor:
+        from facetransfer import compiled_features as loops  # not before it is needed: it takes a while to load
+
+        depth, height, width = values.shape
+        weights, sums = np.empty((0, 0), np.float32) if strength is None else strength.numpy(), np.empty(height, np.float32)
+        ctx.given, ctx.shape = (*loops.span(values), *loops.span(target), weights, width * depth), values.shape
+        loops.run(loops.sum_squares, height, width * depth, *ctx.given, sums)
+        return target.new_tensor(sums.sum(dtype=np.float64) / values.numel())
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        from facetransfer import compiled_features as loops
+
+        depth, height, width = ctx.shape
+        found = torch.empty((height, width, depth), dtype=torch.bfloat16)
+        factor = np.float32(gradient.item() * 2 / found.numel())
+        loops.run(loops.differences, height, width * depth, *ctx.given, factor, loops.span(found.permute(2, 0, 1))[0].reshape(height, -1))
+        return found.permute(2, 0, 1), None, None
 
 
 class _Smoothness(torch.autograd.Function):

@@ -1,0 +1,126 @@
+"""What is done to features between the convolutions of a frozen network: forward, the next one's replicated border and what fills it; backward the same again.
+
+Each as tensor code, and as one compiled pass where features are bfloat16 on the CPU: beside convolutions that multiply twice as
+fast, five passes over memory would take as long as they do. All are (B,C,h,w), channels last.
+"""
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def bordered(x: Tensor) -> Tensor:
+    """x with its border replicated, one cell wide."""
+    whole = _whole(x, *x.shape[-2:])
+    inside(whole).copy_(x)
+    return _with_border(whole)
+
+
+def rectified(x: Tensor) -> Tensor:
+    """ReLU, `bordered`."""
+    height, width = x.shape[-2:]
+    whole = _whole(x, height, width)
+    if not compiled_pass_serves(x):
+        torch.clamp_min(x, 0, out=inside(whole))
+        return _with_border(whole)
+    from facetransfer import compiled_features as loops  # not before it is needed: it takes a while to load
+
+    size, depth = width * x.shape[1], x.shape[1]
+    for one, to in zip(x, whole):
+        loops.run(loops.rectified, height, size, *loops.span(one), loops.span(to)[0], height, size, depth)
+    return whole
+
+
+def averaged(x: Tensor) -> Tensor:
+    """ReLU and the averages of 2x2 cells, `bordered`. An odd last row or column is averaged alone: no pixel is left out, whatever the size."""
+    height, width = x.shape[-2:]
+    if not compiled_pass_serves(x):
+        return bordered(F.avg_pool2d(F.relu(x), 2, ceil_mode=True, count_include_pad=False))
+    from facetransfer import compiled_features as loops
+
+    whole = _whole(x, -(-height // 2), -(-width // 2))
+    for one, to in zip(x, whole):
+        loops.run(loops.averaged, -(-height // 2), 2 * width * x.shape[1], *loops.span(one), loops.span(to)[0], height, width, x.shape[1])
+    return whole
+
+
+def before_rectified(x: Tensor, *gradients: Tensor) -> Tensor:
+    """The gradient of x (only its sign is looked at, so it may be the result) from those of its ReLU: one, or the two that add up."""
+    if not compiled_pass_serves(x):
+        return torch.ops.aten.threshold_backward(sum(gradients[1:], gradients[0]), x, 0)
+    from facetransfer import compiled_features as loops
+
+    batch, depth, height, width = x.shape
+    found, loop = _as_rows(x), loops.kept if len(gradients) == 1 else loops.kept_sum
+    for i, to in enumerate(found):
+        spans = (part for y in (*gradients, x) for part in loops.span(y[i]))
+        loops.run(loop, height, width * depth, *spans, to.numpy().view(np.uint16), width * depth)
+    return _as_features(found, x)
+
+
+def before_averaged(x: Tensor, back: Tensor) -> Tensor:
+    """The gradient of x (as above) from that of its `averaged`, (B,C,ceil(h/2),ceil(w/2))."""
+    if not compiled_pass_serves(x):
+        back = back.contiguous(memory_format=torch.channels_last)
+        back = torch.ops.aten.avg_pool2d_backward(back, x, [2, 2], [2, 2], [0, 0], True, False, None)
+        return torch.ops.aten.threshold_backward(back, x, 0)
+    from facetransfer import compiled_features as loops
+
+    batch, depth, height, width = x.shape
+    found = _as_rows(x)
+    for i, to in enumerate(found):
+        loops.run(loops.unpooled, height, width * depth, *loops.span(back[i]), *loops.span(x[i]), to.numpy().view(np.uint16), width, depth)
+    return _as_features(found, x)
+
+
+def folded(gradient: Tensor) -> Tensor:
+    """The gradient of what was `bordered`, from that of the whole, which it changes; a view of it."""
+    for axis in (2, 3):
+        border, rim = _sides(gradient, axis)
+        rim += border
+    return inside(gradient)
+
+
+def inside(whole: Tensor) -> Tensor:
+    """Without the border of one cell, a view."""
+    return whole[..., 1:-1, 1:-1]
+
+
+def compiled_pass_serves(x: Tensor) -> bool:
+    """Whether the loops of `compiled_features` can go through it."""
+    return x.device.type == "cpu" and x.dtype == torch.bfloat16
+
+
+def _whole(x: Tensor, height: int, width: int) -> Tensor:
+    """Memory for x at that size and its border."""
+    return x.new_empty((x.shape[0], height + 2, width + 2, x.shape[1])).permute(0, 3, 1, 2)
+
+
+def _as_rows(x: Tensor) -> Tensor:
+    """Memory for what is like x, (B,h,w*C), bits."""
+    batch, depth, height, width = x.shape
+    return torch.empty((batch, height, width * depth), dtype=torch.int16)
+
+
+def _as_features(rows: Tensor, x: Tensor) -> Tensor:
+    """The same memory as x is."""
+    batch, depth, height, width = x.shape
+    return rows.view(x.dtype).view(batch, height, width, depth).permute(0, 3, 1, 2)
+
+
+def _with_border(whole: Tensor) -> Tensor:
+    """Fills the border, in place."""
+    for axis in (3, 2):  # both sides at once: on a graphics card each copy costs its start, not its size
+        border, rim = _sides(whole, axis)
+        border.copy_(rim)
+    return whole
+
+
+def _sides(whole: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """Of what is `bordered`: the first and the last row (axis 2), or column (3, without the corners), and what lies beside both inside. Views."""
+    size = whole.shape[axis]
+    lines = whole if axis == 2 else whole[:, :, 1:-1]
+    at = (slice(None),) * axis
+    return lines[(*at, slice(0, None, size - 1))], lines[(*at, slice(1, size - 1, size - 3))]

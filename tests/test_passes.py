@@ -1,0 +1,70 @@
+"""The compiled passes over bfloat16 against the same in tensors, which is what a GPU runs."""
+from __future__ import annotations
+
+from typing import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from facetransfer import compiled_features, losses
+from facetransfer.features import passes
+
+SIZES = [(8, 6), (7, 5), (4, 3)]
+
+
+@pytest.fixture(params=[1, 3])
+def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One thread, and three that share even the smallest work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    monkeypatch.setattr(compiled_features, "WORTH_THREADS", 0)
+    yield
+    torch.set_num_threads(before)
+
+
+def features(height: int, width: int, seed: int = 0, embedded: bool = False) -> Tensor:
+    """(2,16,height,width), channels last, some of them 0 with a sign; embedded: as a view of more."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(2, height + 2, width + 2, 16, generator=generator).to(torch.bfloat16).permute(0, 3, 1, 2)[..., 1:-1, 1:-1]
+    x[0, 0, 0, 0], x[1, 1, 0, 0] = -0.0, 0.0
+    return x if embedded else x.contiguous(memory_format=torch.channels_last)
+
+
+def in_tensors(monkeypatch: pytest.MonkeyPatch, work) -> Tensor:
+    with monkeypatch.context() as patch:
+        patch.setattr(passes, "compiled_pass_serves", lambda x: False)
+        return work()
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+@pytest.mark.parametrize("height, width", SIZES)
+def test_passes_do_what_tensors_do(height: int, width: int, embedded: bool, threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, back, more = (features(height, width, seed, embedded) for seed in range(3))
+    for work in (lambda: passes.rectified(x), lambda: passes.averaged(x), lambda: passes.before_rectified(x, back), lambda: passes.before_rectified(x, back, more)):
+        ours, theirs = work(), in_tensors(monkeypatch, work)
+        assert ours.shape == theirs.shape and ours.dtype == torch.bfloat16
+        torch.testing.assert_close(ours, theirs, rtol=2 ** -7, atol=0)
+
+
+@pytest.mark.parametrize("height, width", [*SIZES, (1, 2), (2, 1), (1, 1)])
+def test_gradients_go_back_through_averages_as_torch_takes_them(height: int, width: int, threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the bit, with numbers among them that are too small to be halved."""
+    x, back = features(height, width), features(-(-height // 2), -(-width // 2), 1)
+    back[1, 3, 0, 0], x[1, 3, 0, 0] = 1e-38, 1.0
+    ours, theirs = passes.before_averaged(x, back), in_tensors(monkeypatch, lambda: passes.before_averaged(x, back))
+    torch.testing.assert_close(ours, theirs, atol=1e-37, rtol=0)
+
+
+@pytest.mark.parametrize("strong", [False, True])
+@pytest.mark.parametrize("embedded", [False, True])
+def test_differences_from_a_target_are_those_of_tensors(strong: bool, embedded: bool, threads: None) -> None:
+    generator = torch.Generator().manual_seed(5)
+    values, target = features(7, 5, 0, embedded)[0].detach().requires_grad_(), torch.randn(16, 7, 5, generator=generator)
+    strength = torch.rand(7, 5, generator=generator) * 2 if strong else None
+    found, gradients = [], []
+    for way in (losses._CompiledMeanSquare, losses._MeanSquare):
+        found.append(way.apply(values, target, strength))
+        gradients.append(torch.autograd.grad(3 * found[-1], values)[0])
+    torch.testing.assert_close(*found)
+    torch.testing.assert_close(*gradients, rtol=2 ** -7, atol=1e-6)
