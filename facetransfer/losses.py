@@ -108,7 +108,7 @@ class _CompiledMeanSquare(torch.autograd.Function):
         from facetransfer import compiled_features as loops  # not before it is needed: it takes a while to load
 
         depth, height, width = values.shape
-        weights, sums = np.empty((0, 0), np.float32) if strength is None else strength.numpy(), np.empty(height, np.float32)
+        weights, sums = np.empty((0, 0), np.float32) if strength is None else strength.contiguous().numpy(), np.empty(height, np.float32)
         ctx.given, ctx.shape = (*loops.span(values), *loops.span(target), weights, width * depth), values.shape
         loops.run(loops.sum_squares, height, width * depth, *ctx.given, sums)
         return target.new_tensor(sums.sum(dtype=np.float64) / values.numel())
