@@ -15,10 +15,11 @@ SIZES = [(8, 6), (7, 5), (4, 3)]
 
 @pytest.fixture(params=[1, 3])
 def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One thread, and three that share even the smallest work."""
+    """The smallest work is worth a call; by one thread, and by three that share it."""
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
     monkeypatch.setattr(compiled_features, "WORTH_THREADS", 0)
+    monkeypatch.setattr(passes, "WORTH_A_CALL", 0)
     yield
     torch.set_num_threads(before)
 

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+WORTH_A_CALL = 1 << 15  # numbers; to call a loop takes as long as torch takes to go through so many
+
 
 def bordered(x: Tensor) -> Tensor:
     """x with its border replicated, one cell wide."""
@@ -89,8 +91,8 @@ def inside(whole: Tensor) -> Tensor:
 
 
 def compiled_pass_serves(x: Tensor) -> bool:
-    """Whether the loops of `compiled_features` can go through it."""
-    return x.device.type == "cpu" and x.dtype == torch.bfloat16
+    """Whether the loops of `compiled_features` can go through it, and are worth calling."""
+    return x.device.type == "cpu" and x.dtype == torch.bfloat16 and x.numel() >= WORTH_A_CALL
 
 
 def _whole(x: Tensor, height: int, width: int) -> Tensor:
