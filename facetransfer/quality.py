@@ -28,17 +28,17 @@ def style_distance(result: Tensor, style: Tensor, result_classes: Tensor | None 
         labels = [torch.zeros(c.shape[-2:], dtype=torch.long) if k is None else
                   F.interpolate(k[None, None].float(), size=c.shape[-2:], mode="nearest-exact")[0, 0].long()
                   for c, k in zip(clouds, (result_classes, style_classes))]
-        directions = F.normalize(torch.randn(clouds[0].shape[1], DIRECTIONS, generator=torch.Generator().manual_seed(0)), dim=0)
+        directions = F.normalize(torch.randn(clouds[0].shape[1], DIRECTIONS, generator=torch.Generator().manual_seed(0)), dim=0).T
         total = weight = 0.0
         for k in labels[0].unique():
-            here, there = (c[0][:, m == k].T @ directions for c, m in zip(clouds, labels))
-            if min(len(here), len(there)) < LEAST:
+            here, there = (directions @ c[0][:, m == k] for c, m in zip(clouds, labels))
+            if min(here.shape[1], there.shape[1]) < LEAST:
                 continue
             at = torch.linspace(0.01, 0.99, QUANTILES)
-            a, b = (c.sort(0).values[(at * (len(c) - 1)).long()] for c in (here, there))
-            spread = (b - b.mean(0)).abs().mean().clamp_min(1e-3 if layer == "pixels" else 1e-2)
-            total += len(here) * ((a - b).abs().mean() / spread).item()
-            weight += len(here)
+            a, b = (torch.from_numpy(np.sort(c.numpy())[:, (at * (c.shape[1] - 1)).long().numpy()]) for c in (here, there))  # numpy's sort is ten times as quick
+            spread = (b - b.mean(1, keepdim=True)).abs().mean().clamp_min(1e-3 if layer == "pixels" else 1e-2)
+            total += here.shape[1] * ((a - b).abs().mean() / spread).item()
+            weight += here.shape[1]
         distances.append(total / weight if weight else float("nan"))
     return float(np.mean(distances))
 
