@@ -11,6 +11,7 @@ from facetransfer.features import load_network
 
 DIRECTIONS = 64  # that a cloud of features is looked at from
 QUANTILES = 64  # by which two clouds are compared along a direction
+AT_ONCE = 8  # directions: of a picture of 2048 pixels, 128 MB
 LEAST = 32  # cells that a class must have in both pictures
 
 
@@ -31,16 +32,25 @@ def style_distance(result: Tensor, style: Tensor, result_classes: Tensor | None 
         directions = F.normalize(torch.randn(clouds[0].shape[1], DIRECTIONS, generator=torch.Generator().manual_seed(0)), dim=0).T
         total = weight = 0.0
         for k in labels[0].unique():
-            here, there = (directions @ c[0][:, m == k] for c, m in zip(clouds, labels))
+            here, there = (c[0][:, m == k] for c, m in zip(clouds, labels))
             if min(here.shape[1], there.shape[1]) < LEAST:
                 continue
-            at = torch.linspace(0.01, 0.99, QUANTILES)
-            a, b = (torch.from_numpy(np.sort(c.numpy())[:, (at * (c.shape[1] - 1)).long().numpy()]) for c in (here, there))  # numpy's sort is ten times as quick
+            a, b = (_quantiles(cells, directions) for cells in (here, there))
             spread = (b - b.mean(1, keepdim=True)).abs().mean().clamp_min(1e-3 if layer == "pixels" else 1e-2)
             total += here.shape[1] * ((a - b).abs().mean() / spread).item()
             weight += here.shape[1]
         distances.append(total / weight if weight else float("nan"))
     return float(np.mean(distances))
+
+
+def _quantiles(cells: Tensor, directions: Tensor) -> Tensor:
+    """(D,QUANTILES) of the cells (C,N) along each of the directions (D,C)."""
+    at, found = (torch.linspace(0.01, 0.99, QUANTILES) * (cells.shape[1] - 1)).long().numpy(), []
+    for some in directions.split(AT_ONCE):
+        along = (some @ cells).numpy()
+        along.sort()  # numpy's, which is twenty times as quick as torch's
+        found.append(torch.from_numpy(along[:, at]))
+    return torch.cat(found)
 
 
 def _fine(picture: Tensor) -> float:
