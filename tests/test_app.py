@@ -29,7 +29,7 @@ from segmentation.semantic_map import SemanticMap
 from ui import api, line
 from ui.examples import PHOTO, example_file, exact_map, examples
 from ui.files import result_folder
-from ui.guard import guard
+from ui.guard import STILL_TO_COME, guard
 from ui.inputs import settings_of, shown
 from ui.page import build_page
 from ui.rooms import maps, pictures, result, settings
@@ -200,6 +200,21 @@ def test_who_finds_the_line_full_is_told_what_to_do() -> None:
     assert error.value.status_code == 429 and f"{line.WAITING} others wait already" in error.value.detail and "try again in a minute" in error.value.detail
 
 
+def test_a_page_that_was_closed_is_forgotten() -> None:
+    async def remembered() -> list[dict[str, set[str]]]:
+        page, seen = build_page(), []
+        queue = page._queue
+        queue.pending_event_ids_session |= {"page": {"event", STILL_TO_COME}, "other": {STILL_TO_COME}}
+        for last in (False, True):
+            if last:
+                queue.pending_event_ids_session["page"].discard("event")
+            await queue.clean_events(session_hash="page")
+            seen.append({name: set(ids) for name, ids in queue.pending_event_ids_session.items()})
+        return seen
+    there = {"other": {STILL_TO_COME}}
+    assert asyncio.run(remembered()) == [{"page": {"event", STILL_TO_COME}} | there, there]
+
+
 def test_stop_speaks_after_the_last_word_of_the_run() -> None:
     """The session's job ends after three looks; one of another session and one in another line work on and are not waited for."""
     def event(session: str, where: str = "work") -> SimpleNamespace:
@@ -303,7 +318,7 @@ def test_a_picture_that_another_visitor_gets_too_is_not_lost_halfway(tmp_path: P
     monkeypatch.setattr(processing_utils, "save_pil_to_cache", processing_utils.save_pil_to_cache)  # put back afterwards
 
     async def nothing() -> None: ...
-    guard(SimpleNamespace(preprocess_data=nothing, process_api=nothing, _queue=SimpleNamespace(push=nothing)))
+    guard(SimpleNamespace(preprocess_data=nothing, process_api=nothing, _queue=SimpleNamespace(push=nothing, clean_events=nothing)))
     component, picture = gr.Image(), face[0]
     component.GRADIO_CACHE = str(tmp_path)
     path = Path(component.postprocess(picture).path)

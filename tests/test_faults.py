@@ -42,13 +42,13 @@ def app(app_process: App) -> App:
     return app_process
 
 
-def begin(app: App, session: str, path: str, **changed: int) -> tuple[str, int]:
-    """A run of /transfer in a session of its own: its event, and the number of its function."""
+def begin(app: App, session: str, path: str, headers: dict[str, str] | None = None, **changed: int) -> tuple[str, int]:
+    """A run of /transfer in a session of its own: its event, and the number of its function. `headers` tell a browser from a program."""
     config = json.loads(app.send("GET", "/config")[2])
     index = next(d["id"] for d in config["dependencies"] if d["api_name"] == "transfer")
     given = {"phases": -1, "iterations": -1, "content_weight": -1, "style_weight": -1, "size": -1, "seed": -1, **changed}
     body = {"data": [file_data(path), file_data(path), "Preview", "alone", *given.values()], "fn_index": index, "session_hash": session}
-    status, _, answer = app.send("POST", "/gradio_api/queue/join", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    status, _, answer = app.send("POST", "/gradio_api/queue/join", json.dumps(body).encode(), {"Content-Type": "application/json"} | (headers or {}))
     assert status == 200, answer
     return json.loads(answer)["event_id"], index
 
@@ -94,6 +94,24 @@ def test_work_stops_when_its_client_is_gone(app: App) -> None:
     assert idle_after(app, 2.0)
     small_run(app, path)
     FIGURES["faults survived: client gone in the middle of a run"] += 1
+
+
+def test_a_page_hears_of_what_it_asks_for_while_the_last_event_ends(app: App) -> None:
+    """On the stream that it listens to already: it opens no other before it has read that this one was closed. A program's ends, or it would never go."""
+    path, short = app.upload("face.png", hostile.saved(hostile.noise(size=(96, 96)), "PNG"))[1], dict(phases=1, iterations=1, size=64)
+    begin(app, "page", path, {"Sec-Fetch-Mode": "cors"}, **short)
+    page = listen(app, "page")
+    wait_for(page, "process_completed")
+    begin(app, "page", path, {"Sec-Fetch-Mode": "cors"}, **short)
+    wait_for(page, "process_completed")
+    page.kill()
+    begin(app, "program", path, **short)
+    program = listen(app, "program")
+    wait_for(program, "close_stream")
+    for listener in (page, program):
+        listener.wait(10)
+        listener.stdout.close()
+    FIGURES["faults survived: asked while the last event ends"] += 1
 
 
 def test_stop_at_random_moments(app: App) -> None:

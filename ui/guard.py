@@ -10,6 +10,7 @@ from typing import Any, Awaitable, Callable
 
 import gradio as gr
 from gradio import processing_utils
+from gradio.queueing import Queue
 from gradio_client.utils import is_file_obj_with_meta, traverse
 from starlette.exceptions import HTTPException
 
@@ -26,6 +27,8 @@ DIRECT = re.compile(r"^/gradio_api/(run|api)/")  # where Gradio answers 500 with
 FRAMES = "frame-ancestors 'self' https://huggingface.co https://*.huggingface.co https://*.hf.space"
 HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin", "content-security-policy": f"{FRAMES}; object-src 'none'; base-uri 'self'",
            "permissions-policy": "camera=(), microphone=(), geolocation=()"}
+
+STILL_TO_COME = "nothing, but the stream stays open"  # among the events of a page that is there
 
 log = logging.getLogger(__name__)
 
@@ -99,11 +102,34 @@ def from_us(error: Exception) -> bool:
 def guard(blocks: gr.Blocks) -> None:
     """The page refuses web addresses in place of files, says in words what Gradio cannot make sense of, and what to do where the line is full.
 
-    Pictures that several visitors get at once reach each of them whole.
+    Pictures that several visitors get at once reach each of them whole, and what a visitor's page asked for reaches it.
     """
     processing_utils.save_pil_to_cache = save_whole
     blocks.preprocess_data, blocks.process_api = _worded(_files_only(blocks.preprocess_data)), _worded(blocks.process_api)
-    blocks._queue.push = _told_when_full(blocks._queue.push)
+    blocks._queue.push = _told_when_full(_heard(blocks._queue, blocks._queue.push))
+    blocks._queue.clean_events = _forgotten(blocks._queue, blocks._queue.clean_events)
+
+
+# Gradio closes the stream on which a page hears of its events when the last has ended, and the page opens another for the next. A page that
+# asks for the next before it has read of the closing does not, and never hears of it. So a page's stream stays open until the page is
+# closed: to Gradio it looks as if something were still to come. Programs keep Gradio's way, which they end by.
+def _heard(queue: Queue, push: Callable[..., Awaitable[tuple[bool, Any, str]]]) -> Callable[..., Awaitable[tuple[bool, Any, str]]]:
+    @functools.wraps(push)
+    async def heard(body: Any, request: Any, *args: Any, **kwargs: Any) -> tuple[bool, Any, str]:
+        found = await push(body, request, *args, **kwargs)
+        if found[0] and body.session_hash and "sec-fetch-mode" in request.headers:
+            queue.pending_event_ids_session[body.session_hash].add(STILL_TO_COME)
+        return found
+    return heard
+
+
+def _forgotten(queue: Queue, clean: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(clean)
+    async def forgotten(*, session_hash: str | None = None, event_id: str | None = None) -> None:
+        await clean(session_hash=session_hash, event_id=event_id)
+        if queue.pending_event_ids_session.get(session_hash) == {STILL_TO_COME}:
+            del queue.pending_event_ids_session[session_hash]
+    return forgotten
 
 
 def _told_when_full(push: Callable[..., Awaitable[tuple[bool, Any, str]]]) -> Callable[..., Awaitable[tuple[bool, Any, str]]]:
