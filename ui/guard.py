@@ -99,6 +99,11 @@ def from_us(error: Exception) -> bool:
     return any(HERE in f.parents and f.name != "guard.py" for f in frames)
 
 
+def by_a_page(request: Any) -> bool:
+    """Whether a browser asks, no program."""
+    return "sec-fetch-mode" in request.headers
+
+
 def guard(blocks: gr.Blocks) -> None:
     """The page refuses web addresses in place of files, says in words what Gradio cannot make sense of, and what to do where the line is full.
 
@@ -117,7 +122,7 @@ def _heard(queue: Queue, push: Callable[..., Awaitable[tuple[bool, Any, str]]]) 
     @functools.wraps(push)
     async def heard(body: Any, request: Any, *args: Any, **kwargs: Any) -> tuple[bool, Any, str]:
         found = await push(body, request, *args, **kwargs)
-        if found[0] and body.session_hash and "sec-fetch-mode" in request.headers:
+        if found[0] and body.session_hash and by_a_page(request):
             queue.pending_event_ids_session[body.session_hash].add(STILL_TO_COME)
         return found
     return heard
@@ -139,7 +144,7 @@ def _told_when_full(push: Callable[..., Awaitable[tuple[bool, Any, str]]]) -> Ca
         if state != "queue_full":
             return success, answer, state
         # For a 503 Gradio's page has words of its own, for any other refusal it shows ours. Its client for programs understands the 503 alone.
-        if "sec-fetch-mode" in request.headers:
+        if by_a_page(request):
             raise HTTPException(429, FULL)
         return success, FULL, state
     return told
