@@ -99,6 +99,25 @@ def _add_border(whole, y, height, size, depth):
         whole[(height + 1) * step:] = row
 
 
+@njit(nogil=True, cache=True, fastmath=True)
+def normalised(values, step, less, factor, whole, height, size, depth, top, bottom):
+    """(values - less) * factor of rows of `size` float32, the last two (size,), into whole (h+2,w+2,C) with its border."""
+    for y in range(top, bottom):
+        here, to = values[y * step:y * step + size], whole[(y + 1) * (size + 2 * depth) + depth:]
+        for i in range(size):
+            to[i] = _bits((here[i] - less[i]) * factor[i])
+        _add_border(whole, y, height, size, depth)
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def scaled(back, back_step, factor, found, size, top, bottom):
+    """Into found (h,size) float32 factor * back; factor (size,)."""
+    for y in range(top, bottom):
+        of, to = back[y * back_step:y * back_step + size], found[y]
+        for i in range(size):
+            to[i] = factor[i] * _number(of[i])
+
+
 @njit(nogil=True, cache=True)
 def rectified(values, step, whole, height, size, depth, top, bottom):
     """ReLU of rows of `size` numbers, into whole (h+2,w+2,C) with its border."""

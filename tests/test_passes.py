@@ -34,7 +34,7 @@ def features(height: int, width: int, seed: int = 0, embedded: bool = False) -> 
 
 def in_tensors(monkeypatch: pytest.MonkeyPatch, work) -> Tensor:
     with monkeypatch.context() as patch:
-        patch.setattr(passes, "compiled_pass_serves", lambda x: False)
+        patch.setattr(passes, "compiled_pass_serves", lambda *x: False)
         return work()
 
 
@@ -46,6 +46,20 @@ def test_passes_do_what_tensors_do(height: int, width: int, embedded: bool, thre
         ours, theirs = work(), in_tensors(monkeypatch, work)
         assert ours.shape == theirs.shape and ours.dtype == torch.bfloat16
         torch.testing.assert_close(ours, theirs, rtol=2 ** -7, atol=0)
+
+
+@pytest.mark.parametrize("height, width", SIZES)
+def test_pictures_are_normalised_as_tensors_are(height: int, width: int, threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(3))
+    mean, std = torch.tensor((0.4, 0.5, 0.6)).view(1, 3, 1, 1), torch.tensor((0.2, 0.3, 0.4)).view(1, 3, 1, 1)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        x = pictures.contiguous(memory_format=layout)
+        ours = passes.normalised(x, mean, std, torch.bfloat16)
+        theirs = in_tensors(monkeypatch, lambda: passes.normalised(x, mean, std, torch.bfloat16))
+        assert ours.shape == theirs.shape == (2, 3, height + 2, width + 2) and ours.dtype == torch.bfloat16
+        torch.testing.assert_close(ours, theirs, rtol=2 ** -7, atol=1e-6)
+    back = in_tensors(monkeypatch, lambda: passes.before_normalised(theirs.clone(), std))
+    torch.testing.assert_close(passes.before_normalised(theirs.clone(), std), back)
 
 
 @pytest.mark.parametrize("height, width", [*SIZES, (1, 2), (2, 1), (1, 1)])

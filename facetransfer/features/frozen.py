@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from facetransfer.features.passes import averaged, before_averaged, before_rectified, bordered, folded, inside, rectified
+from facetransfer.features.passes import averaged, before_averaged, before_normalised, before_rectified, folded, inside, normalised, rectified
 
 Layer = tuple[str, Tensor, Tensor]  # name, weight (K,C,3,3), bias (K,)
 
@@ -19,14 +19,14 @@ def pooled_before(name: str) -> bool:
 
 
 class FrozenFeatures(torch.autograd.Function):
-    """Normalised pictures (B,3,H,W), the layers up to the last that is wanted, and the names of those wanted, to their features.
+    """Pictures (B,3,H,W), what normalises them (1,3,1,1) each, the layers up to the last that is wanted, and the names of those wanted, to their features.
 
     Features come in the order of the layers, in the type of the weights, after ReLU. Weights get no gradient.
     """
 
     @staticmethod
-    def forward(ctx, pictures: Tensor, layers: list[Layer], wanted: set[str]) -> tuple[Tensor, ...]:
-        x = bordered(pictures.to(layers[0][1].dtype))
+    def forward(ctx, pictures: Tensor, mean: Tensor, std: Tensor, layers: list[Layer], wanted: set[str]) -> tuple[Tensor, ...]:
+        x = normalised(pictures, mean, std, layers[0][1].dtype)
         saved, found = [], []
         for i, (name, weight, bias) in enumerate(layers):
             y, last = torch.conv2d(x, weight, bias), i + 1 == len(layers)
@@ -41,11 +41,11 @@ class FrozenFeatures(torch.autograd.Function):
                 x, y = after, inside(after)
             if name in wanted:
                 found.append(y)
-        ctx.layers, ctx.wanted, ctx.passes = layers, wanted, saved
+        ctx.std, ctx.layers, ctx.wanted, ctx.passes = std, layers, wanted, saved
         return tuple(found)
 
     @staticmethod
-    def backward(ctx, *gradients: Tensor | None) -> tuple[Tensor, None, None]:
+    def backward(ctx, *gradients: Tensor | None) -> tuple[Tensor, None, None, None, None]:
         own = dict(zip([name for name, *_ in ctx.layers if name in ctx.wanted], gradients))
         back, after = None, None
         for (name, weight, _), (x, y) in zip(reversed(ctx.layers), reversed(ctx.passes)):
@@ -57,5 +57,6 @@ class FrozenFeatures(torch.autograd.Function):
                 back = before_rectified(y, *given)
             after = name
             if back is not None:
-                back = folded(torch.ops.aten.convolution_backward(back, x, weight, [0], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, False, False])[0])
-        return back.float(), None, None
+                whole = torch.ops.aten.convolution_backward(back, x, weight, [0], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, False, False])[0]
+                back = before_normalised(whole, ctx.std) if name == ctx.layers[0][0] else folded(whole)
+        return back, None, None, None, None

@@ -43,10 +43,10 @@ class VGGLayout(nn.Module):
         if unknown := wanted - set(LAYERS):
             raise ValueError(f"layer {sorted(unknown)[0]!r} does not exist: choose from {', '.join(LAYERS)}")
         names, found = LAYERS[:max(map(LAYERS.index, wanted)) + 1], {}
-        x = (pictures - self.mean) / self.std
         if not any(self.convs[name].weight.requires_grad for name in names):
-            frozen = FrozenFeatures.apply(x, self._cast(names, arithmetic), wanted)
+            frozen = FrozenFeatures.apply(pictures, self.mean, self.std, self._cast(names, arithmetic), wanted)
             return dict(zip([name for name in names if name in wanted], frozen))
+        x = (pictures - self.mean) / self.std
         for name in names:
             if pooled_before(name):
                 x = F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)

@@ -20,6 +20,34 @@ def bordered(x: Tensor) -> Tensor:
     return _with_border(whole)
 
 
+def normalised(pictures: Tensor, mean: Tensor, std: Tensor, kind: torch.dtype) -> Tensor:
+    """Pictures (B,3,H,W) float32 less the mean (1,3,1,1) and divided by std, in the type `kind`, `bordered`."""
+    if kind != torch.bfloat16 or not compiled_pass_serves(pictures, torch.float32):
+        return bordered(((pictures - mean) / std).to(kind))
+    from facetransfer import compiled_features as loops  # not before it is needed: it takes a while to load
+
+    height, width = pictures.shape[-2:]
+    whole, depth = _whole(pictures, height, width, kind), pictures.shape[1]
+    less, factor, size = _along_a_row(mean, width), _along_a_row(1 / std, width), width * depth
+    for one, to in zip(pictures, whole):
+        loops.run(loops.normalised, height, size, *loops.span(one), less, factor, loops.span(to)[0], height, size, depth)
+    return whole
+
+
+def before_normalised(gradient: Tensor, std: Tensor) -> Tensor:
+    """The gradient of pictures, float32, from that of them `normalised`, which it changes."""
+    back = folded(gradient)
+    if not compiled_pass_serves(back):
+        return back.float() / std
+    from facetransfer import compiled_features as loops
+
+    batch, depth, height, width = back.shape
+    found, factor = torch.empty((batch, height, width * depth)), _along_a_row(1 / std, width)
+    for one, to in zip(back, found):
+        loops.run(loops.scaled, height, width * depth, *loops.span(one), factor, to.numpy(), width * depth)
+    return found.view(batch, height, width, depth).permute(0, 3, 1, 2)
+
+
 def rectified(x: Tensor) -> Tensor:
     """ReLU, `bordered`."""
     height, width = x.shape[-2:]
@@ -27,7 +55,7 @@ def rectified(x: Tensor) -> Tensor:
     if not compiled_pass_serves(x):
         torch.clamp_min(x, 0, out=inside(whole))
         return _with_border(whole)
-    from facetransfer import compiled_features as loops  # not before it is needed: it takes a while to load
+    from facetransfer import compiled_features as loops
 
     size, depth = width * x.shape[1], x.shape[1]
     for one, to in zip(x, whole):
@@ -90,14 +118,19 @@ def inside(whole: Tensor) -> Tensor:
     return whole[..., 1:-1, 1:-1]
 
 
-def compiled_pass_serves(x: Tensor) -> bool:
+def compiled_pass_serves(x: Tensor, kind: torch.dtype = torch.bfloat16) -> bool:
     """Whether the loops of `compiled_features` can go through it, and are worth calling."""
-    return x.device.type == "cpu" and x.dtype == torch.bfloat16 and x.numel() >= WORTH_A_CALL
+    return x.device.type == "cpu" and x.dtype == kind and x.numel() >= WORTH_A_CALL
 
 
-def _whole(x: Tensor, height: int, width: int) -> Tensor:
-    """Memory for x at that size and its border."""
-    return x.new_empty((x.shape[0], height + 2, width + 2, x.shape[1])).permute(0, 3, 1, 2)
+def _along_a_row(channels: Tensor, width: int) -> np.ndarray:
+    """(1,C,1,1) as (width*C,): a number for each number of a row of cells."""
+    return np.tile(channels.flatten().numpy(), width)
+
+
+def _whole(x: Tensor, height: int, width: int, kind: torch.dtype | None = None) -> Tensor:
+    """Memory for x at that size and its border, of its type or another."""
+    return x.new_empty((x.shape[0], height + 2, width + 2, x.shape[1]), dtype=kind).permute(0, 3, 1, 2)
 
 
 def _as_rows(x: Tensor) -> Tensor:
