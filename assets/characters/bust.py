@@ -291,10 +291,10 @@ def backdrop(size: int) -> np.ndarray:
     return light.clip(0.002, 1).astype(np.float32)
 
 
-def render(size: int, factor: int = 2) -> tuple[np.ndarray, np.ndarray]:
+def render(size: int, factor: int = 2, camera: Camera = CAMERA) -> tuple[np.ndarray, np.ndarray]:
     """uint8 RGB (size, size, 3) and uint8 labels (size, size)."""
     surface = see(lambda q: blended(parts_of(q)), lambda q: with_brows(figure.class_of(q, parts_of(q), FORM), q),
-                  CAMERA, LIGHTS, size * factor)
+                  camera, LIGHTS, size * factor)
     look = look_of(surface)
     hollow = figure.cavity(surface, look.height, 0.006)
     look.albedo *= (1 + 60 * hollow).clamp(0.45, 1.3)[:, None]

@@ -246,7 +246,7 @@ def with_brows(label: Tensor, world: Tensor) -> Tensor:
     """Skin inside the brow's outline becomes brow."""
     p = to_head(world, FORM)
     ragged = brow_weight(p, **BROW) + 0.5 * gradient_noise(stretched(p, (30, 14, 10)), 95)
-    brow = (ragged > 0) & is_class(label, "skin")
+    brow = (ragged > 0) & (p[2] > 0) & is_class(label, "skin")
     label[brow & (p[0] > 0)] = INDEX["l_brow"]
     label[brow & (p[0] <= 0)] = INDEX["r_brow"]
     return label
@@ -279,32 +279,36 @@ def brow_hairs(surface: Surface, picture: np.ndarray, rng: np.random.Generator) 
         figure.draw_hairs(picture, None, 0, list(np.stack([x, y], -1)), tone, np.full(150, size / 520), 0.85)
 
 
-def scalp_hairs(surface: Surface, picture: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> None:
+def scalp_hairs(surface: Surface, camera: Camera, picture: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> None:
     """Greasy tufts over the temples that fall behind the ears, and a few strands combed over the bald top."""
     lines, tones, widths = [], [], []
     for i in range(560):
         stray = i % 20 == 0
         a = rng.choice([-1, 1]) * (rng.uniform(0.05, 0.7) if stray else abs(rng.normal(1.10, 0.11)))
-        skull = np.array([0.735 * np.sin(a) + 0.05, 0.27 + 0.725 * np.cos(a), -0.3])
+        outward = np.array([np.sin(a), np.cos(a), 0])
+        skull = np.array((0.735, 0.725, 0)) * outward + (0.05, 0.27, -0.3)
         fall = rng.uniform(0.12, 0.40) if stray else rng.uniform(0.35, 1.25)
         wave, phase = rng.uniform(0.01, 0.04), 2.0 * np.sign(a) + rng.normal(0, 0.5)
         spread, lift = np.sign(a) * (0.10 + 0.14 * rng.random()), rng.uniform(0.0, 0.14)
         points = [skull + np.array([spread * np.sqrt(t) + wave * np.sin(7 * t + phase) * t,
                                     lift * t * (1 - t) * 2 - fall * t ** 1.7, 0]) for t in np.linspace(0, 1, 9)]
-        lines.append(figure.hair_line(CAMERA, surface.size, points))
-        tones.append(rng.choice([0.06, 0.12, 0.22, 0.36], p=[0.3, 0.35, 0.25, 0.1]) * np.array([1.0, 0.90, 0.74]))
-        widths.append(surface.size / 512 * rng.uniform(0.5, 1.0))
+        tone, width = rng.choice([0.06, 0.12, 0.22, 0.36], p=[0.3, 0.35, 0.25, 0.1]), rng.uniform(0.5, 1.0)
+        if outward @ camera.axes().numpy()[:, 2] < -0.25:  # behind the head
+            continue
+        lines.append(figure.hair_line(camera, surface.size, points))
+        tones.append(tone * np.array([1.0, 0.90, 0.74]))
+        widths.append(surface.size / 512 * width)
     in_front = np.isin(label, [INDEX[n] for n in ("l_ear", "r_ear", "nose", "cloth", "l_eye", "r_eye")])
     shown, classes = picture.copy(), label.copy()
     figure.draw_hairs(shown, classes, INDEX["hair"], lines, np.array(tones), np.array(widths), 0.75)
     picture[~in_front], label[~in_front] = shown[~in_front], classes[~in_front]
 
 
-def render(size: int, factor: int = 2) -> tuple[np.ndarray, np.ndarray]:
+def render(size: int, factor: int = 2, camera: Camera = CAMERA) -> tuple[np.ndarray, np.ndarray]:
     """uint8 RGB (size, size, 3) and uint8 labels (size, size)."""
     rng = np.random.default_rng(7)
     surface = see(lambda q: blended(parts_of(q)), lambda q: with_brows(figure.class_of(q, parts_of(q), FORM), q),
-                  CAMERA, LIGHTS, size * factor)
+                  camera, LIGHTS, size * factor)
     look = look_of(surface)
     hollow = figure.cavity(surface, look.height, 0.008)
     look.albedo *= (1 + 70 * hollow).clamp(0.35, 1.5)[:, None]
@@ -317,5 +321,5 @@ def render(size: int, factor: int = 2) -> tuple[np.ndarray, np.ndarray]:
     picture = developed(np.where(seen, surface.picture(light), backdrop(size * factor)), 1.05)
     label = surface.picture(surface.label.to(torch.uint8), INDEX["background"])
     brow_hairs(surface, picture, rng)
-    scalp_hairs(surface, picture, label, rng)
+    scalp_hairs(surface, camera, picture, label, rng)
     return figure.finished(picture, label, factor)

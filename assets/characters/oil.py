@@ -190,10 +190,10 @@ def backdrop(size: int) -> np.ndarray:
     return np.clip(base[..., None] * tint, 0.003, 1).astype(np.float32)
 
 
-def stroke_angles(surface: Surface, label: np.ndarray) -> np.ndarray:
+def stroke_angles(surface: Surface, camera: Camera, label: np.ndarray) -> np.ndarray:
     """(H, W) direction of the brush: round the form on flesh and cloth, along the strands in hair, swirling behind."""
     size = surface.size
-    n = surface.picture(surface.n.T.contiguous())
+    n = surface.picture(surface.n.T @ camera.axes())
     flat = np.hypot(n[..., 0], n[..., 1])
     form = brush.smoothed_direction(n[..., 0], -n[..., 1], flat ** 1.2 + 1e-3, label, 0.012 * size)
     u = surface.picture(strand_place(to_head(surface.p, FORM)))
@@ -231,14 +231,14 @@ def painted(picture: np.ndarray, label: np.ndarray, angle: np.ndarray, seed: int
     return brush.raked(canvas, 2.6 * unit, 1.5 * unit)
 
 
-def render(size: int, factor: int = 2) -> tuple[np.ndarray, np.ndarray]:
+def render(size: int, factor: int = 2, camera: Camera = CAMERA) -> tuple[np.ndarray, np.ndarray]:
     """uint8 RGB (size, size, 3) and uint8 labels (size, size)."""
     surface = see(lambda q: blended(parts_of(q)), lambda q: with_brows(figure.class_of(q, parts_of(q), FORM), q),
-                  CAMERA, LIGHTS, size * factor)
+                  camera, LIGHTS, size * factor)
     look = look_of(surface)
     light = shade(surface, LIGHTS, bumped(surface, look.height), look.albedo, look.gloss, look.shine,
                   (colour(0.115, 0.10, 0.085), colour(0.075, 0.05, 0.03)), surface.open_)
     seen = surface.picture(torch.ones(light.shape[0]))[..., None] > 0
     picture = developed(np.where(seen, surface.picture(light), backdrop(size * factor)), 0.60).astype(np.float32)
     label = surface.picture(surface.label.to(torch.uint8), INDEX["background"])
-    return figure.finished(painted(picture, label, stroke_angles(surface, label), 11), label, factor)
+    return figure.finished(painted(picture, label, stroke_angles(surface, camera, label), 11), label, factor)

@@ -1,6 +1,7 @@
 """Rays, sphere tracing, shadows and light. Pictures are (H, W, ...) arrays, points (3, N) tensors."""
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,22 +15,32 @@ Distance = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Camera:
-    """Looks along -z from (0, centre_y, distance); `half` is half the height seen at z = 0.4."""
+    """Looks along -z from (0, centre_y, distance); `half` is half the height seen at z = 0.4.
+
+    `orbit` radians to the right around the upright axis, so that the figure is seen turned to the picture's left.
+    """
 
     centre_y: float = -0.22
     half: float = 1.62
     distance: float = 9.0
     centre_x: float = 0.0
+    orbit: float = 0.0
+
+    def axes(self) -> Tensor:
+        """(3, 3): the camera's right, up and backward in the world, a column each."""
+        c, s = math.cos(self.orbit), math.sin(self.orbit)
+        return torch.tensor([[c, 0, s], [0, 1, 0], [-s, 0, c]])
 
     def rays(self, size: int) -> tuple[Tensor, Tensor]:
         """Origin (3,) and unit directions (3, size * size), row by row from the top."""
         s = (torch.arange(size) + 0.5) / size * 2 - 1
         y, x = torch.meshgrid(-s * self.half, s * self.half, indexing="ij")
         d = torch.stack([x.flatten(), y.flatten(), torch.full((size * size,), 0.4 - self.distance)])
-        return torch.tensor([self.centre_x, self.centre_y, self.distance]), d / d.norm(dim=0)
+        return self.axes() @ torch.tensor([self.centre_x, self.centre_y, self.distance]), self.axes() @ (d / d.norm(dim=0))
 
     def project(self, p: np.ndarray, size: int) -> np.ndarray:
         """World points (N, 3) as pixel coordinates (N, 2), x then y."""
+        p = p @ self.axes().numpy()
         k = (self.distance - 0.4) / (self.distance - p[:, 2])
         x, y = (p[:, 0] - self.centre_x) * k / self.half, (p[:, 1] - self.centre_y) * k / self.half
         return np.stack([(x + 1) * size / 2 - 0.5, (1 - y) * size / 2 - 0.5], axis=1)
@@ -142,7 +153,8 @@ class Surface:
 def see(distance: Distance, label: Distance, camera: Camera, lights: list[Light], size: int) -> Surface:
     """Trace the picture's rays and measure what light needs to know."""
     origin, directions = camera.rays(size)
-    t = trace(distance, origin, directions, camera.distance - 1.6, camera.distance + 1.6)
+    reach = 1.6 + 0.6 * abs(math.sin(camera.orbit))  # a shoulder comes nearer
+    t = trace(distance, origin, directions, camera.distance - reach, camera.distance + reach)
     seen = torch.isfinite(t)
     d = directions[:, seen]
     p = origin[:, None] + d * t[seen]
