@@ -3,14 +3,17 @@
     python -m benchmarks.wild --faces DIR --photos DIR --json benchmarks/results/wild.json
 
 From the held-out labelled faces (images/N.jpg, masks/N.png), so that the truth is known: put small into photos without
-faces, tilted, cut, several in one photo, gray, as if painted, partly covered, given another skin by this program. A face
+faces, tilted, cut, several in one photo, gray, as if painted, partly covered, given another skin by this program; and, as
+no held-out face is a profile, from the characters that ship, rendered turned aside (no training saw them so). A face
 counts as found when the parser's own face lies there, and as well mapped when the parts of the face as one region overlap
 the painted ones by GOOD or more (intersection over union). Photos alone say how often a face is seen where there is none.
 """
 from __future__ import annotations
 
 import argparse
+import importlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,6 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from assets.render_characters import CHARACTERS
 from benchmarks.machine import conditions, write
 from facetransfer.engine import transfer
 from facetransfer.images import fit, open_picture, to_image, to_tensor
@@ -33,7 +37,8 @@ GOOD = 0.75  # IoU of the face as one region
 NEAR = 0.25  # lengths of the face, from where it is to where it was seen
 UNKNOWN = 255
 TURNED = 0.08  # sizes of the face that the nose lies beside its middle
-STYLISED_SIDE = 256  # pixels of the faces that get another skin
+STYLISED_SIDE = 256  # pixels of the faces that get another skin, and of the characters
+PROFILES = ((40, 50), (65, 75), (85, 95))  # degrees
 Scene = tuple[np.ndarray, np.ndarray]  # picture (H,W,3) uint8 RGB, classes (H,W) uint8
 
 
@@ -77,6 +82,18 @@ def stylised(face: Scene, style: tuple[Image.Image, SemanticMap]) -> Scene:
     content, truth = fit(Image.fromarray(face[0]), STYLISED_SIDE), SemanticMap(face[1]).resized((STYLISED_SIDE,) * 2)
     result = transfer(to_tensor(content), to_tensor(style[0]), guides_of(truth, style[1]), TransferSettings(size=STYLISED_SIDE))
     return np.asarray(to_image(result)), truth.labels
+
+
+def character(name: str, degrees: float) -> Scene:
+    """Rendered with its head turned by so much to the picture's right."""
+    model = importlib.import_module(f"assets.characters.{name}")
+    with torch.no_grad():
+        return model.render(STYLISED_SIDE, camera=replace(model.CAMERA, orbit=model.FORM.yaw - float(np.deg2rad(degrees))))
+
+
+def characters(degrees: tuple[int, ...]) -> Iterable[Scene]:
+    """Each of them turned so far, to either side."""
+    return (character(name, sign * turn) for turn in degrees for name in CHARACTERS for sign in (-1, 1))
 
 
 def turn_of(face: Scene) -> float:
@@ -127,7 +144,7 @@ class Scenes:
     def wearing(self, name: str, least: float) -> list[Scene]:
         return [f for f in self.faces if (f[1] == INDEX[name]).mean() > least]
 
-    def kinds(self, count: int, in_another_skin: int) -> dict[str, tuple[list[Scene], Callable[[Scene], Scene]]]:
+    def kinds(self, count: int, in_another_skin: int) -> dict[str, tuple[Iterable[Scene], Callable[[Scene], Scene]]]:
         """By name: the faces, and what is done with each."""
         everybody = self.faces[:count]
         return {
@@ -146,6 +163,7 @@ class Scenes:
             "turned aside": ([f for f in self.faces if turn_of(f) > TURNED], lambda f: f),
             "in another skin": (self.faces[-in_another_skin:] if in_another_skin else [],
                                 lambda f: stylised(f, self.characters[self.rng.integers(len(self.characters))])),
+            **{f"a character turned by {near} to {far} degrees": (characters((near, far)), lambda f: f) for near, far in PROFILES},
         }
 
 

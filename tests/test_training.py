@@ -15,6 +15,7 @@ from segmentation.parsers.compact_network import CompactParserNetwork
 from training import lending
 from training.lending import IGNORE, TAKEN, Lender, middles, over, put_on
 from training.parser import grown
+from training.sitters import Sitter
 from training.timed import TimedTraining
 
 Face = tuple[np.ndarray, np.ndarray]
@@ -125,3 +126,20 @@ def test_a_training_lasts_its_time_and_is_gone_on_from(tmp_path) -> None:
     saved = torch.load(second.checkpoint, weights_only=True)
     assert saved["step"] == second.step and saved["more"] == 1
     assert saved["average"]["weight"].item() == pytest.approx(3, abs=0.02) and saved["average"]["bias"].item() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("turn", [-60, 60])
+def test_a_sitter_turned_aside_shows_the_nose_there_and_the_other_side_of_the_head(turn: int) -> None:
+    """Planted: turned to the picture's right, a person shows the right ear."""
+    behind = np.full((128, 128, 3), 77, np.uint8)
+    with torch.no_grad():
+        (picture, labels), again = (Sitter(3).seen(128, turn, behind, factor=1) for _ in range(2))
+
+    def place(*names: str) -> np.ndarray:
+        return np.nonzero(np.isin(labels, [INDEX[n] for n in names]))[1]
+    shown, hidden = ("r", "l") if turn > 0 else ("l", "r")
+    nose, ear = place("nose").mean(), place(f"{shown}_ear").mean()
+    assert (nose - place("skin").mean()) * np.sign(turn) > 3 and (ear - nose) * np.sign(turn) < -10
+    assert len(place(f"{hidden}_ear")) == 0 and len(place(f"{shown}_eye")) > len(place(f"{hidden}_eye")) and len(place("u_lip", "l_lip")) > 5
+    assert (picture[labels == 0] == 77).all() and (picture[labels != 0] != 77).any(-1).mean() > 0.95
+    assert (again[0] == picture).all() and (again[1] == labels).all()
