@@ -15,7 +15,7 @@ from segmentation.classes import INDEX, MIRROR, PALETTE
 from segmentation.parsers import compact, load_parser
 from segmentation.parsers.compact import CompactParser
 from segmentation.parsers.compact_network import CompactParserNetwork
-from segmentation.parsers.finding import FIRST_SIDES, find_faces, first_look
+from segmentation.parsers.finding import CLOSE_SIDE, FACE, FIRST_SIDES, find_faces, first_look
 from segmentation.parsers.square import Square
 from segmentation.semantic_map import SemanticMap
 
@@ -106,6 +106,19 @@ def test_a_small_face_is_found_by_the_second_look(face) -> None:
     frame = truth.frame()
     assert (found.x, found.y) == pytest.approx((frame.x, frame.y), abs=6) and found.length == pytest.approx(0.66 * 90, rel=0.15)
     assert max(whole.shape[1:]) == FIRST_SIDES[1]
+
+
+def test_a_large_face_that_only_the_first_look_knows_is_found_where_it_was_seen(face) -> None:
+    """Planted: what sees close squares is blind, as it may be for a profile that fills them."""
+    see, blind = CompactParser(ByColour(), "cpu")._logits, torch.zeros(len(PALETTE), 80, 80)
+    blind[0] = 50
+    truth = in_larger(face[1].resized((300, 300)), 640, 480, 250, 100)
+    for shown, is_face in ((truth.labels, True), (np.where(np.isin(truth.labels, FACE), INDEX["skin"], truth.labels).astype(np.uint8), False)):
+        faces, _ = find_faces(SemanticMap(shown).rgb(), lambda *pictures: see(*pictures) if max(pictures[0].shape) != CLOSE_SIDE else blind.expand(len(pictures), -1, -1, -1))
+        assert len(faces) == is_face
+        if is_face:
+            (top, left), (bottom, right) = (f(np.nonzero(np.isin(shown, FACE)), axis=1) for f in (np.min, np.max))
+            assert (faces[0].x, faces[0].y, faces[0].length) == pytest.approx(((left + right) / 2, (top + bottom) / 2, bottom - top), abs=6)
 
 
 def test_the_square_is_cut_where_it_was_asked_for() -> None:

@@ -1,7 +1,8 @@
 """Finds the faces in a picture: looks for anything like a face at two sizes, then closely at each place.
 
 The first look guesses freely, so that small and dark faces are not missed; the close look keeps what has the features of a
-face, and says where it is more exactly.
+face, and says where it is more exactly. A large face that it does not know, as a profile may be, counts where the first look
+saw its features already: with the rest of the head around it.
 """
 from __future__ import annotations
 
@@ -28,6 +29,7 @@ MOST = 16  # places looked at
 CLOSE_SIDE, AROUND = 160, 1.6  # pixels of the close look, and its square's side in lengths of the face
 SURE, KINDS = 0.5, 2  # probability of a feature, and how many kinds of them make a face; one more where it is looked for in a guess of its tilt
 FILLED = 0.08  # share of the close look that a face fills at least
+SEEN_WELL = 60  # pixels of a face in the first look from which it has seen what the close look would
 TILTED, TURN = 12.0, 35.0  # degrees from which a face is seen turned upright; that are tried where no upright face is seen
 APART = 0.5  # lengths between two faces: what is nearer is the same face seen twice
 
@@ -44,7 +46,7 @@ def find_faces(rgb: np.ndarray, see: See) -> tuple[tuple[FoundFace, ...], Tensor
             break
     places = sorted(places, key=lambda place: -place.length)[:MOST]
     faces: list[FoundFace] = []
-    seen = close_look(rgb, places, see) or close_look(rgb, [replace(place, tilt=tilt) for place in places for tilt in (-TURN, TURN)], see, KINDS + 1)
+    seen = close_look(rgb, places, see) or seen_at_first(whole.numpy(), scale) or close_look(rgb, [replace(place, tilt=tilt) for place in places for tilt in (-TURN, TURN)], see, KINDS + 1)
     for _, face in sorted(seen, key=lambda pair: -pair[0]):
         if all(np.hypot(face.x - other.x, face.y - other.y) > APART * max(face.length, other.length) for other in faces):
             faces.append(face)
@@ -66,6 +68,26 @@ def possible_faces(face: np.ndarray) -> list[FoundFace]:
     return [FoundFace(left + w / 2, top + h / 2, float(max(w, h))) for left, top, w, h, area in stats[1:count] if max(w, h) >= LEAST[0] and area >= LEAST[1]]
 
 
+def seen_at_first(whole: np.ndarray, scale: float) -> list[tuple[float, FoundFace]]:
+    """Large faces in the first look's class probabilities (19,h,w), as `close_look` has them."""
+    found = []
+    _, regions, stats, _ = cv2.connectedComponentsWithStats((whole[FACE].sum(0) > POSSIBLE).astype(np.uint8), connectivity=8)
+    for k, (left, top, w, h, area) in enumerate(stats):
+        if k == 0 or max(w, h) < SEEN_WELL or area < FILLED * (AROUND * max(w, h)) ** 2:
+            continue
+        inside = whole * (regions == k)
+        surest = surest_features(inside)
+        if surest[KINDS - 1] > SURE:
+            tilt = tilt_of(inside)
+            found.append((sum(surest[:3]), FoundFace(left + w / 2, top + h / 2, float(max(w, h)), tilt if abs(tilt) > TILTED else 0.0).scaled(1 / scale)))
+    return found
+
+
+def surest_features(inside: np.ndarray) -> list[float]:
+    """The highest probability of each kind of feature, the highest first."""
+    return sorted((float(inside[names].sum(0).max()) for names in FEATURES), reverse=True)
+
+
 def close_look(rgb: np.ndarray, places: list[FoundFace], see: See, kinds: int = KINDS) -> list[tuple[float, FoundFace]]:
     """The places that are faces, each where it is seen to be, with the probabilities of its surest features, summed."""
     if not places:
@@ -79,11 +101,11 @@ def close_look(rgb: np.ndarray, places: list[FoundFace], see: See, kinds: int = 
         largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
         left, top, w, h, area = stats[largest]
         inside = seen * (regions == largest)
-        surest = sorted((inside[names].sum(0).max() for names in FEATURES), reverse=True)
+        surest = surest_features(inside)
         if surest[kinds - 1] > SURE and area > FILLED * CLOSE_SIDE ** 2:
             x, y = square.to_picture(CLOSE_SIDE) @ (left + w / 2, top + h / 2, 1)
             tilt = square.tilt + tilt_of(inside)
-            found.append((float(sum(surest[:3])), FoundFace(x, y, max(w, h) * square.side / CLOSE_SIDE, tilt if abs(tilt) > TILTED else 0.0)))
+            found.append((sum(surest[:3]), FoundFace(x, y, max(w, h) * square.side / CLOSE_SIDE, tilt if abs(tilt) > TILTED else 0.0)))
     return found
 
 
