@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -88,7 +87,7 @@ def character(name: str, degrees: float) -> Scene:
     """Rendered with its head turned by so much to the picture's right."""
     model = importlib.import_module(f"assets.characters.{name}")
     with torch.no_grad():
-        return model.render(STYLISED_SIDE, camera=replace(model.CAMERA, orbit=model.FORM.yaw - float(np.deg2rad(degrees))))
+        return model.render(STYLISED_SIDE, camera=model.CAMERA.seeing(model.FORM.yaw, degrees))
 
 
 def characters(degrees: tuple[int, ...]) -> Iterable[Scene]:

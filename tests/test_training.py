@@ -9,6 +9,7 @@ import pytest
 import torch
 from conftest import draw_face
 
+from assets.characters.tracer import Camera
 from segmentation.classes import INDEX
 from segmentation.parsers import compact_network
 from segmentation.parsers.compact_network import CompactParserNetwork
@@ -126,6 +127,14 @@ def test_a_training_lasts_its_time_and_is_gone_on_from(tmp_path) -> None:
     saved = torch.load(second.checkpoint, weights_only=True)
     assert saved["step"] == second.step and saved["more"] == 1
     assert saved["average"]["weight"].item() == pytest.approx(3, abs=0.02) and saved["average"]["bias"].item() == pytest.approx(1, abs=0.02)
+
+
+def test_a_camera_gone_round_projects_points_to_where_its_rays_meet_them() -> None:
+    camera, size = Camera(centre_x=0.3).seeing(yaw=0.2, degrees=70), 32
+    origin, directions = camera.rays(size)
+    pixels = np.array([0, 37, 500, size * size - 1])
+    points = (origin[:, None] + 8.5 * directions[:, pixels]).T.numpy()
+    assert camera.project(points, size) == pytest.approx(np.stack((pixels % size, pixels // size), 1), abs=1e-3)
 
 
 @pytest.mark.parametrize("turn", [-60, 60])

@@ -135,9 +135,7 @@ class Sitter:
         """(N,) class of surface points."""
         label, p = figure.class_of(world, self.parts(world), self.form), to_head(world, self.form)
         ragged = brow_weight(p, **self.brow) + 0.4 * gradient_noise(stretched(p, (30, 12, 10)), self.seed + 2)
-        brow = (ragged > 0.1) & (p[2] > 0) & is_class(label, "skin")
-        label[brow & (p[0] > 0)], label[brow & (p[0] <= 0)] = INDEX["l_brow"], INDEX["r_brow"]
-        return label
+        return figure.browed(label, p, ragged > 0.1)
 
     def look(self, world: Tensor, label: Tensor) -> Look:
         """Colours and relief of surface points (3, N) of these classes."""
@@ -180,9 +178,12 @@ class Sitter:
                 Light(tuple(rng.normal(0, 1, 3)), tuple((2 - warm) * rng.uniform(0.1, 1.0)), False, (0.3, 0.3, 0.3))]
 
     def seen(self, size: int, turn: float, behind: np.ndarray, factor: int = 2) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 RGB (size, size, 3) and labels (size, size), the head turned by `turn` degrees to the picture's right, before `behind` (size, size, 3)."""
+        """uint8 RGB (size, size, 3) and labels (size, size), the head turned by `turn` degrees to the picture's right, before `behind` (size, size, 3).
+
+        Lamps, camera and exposure are drawn anew in each call.
+        """
         rng = self.rng
-        camera = Camera(centre_y=rng.normal(-0.2, 0.08), half=rng.uniform(1.35, 1.75), centre_x=rng.normal(0, 0.08), orbit=self.form.yaw - float(np.deg2rad(turn)))
+        camera = Camera(centre_y=rng.normal(-0.2, 0.08), half=rng.uniform(1.35, 1.75), centre_x=rng.normal(0, 0.08)).seeing(self.form.yaw, turn)
         # lamps go round with the camera, so that every side is lit in every way
         lights = [replace(x, direction=tuple((camera.axes() @ torch.tensor(x.direction, dtype=torch.float32)).tolist())) for x in self.lights()]
         surface = see(lambda q: blended(self.parts(q)), self.label, camera, lights, size * factor)

@@ -276,10 +276,7 @@ def look_of(surface: Surface) -> Look:
 def with_brows(label: Tensor, world: Tensor) -> Tensor:
     """Skin on the carved brows becomes brow."""
     p = to_head(world, FORM)
-    brow = (brow_weight(p, **BROW) > 0.12) & is_class(label, "skin")
-    label[brow & (p[0] > 0)] = INDEX["l_brow"]
-    label[brow & (p[0] <= 0)] = INDEX["r_brow"]
-    return label
+    return figure.browed(label, p, brow_weight(p, **BROW) > 0.12)
 
 
 def backdrop(size: int) -> np.ndarray:

@@ -27,6 +27,14 @@ def class_of(world: Tensor, parts: Parts, form: Form) -> Tensor:
     return torch.where(side(world, form), left[part], right[part])
 
 
+def browed(label: Tensor, p: Tensor, brow: Tensor) -> Tensor:
+    """The labels (N,), changed in place: skin in `brow` (bool (N,)) on the front of the head becomes brow. p: head frame."""
+    here = brow & (p[2] > 0) & is_class(label, "skin")
+    label[here & (p[0] > 0)] = INDEX["l_brow"]
+    label[here & (p[0] <= 0)] = INDEX["r_brow"]
+    return label
+
+
 @dataclass
 class Look:
     """Material of N surface points: albedo (N, 3) linear, relief height (N,), gloss exponent (N,), shine (N,)."""

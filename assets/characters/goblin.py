@@ -246,10 +246,7 @@ def with_brows(label: Tensor, world: Tensor) -> Tensor:
     """Skin inside the brow's outline becomes brow."""
     p = to_head(world, FORM)
     ragged = brow_weight(p, **BROW) + 0.5 * gradient_noise(stretched(p, (30, 14, 10)), 95)
-    brow = (ragged > 0) & (p[2] > 0) & is_class(label, "skin")
-    label[brow & (p[0] > 0)] = INDEX["l_brow"]
-    label[brow & (p[0] <= 0)] = INDEX["r_brow"]
-    return label
+    return figure.browed(label, p, ragged > 0)
 
 
 def backdrop(size: int) -> np.ndarray:

@@ -173,10 +173,7 @@ def with_brows(label: Tensor, world: Tensor) -> Tensor:
     """Skin under the brows becomes brow."""
     p = to_head(world, FORM)
     ragged = brow_weight(p, **BROW) + 0.4 * gradient_noise(stretched(p, (30, 12, 10)), 425)
-    brow = (ragged > 0.15) & is_class(label, "skin")
-    label[brow & (p[0] > 0)] = INDEX["l_brow"]
-    label[brow & (p[0] <= 0)] = INDEX["r_brow"]
-    return label
+    return figure.browed(label, p, ragged > 0.15)
 
 
 def backdrop(size: int) -> np.ndarray:

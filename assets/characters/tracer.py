@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,6 +25,10 @@ class Camera:
     distance: float = 9.0
     centre_x: float = 0.0
     orbit: float = 0.0
+
+    def seeing(self, yaw: float, degrees: float) -> Camera:
+        """This camera gone round until a head of that yaw (radians) is seen turned by so many degrees to the picture's right."""
+        return replace(self, orbit=yaw - math.radians(degrees))
 
     def axes(self) -> Tensor:
         """(3, 3): the camera's right, up and backward in the world, a column each."""

@@ -46,7 +46,9 @@ def find_faces(rgb: np.ndarray, see: See) -> tuple[tuple[FoundFace, ...], Tensor
             break
     places = sorted(places, key=lambda place: -place.length)[:MOST]
     faces: list[FoundFace] = []
-    seen = close_look(rgb, places, see) or seen_at_first(whole.numpy(), scale) or close_look(rgb, [replace(place, tilt=tilt) for place in places for tilt in (-TURN, TURN)], see, KINDS + 1)
+    seen = close_look(rgb, places, see) or seen_at_first(whole.numpy(), scale)
+    if not seen:
+        seen = close_look(rgb, [replace(place, tilt=tilt) for place in places for tilt in (-TURN, TURN)], see, KINDS + 1)
     for _, face in sorted(seen, key=lambda pair: -pair[0]):
         if all(np.hypot(face.x - other.x, face.y - other.y) > APART * max(face.length, other.length) for other in faces):
             faces.append(face)
