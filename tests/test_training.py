@@ -13,7 +13,8 @@ from assets.characters.tracer import Camera
 from segmentation.classes import INDEX
 from segmentation.parsers import compact_network
 from segmentation.parsers.compact_network import CompactParserNetwork
-from training import lending
+from training import jewellery, lending
+from training.jewellery import Canvas, Jeweller, lobe_of, made
 from training.lending import IGNORE, TAKEN, Lender, middles, over, put_on
 from training.parser import grown
 from training.sitters import Sitter
@@ -86,6 +87,65 @@ def test_a_face_is_lent_to_as_often_as_asked(monkeypatch: pytest.MonkeyPatch) ->
     assert 70 < with_hats < 130
     assert all(lend(1)[0] is faces[1][0] for _ in range(20))  # wears one already
     assert not (faces[0][1] == INDEX["hat"]).any()
+
+
+def eared(face: Face) -> Face:
+    """With the person's left ear, on the picture's right."""
+    picture, labels = face[0].copy(), face[1].copy()
+    rows, columns = np.indices(labels.shape)
+    labels[(abs(rows - 120) < 12) & (abs(columns - 192) < 5)] = INDEX["l_ear"]
+    return picture, labels
+
+
+@pytest.mark.parametrize("name", ["earring", "necklace"])
+def test_jewels_are_drawn_where_they_are_worn_and_the_labels_say_where(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jewellery, "WORN", {"earring": float(name == "earring"), "necklace": float(name == "necklace")})
+    face, worn = eared(drawn(1)), 0
+    before = face[0].copy(), face[1].copy()
+    for seed in range(30):
+        picture, labels = Jeweller(np.random.default_rng(seed))(*face)
+        changed, jewels = labels != face[1], labels == INDEX[name]
+        assert (changed == jewels).all()  # nothing else is named anew
+        worn += jewels.any()
+        far = cv2.dilate(jewels.astype(np.uint8), np.ones((31, 31))) == 0
+        assert (picture[far] == face[0][far]).all()
+        rows, columns = np.nonzero(jewels)
+        if name == "earring" and len(rows):
+            assert rows.min() > 100 and (abs(columns - 192) < 60).any()
+        elif len(rows):
+            assert np.isin(face[1][jewels], [INDEX[n] for n in ("neck", "cloth", "hair")]).all()
+        if jewels.sum() > 50:
+            assert np.abs(picture[jewels].astype(int) - face[0][jewels]).mean() > 10  # and it is seen
+    assert worn >= 20 and (face[0] == before[0]).all() and (face[1] == before[1]).all()
+
+
+def test_a_face_wears_jewels_as_often_as_asked_and_none_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jewellery, "WORN", {"earring": 0.5, "necklace": 0.0})
+    face, wearer, adorn = eared(drawn(1)), wearing(drawn(1)), Jeweller(np.random.default_rng(0))
+    assert 60 < sum((adorn(*face)[1] == INDEX["earring"]).any() for _ in range(200)) < 110
+    assert all(adorn(*wearer)[0] is wearer[0] for _ in range(20))
+    nobody = np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.uint8)
+    assert all(adorn(*nobody)[0] is nobody[0] for _ in range(20))
+
+
+def test_an_earring_hangs_from_the_lobe_or_from_where_it_is_under_the_hair() -> None:
+    _, labels = eared(drawn(1))
+    assert lobe_of(labels, "l_ear") == pytest.approx((192, 130), abs=2)
+    assert lobe_of(labels, "r_ear") is None  # no ear, and the face lies against the background
+    row = np.nonzero((labels == INDEX["nose"]).any(1))[0][-1]
+    edge = np.nonzero(labels[row] == INDEX["skin"])[0][0]
+    labels[:, :edge] = INDEX["hair"]
+    assert lobe_of(labels, "r_ear") == pytest.approx((edge - 4, row), abs=1)
+    assert lobe_of(np.zeros_like(labels), "l_ear") is None
+
+
+def test_every_jewel_is_lit_and_lies_where_it_was_drawn() -> None:
+    for seed in range(40):
+        rng, canvas = np.random.default_rng(seed), Canvas((160, 160))
+        jewellery.earring(canvas, 80.0, 20.0, 100.0, rng)
+        rows, columns = np.nonzero(canvas.cover > 128)
+        assert len(rows) and rows.min() >= 10 and rows.max() < 110 and abs(columns - 80).max() < 60
+        assert made(canvas.cover, rng)[canvas.cover > 128].mean() > 8
 
 
 def test_a_network_grown_from_a_smaller_one_answers_as_it_did(monkeypatch: pytest.MonkeyPatch) -> None:

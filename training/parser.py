@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from segmentation.classes import CLASSES, INDEX
 from segmentation.parsers.compact_network import CompactParserNetwork
 from training.face_pictures import WITH_FACES, FaceAugmenter, labelled_faces, read_labels, read_rgb, sides_mended
+from training.jewellery import Jeweller
 from training.lending import IGNORE, Lender
 from training.timed import TimedTraining, add_options, set_up
 
@@ -87,11 +88,11 @@ class Batches(IterableDataset):
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         cv2.setNumThreads(0)
         rng = np.random.default_rng(time.time_ns())
-        augment, lend = FaceAugmenter(self.others, rng), Lender(self.faces, rng)
+        augment, lend, adorn = FaceAugmenter(self.others, rng), Lender(self.faces, rng), Jeweller(rng)
         while True:
             augment.calm = float(np.clip((time.time() - self.calm[0]) / (self.calm[1] - self.calm[0]), 0, 1))
             side = int(rng.choice(self.sides))
-            pictures, labels = zip(*(augment(*lend(i), side) for i in rng.choice(len(self.faces), size=self.batch, p=self.drawn)))
+            pictures, labels = zip(*(augment(*adorn(*lend(i)), side) for i in rng.choice(len(self.faces), size=self.batch, p=self.drawn)))
             dy, dx = rng.integers(0, 2, 2)  # a cell answers for four pixels: each in turn, so that its answer lies in their middle
             yield torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2), torch.from_numpy(np.stack(labels)[:, dy::2, dx::2]).long()
 
