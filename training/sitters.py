@@ -24,6 +24,7 @@ SOLIDS = ("cranium", "mask", "jaw", "chin", "cheekbone", "cheek", "cheek_hollow"
 FAIR, DARK = (0.64, 0.42, 0.32), (0.10, 0.052, 0.034)  # skins, linear
 HAIRS = ((0.02, 0.016, 0.014), (0.09, 0.045, 0.022), (0.30, 0.16, 0.06), (0.52, 0.38, 0.20), (0.28, 0.08, 0.03), (0.45, 0.45, 0.45))
 ODD = 0.15  # share of sitters with skin of any colour
+STATUES = 0.15  # share of one material all over
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ class Sitter:
         self.cloth, self.iris = rng.uniform(0.01, 0.6, (2, 3)), rng.uniform(0.02, 0.25, 3)
         self.weave, self.collar = rng.uniform(2, 30), rng.uniform(0.35, 0.6)
         self.rough = rng.uniform(0.1, 0.5)  # how much the tones of the skin change from place to place
+        self.statue = rng.random() < STATUES
 
     def parts(self, world: Tensor) -> Parts:
         """Distances of the parts."""
@@ -167,6 +169,8 @@ class Sitter:
         eye = mix(mix(iris.expand_as(albedo), colour(0.008, 0.008, 0.008), band(r, 0.20, 0.16)), colour(0.55, 0.52, 0.49), band(r, 0.42, 0.47))
         where = is_class(label, "l_eye", "r_eye")
         look.put(where, eye[where], torch.zeros(int(where.sum())), 300.0, 1.0)
+        if self.statue:
+            look = Look(skin * tones, look.height, torch.full_like(look.gloss, 40.0), torch.full_like(look.shine, self.rough))
         return look
 
     def lights(self) -> list[Light]:

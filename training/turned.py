@@ -26,7 +26,7 @@ from training.sitters import Sitter
 
 SIDE = 256  # of the pictures made
 LEAST, MOST = 20, 105  # degrees
-PLAIN = 0.3  # share left as rendered
+PLAIN = 0.3  # share left as rendered, beside the statues
 
 
 def turned(number: int, portraits: list[tuple[Path, Path]], others: list[Path]) -> tuple[Image.Image, SemanticMap]:
@@ -34,9 +34,10 @@ def turned(number: int, portraits: list[tuple[Path, Path]], others: list[Path]) 
     rng = np.random.default_rng(number)
     turn = rng.uniform(LEAST, MOST) * rng.choice((-1, 1))
     behind = np.asarray(ImageOps.fit(open_picture(others[rng.integers(len(others))]).convert("RGB"), (SIDE, SIDE)))
-    plain = rng.random() < PLAIN
+    sitter = Sitter(number)
+    plain = sitter.statue or rng.random() < PLAIN
     with torch.no_grad():
-        rgb, labels = Sitter(number).seen(SIDE, turn, behind, factor=2 if plain else 1)  # new skin hides jagged edges
+        rgb, labels = sitter.seen(SIDE, turn, behind, factor=2 if plain else 1)  # new skin hides jagged edges
     truth = SemanticMap(labels)
     if plain:
         return Image.fromarray(rgb), truth
