@@ -23,12 +23,13 @@ from benchmarks.speed import pair
 from facetransfer import matching
 from facetransfer.engine import transfer_steps
 from facetransfer.features import load_network
+from facetransfer.matching import Rounds
 from facetransfer.phases import prepare_phase
 from facetransfer.quality import style_distance
 from facetransfer.settings import TransferSettings
 from facetransfer.turns import style_copies
 
-ROUNDS = ((1,), (1, 8), matching.JUMPS, (*matching.JUMPS, 1, 1))
+ROUNDS = matching.AGAIN, Rounds((1,)), Rounds((1, 8)), matching.FIRST, Rounds((*matching.FIRST.jumps, 1, 1))
 EVERY_PAIR = 10 ** 12
 
 
@@ -46,24 +47,25 @@ def by_layer(side: int) -> dict[str, Any]:
         exact = matching.exact_matches(query, keys)
         rows[name] = {"pairs": matching.pairs(query, keys), "exact_seconds": time.perf_counter() - began, "improved": {}}
         seeds = [matching.enlarged_matches(before, query.shape[1:], keys.shape[1:]) if before else matching.first_guess(query, keys)]
-        for jumps in ROUNDS:
+        for rounds in ROUNDS:
             generator = torch.Generator().manual_seed(0)
-            matching.improve_matches(query, keys, seeds, generator, None, ())  # compiled
+            matching.improve_matches(query, keys, seeds, generator, None, Rounds(()))  # compiled
             began = time.perf_counter()
-            guess = matching.improve_matches(query, keys, seeds, generator, None, jumps)
-            rows[name]["improved"][str(jumps)] = {"seconds": time.perf_counter() - began, "score_lost": float((exact.score - guess.score).mean()),
+            guess = matching.improve_matches(query, keys, seeds, generator, None, rounds)
+            rows[name]["improved"][str(tuple(rounds))] = {"seconds": time.perf_counter() - began, "score_lost": float((exact.score - guess.score).mean()),
                                                   "same": float(((exact.rows == guess.rows) & (exact.columns == guess.columns)).float().mean())}
-            if jumps == matching.JUMPS:
+            if rounds == matching.FIRST:
                 before = guess
     return rows
 
 
-def job(side: int, exact: bool = False, **changed: Any) -> dict[str, float]:
+def job(side: int, exact: bool = False, again: Rounds = matching.AGAIN, **changed: Any) -> dict[str, float]:
     """A whole run of the default settings, `changed`."""
     content, style, guides = pair(side)
     classes = [g.classes.argmax(0) for g in guides]
     began = time.perf_counter()
-    with mock.patch.object(matching, "FEW_PAIRS", EVERY_PAIR if exact else matching.FEW_PAIRS), mock.patch.object(matching, "EXACT_PAIRS", EVERY_PAIR if exact else matching.EXACT_PAIRS):
+    pairs = {name: EVERY_PAIR for name in ("FEW_PAIRS", "EXACT_PAIRS") if exact}
+    with mock.patch.multiple(matching, AGAIN=again, **pairs):
         for step in transfer_steps(content, style, guides, replace(TransferSettings(), **changed)):
             pass
     return {"seconds": time.perf_counter() - began, "style_distance": style_distance(step.picture, style, *classes), "leak": step.leak, "loss": float(np.sum(list(step.losses.values())))}
@@ -78,6 +80,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     job(64)  # compiles
     jobs = {"every pair": job(args.side, exact=True), "guesses improved": job(args.side)}
+    jobs |= {f"again by {tuple(rounds)}": job(args.side, again=rounds) for rounds in (Rounds((1,), 2), Rounds((1, 1), 2))}
     jobs |= {f"matched every {n}": job(args.side, match_every=n) for n in (1, 2, 8, 16)}
     jobs |= {"bfloat16": job(args.side, precision="bfloat16"), "float32": job(args.side, precision="float32")}
     results = {"command": f"python -m benchmarks.search --side {args.side}", **conditions(args.threads), "side": args.side, "layers": by_layer(args.side), "jobs": jobs}

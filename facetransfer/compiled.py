@@ -93,8 +93,8 @@ def take_better(query, keys, bias, ceiling, offered, rows, columns, score, top, 
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def improve(query, keys, bias, ceiling, rows, columns, score, new_rows, new_columns, new_score, jump, radius, seed, top, bottom):
-    """One round of PatchMatch: each window asks four neighbours, `jump` away, then tries one place at random within each radius, half by half."""
+def improve(query, keys, bias, ceiling, rows, columns, score, new_rows, new_columns, new_score, jump, radii, seed, top, bottom):
+    """One round of PatchMatch: each window asks four neighbours, `jump` away, then tries one place at random within each of the radii."""
     height, width = rows.shape
     last_row, last_column = keys.shape[0] - 3, keys.shape[1] - 3
     own, there, grids = query.ravel(), keys.ravel(), (query.shape[1], keys.shape[1], keys.shape[2])
@@ -112,8 +112,8 @@ def improve(query, keys, bias, ceiling, rows, columns, score, new_rows, new_colu
                     value = _score(own, there, grids, bias, rests, y, x, r, c, best)
                     if value > best:
                         row, column, best = r, c, value
-                state, reach = np.uint64(seed) + np.uint64(y * width + x) * np.uint64(0x9E3779B97F4A7C15), radius
-                while reach >= 1:
+                state = np.uint64(seed) + np.uint64(y * width + x) * np.uint64(0x9E3779B97F4A7C15)
+                for reach in radii:
                     state = state + np.uint64(0x9E3779B97F4A7C15)  # splitmix64 (Steele et al. 2014): the same numbers whatever the stripes
                     z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
                     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -123,7 +123,6 @@ def improve(query, keys, bias, ceiling, rows, columns, score, new_rows, new_colu
                     value = _score(own, there, grids, bias, rests, y, x, r, c, best)
                     if value > best:
                         row, column, best = r, c, value
-                    reach //= 2
                 new_rows[y, x], new_columns[y, x], new_score[y, x] = row, column, best
 
 

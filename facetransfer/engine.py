@@ -270,7 +270,7 @@ def _search(result: Tensor, style: Tensor, guesses: list[Matches], copies: int, 
     if not seeds:
         seeds = [matching.first_guess(result, style[:, :(style.shape[1] + 1) // copies - 1])]
     known = any(g.grid == tuple(style.shape[1:]) and g.rows.shape == (result.shape[1] - 2, result.shape[2] - 2) for g in guesses)
-    return replace(matching.improve_matches(result, style, seeds, generator, bias, matching.AGAIN if known else matching.JUMPS, most), copies=copies)
+    return replace(matching.improve_matches(result, style, seeds, generator, bias, matching.AGAIN if known else matching.FIRST, most), copies=copies)
 
 
 def _leak(phase: Phase, matches: dict[str, Matches]) -> float | None:

@@ -13,6 +13,7 @@ Shapes: D channels of a cell vector, h w cells of the result, H W cells of the s
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,8 +30,17 @@ FUSED = False  # whether CUDA searches in one kernel: not before `make bench-gpu
 BARRIER = 1e3  # what a window loses that lies across two style grids
 NO_CEILING = 1e30  # of a score; not infinite, which loops in fast arithmetic need not know
 COHERENT = 2  # rounds of `coherent`
-JUMPS = (1, 8, 3, 1)  # rounds of `improve_matches`: how far away a neighbour's choice is asked for
-AGAIN = (1,)  # the same, where the guesses are matches of the same grid
+
+
+class Rounds(NamedTuple):
+    """Of `improve_matches`. jumps: in each round, how far away neighbours are asked for their choice; narrowing: how many times closer each random try is than the one before."""
+
+    jumps: tuple[int, ...]
+    narrowing: int = 2
+
+
+FIRST = Rounds((1, 8, 3, 1))
+AGAIN = Rounds((1,), 4)  # where the guesses are matches of the same grid: closer tries find nothing that the next search would not
 
 
 @dataclass(frozen=True)
@@ -173,15 +183,15 @@ def window_scores(result: Tensor, style: Tensor, rows: Tensor, columns: Tensor) 
 
 
 def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generator: torch.Generator, bias: Tensor | None = None,
-                    jumps: tuple[int, ...] = JUMPS, most: Tensor | None = None) -> Matches:
+                    rounds: Rounds = FIRST, most: Tensor | None = None) -> Matches:
     """Good style windows from guesses, without looking at every pair (PatchMatch, Barnes et al. 2009).
 
-    Each window asks its neighbours, `jumps` away, what they chose, shifts that to its own place, and tries random windows
-    around its best: the radius halves from try to try. Approximate, and never worse than the best seed. most: the result's
+    Each window asks its neighbours what they chose, shifts that to its own place, and tries random windows around its best,
+    within a radius that shrinks from try to try. Approximate, and never worse than the best seed. most: the result's
     `ceiling`, by which a CPU sees sooner that a window is no better; it finds the same without.
     """
     if compiled_loops_serve(result):
-        return _improve_on_cpu(result, style, seeds, generator, bias, jumps, most)
+        return _improve_on_cpu(result, style, seeds, generator, bias, rounds, most)
     (_, h, w), (_, H, W) = result.shape, style.shape
     rows, columns = torch.zeros((2, h - 2, w - 2), dtype=torch.int64, device=result.device)
     score = torch.full((h - 2, w - 2), -torch.inf, device=result.device)
@@ -197,26 +207,26 @@ def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generat
 
     for seed in seeds:
         try_((seed.rows, seed.columns))
-    for jump in jumps:
+    for jump in rounds.jumps:
         for dy, dx in ((jump, 0), (-jump, 0), (0, jump), (0, -jump)):
             # torch.roll wraps around; a window at the rim is merely asked for a far one's choice.
             try_((rows.roll((dy, dx), (0, 1)) + dy, columns.roll((dy, dx), (0, 1)) + dx))
-        for radius in radii(H, W):
+        for radius in radii(H, W, rounds.narrowing):
             down, aside = torch.randint(-radius, radius + 1, (2, *score.shape), generator=generator).to(result.device)
             try_((rows + down, columns + aside))
     return Matches(rows, columns, score, (H, W))
 
 
-def radii(height: int, width: int) -> list[int]:
-    """How far random tries go, in cells: a sixteenth of the grid's longer side, half of that, ..., 1."""
+def radii(height: int, width: int, narrowing: int) -> list[int]:
+    """How far random tries go, in cells: a sixteenth of the grid's longer side, and from there closer and closer."""
     radius, found = max(2, max(height, width) // 16), []
     while radius:
         found.append(radius)
-        radius //= 2
+        radius //= narrowing
     return found
 
 
-def _improve_on_cpu(result: Tensor, style: Tensor, seeds: list[Matches], generator: torch.Generator, bias: Tensor | None, jumps: tuple[int, ...],
+def _improve_on_cpu(result: Tensor, style: Tensor, seeds: list[Matches], generator: torch.Generator, bias: Tensor | None, rounds: Rounds,
                     most: Tensor | None) -> Matches:
     from facetransfer import compiled
 
@@ -225,10 +235,10 @@ def _improve_on_cpu(result: Tensor, style: Tensor, seeds: list[Matches], generat
     extra, limit = np.empty((0, 0), np.float32) if bias is None else bias.numpy(), _ceiling_or_none(most, h, w)
     for seed in seeds:
         compiled.in_stripes(compiled.take_better, h - 2, query, keys, extra, limit, torch.stack((seed.rows, seed.columns)).numpy(), *taken)
-    for jump in jumps:
+    for jump in rounds.jumps:
         better = _none_yet(h - 2, w - 2)
         chance = int(torch.randint(2 ** 62, (), generator=generator))
-        compiled.in_stripes(compiled.improve, h - 2, query, keys, extra, limit, *taken, *better, jump, radii(H, W)[0], chance)
+        compiled.in_stripes(compiled.improve, h - 2, query, keys, extra, limit, *taken, *better, jump, np.array(radii(H, W, rounds.narrowing)), chance)
         taken = better
     return Matches(*map(torch.from_numpy, taken), (H, W))
 

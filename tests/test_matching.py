@@ -8,7 +8,7 @@ from torch import Tensor
 from benchmarks.published import window_rows
 from facetransfer import matching
 from facetransfer.guides import Guide
-from facetransfer.matching import Matches
+from facetransfer.matching import Matches, Rounds
 
 
 def cells(channels: int, height: int, width: int, seed: int) -> Tensor:
@@ -161,7 +161,7 @@ def test_compiled_loops_agree_with_the_tensor_code(monkeypatch: pytest.MonkeyPat
     for compiled in (True, False):
         monkeypatch.setattr(matching, "compiled_loops_serve", lambda cells, compiled=compiled: compiled)
         answers.append((matching.coherent(f, s, guess, 0.05), matching.votes(guess, cells(3, 12, 17, 9)),
-                        matching.improve_matches(f, s, [guess], torch.Generator(), cells(1, 10, 15, 8)[0] * 0.1, ())))
+                        matching.improve_matches(f, s, [guess], torch.Generator(), cells(1, 10, 15, 8)[0] * 0.1, Rounds(()))))
     (agreed, (targets, counts), taken), (agreed_t, (targets_t, counts_t), taken_t) = answers
     assert not torch.equal(agreed.rows, guess.rows)
     for one, two in ((agreed, agreed_t), (taken, taken_t)):
@@ -175,7 +175,7 @@ def test_compiled_loops_agree_with_the_tensor_code(monkeypatch: pytest.MonkeyPat
 def test_improving_comes_near_every_pair_in_both_ways(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matching, "compiled_loops_serve", lambda cells: compiled)
     f, s, guess = planted_guesses(3)
-    found, exact = matching.improve_matches(f, s, [guess], torch.Generator().manual_seed(0), None, (1, 3, 1, 1, 1, 1)), matching.exact_matches(f, s)
+    found, exact = matching.improve_matches(f, s, [guess], torch.Generator().manual_seed(0), None, Rounds((1, 3, 1, 1, 1, 1))), matching.exact_matches(f, s)
     assert (found.score >= guess.score - 1e-6).all() and (found.score <= exact.score + 1e-5).all()
     assert (exact.score - found.score).mean() < 0.35 * (exact.score - guess.score).mean()
 
