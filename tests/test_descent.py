@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from facetransfer.descent import Descent, WaitlessDescent
-from facetransfer.descent.curvature import Curvature, combined, look_back
+from facetransfer.descent.curvature import MEMORY, Curvature, combined, look_back
 from facetransfer.descent.plain import followed
 
 DESCENTS = pytest.mark.parametrize("kind", (Descent, WaitlessDescent))
@@ -107,8 +107,8 @@ def test_the_direction_is_that_of_the_published_recursion(dtype: torch.dtype) ->
         direction, factor = curvature.direction(points[i], gradients[i], (points[i - 1], gradients[i - 1]))
         moved, change = ((x[i] - x[i - 1]).double().flatten() for x in (points, gradients))
         if i != 5:
-            pairs = (pairs + [(moved, change)])[-8:]
-        elif len(pairs) == 8:
+            pairs = (pairs + [(moved, change)])[-MEMORY:]
+        elif len(pairs) == MEMORY:
             pairs = pairs[1:]
         way, shares = -gradients[i].double().flatten(), []
         for moved, change in reversed(pairs):
