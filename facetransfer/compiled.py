@@ -164,15 +164,19 @@ def agree(query, keys, ceiling, bonus, rows, columns, score, new_rows, new_colum
 @njit(nogil=True, cache=True)
 def sum_votes(style, rows, columns, total, counts, top, bottom):
     """Into total (h,w,C) and counts (h,w) what the windows over each cell want of it; style (H,W,C)."""
+    (_, width, depth), height, (_, width_there, _) = total.shape, rows.shape[0], style.shape
+    whole, there = total.ravel(), style.ravel()
     for y in range(top, bottom):
-        for x in range(total.shape[1]):
-            total[y, x], counts[y, x] = 0, 0
-            for dy in range(max(0, y - rows.shape[0] + 1), min(3, y + 1)):
-                for dx in range(max(0, x - rows.shape[1] + 1), min(3, x + 1)):
-                    wanted = style[rows[y - dy, x - dx] + dy, columns[y - dy, x - dx] + dx]
-                    for i in range(wanted.shape[0]):
-                        total[y, x, i] += wanted[i]
-                    counts[y, x] += 1
+        to = whole[y * width * depth:(y + 1) * width * depth]
+        to[:], counts[y] = 0, 0
+        for dy in range(max(0, y - height + 1), min(3, y + 1)):
+            for x in range(rows.shape[1] - 1, -1, -1):  # backwards: a cell's wishes are added in the order of the tensor code, so both round alike
+                at = ((rows[y - dy, x] + dy) * width_there + columns[y - dy, x]) * depth
+                wanted, here = there[at:at + 3 * depth], to[x * depth:(x + 3) * depth]  # of the three cells of a window's row at once
+                for i in range(here.size):
+                    here[i] += wanted[i]
+                for dx in range(3):
+                    counts[y, x + dx] += 1
 
 
 @njit(nogil=True, cache=True, fastmath=True)

@@ -167,8 +167,7 @@ def test_compiled_loops_agree_with_the_tensor_code(monkeypatch: pytest.MonkeyPat
     for one, two in ((agreed, agreed_t), (taken, taken_t)):
         assert torch.equal(one.rows, two.rows) and torch.equal(one.columns, two.columns)
         torch.testing.assert_close(one.score, two.score)
-    torch.testing.assert_close(targets, targets_t)
-    assert torch.equal(counts, counts_t)
+    assert torch.equal(targets, targets_t) and torch.equal(counts, counts_t)  # a last digit would choose other patches in the next search
 
 
 @pytest.mark.parametrize("compiled", [True, False])
