@@ -13,7 +13,7 @@ from assets.characters.tracer import Camera
 from segmentation.classes import INDEX
 from segmentation.parsers import compact_network
 from segmentation.parsers.compact_network import CompactParserNetwork
-from training import jewellery, lending
+from training import jewellery, lending, sitters
 from training.jewellery import Canvas, Jeweller, lobe_of, made
 from training.lending import IGNORE, TAKEN, Lender, middles, over, put_on
 from training.parser import grown
@@ -212,3 +212,19 @@ def test_a_sitter_turned_aside_shows_the_nose_there_and_the_other_side_of_the_he
     assert len(place(f"{hidden}_ear")) == 0 and len(place(f"{shown}_eye")) > len(place(f"{hidden}_eye")) and len(place("u_lip", "l_lip")) > 5
     assert (picture[labels == 0] == 77).all() and (picture[labels != 0] != 77).any(-1).mean() > 0.95
     assert (again[0] == picture).all() and (again[1] == labels).all()
+
+
+def test_a_statue_is_of_one_material_all_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: the same person alive has eyes and hair of other colours than the skin."""
+    spread = []
+    for share in (1.0, 0.0):
+        monkeypatch.setattr(sitters, "STATUES", share)
+        sitter = Sitter(3)
+        world = torch.rand(3, 400, generator=torch.Generator().manual_seed(0)) * 1.6 - 0.8
+        label = torch.arange(400) % 19
+        with torch.no_grad():
+            albedo = sitter.look(world, label).albedo
+        hues = albedo / albedo.sum(1, keepdim=True)
+        spread.append(hues.std(0).max().item())
+        assert sitter.statue == bool(share) and (albedo > 0).all()
+    assert spread[0] < 1e-5 < 0.02 < spread[1]
