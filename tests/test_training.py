@@ -14,6 +14,7 @@ from segmentation.classes import INDEX
 from segmentation.parsers import compact_network
 from segmentation.parsers.compact_network import CompactParserNetwork
 from training import jewellery, lending, sitters
+from training.face_pictures import dressed
 from training.jewellery import Canvas, Jeweller, lobe_of, made
 from training.lending import IGNORE, TAKEN, Lender, middles, over, put_on
 from training.parser import grown
@@ -77,6 +78,23 @@ def test_faces_too_unlike_lend_nothing() -> None:
     sideways = b * (0.3, 1) + (84, 0)
     assert over(a, b, 10) is not None and over(a, sideways, 5) is None
     assert over(a, np.full((6, 2), np.nan), 10) is None
+
+
+def test_other_clothes_have_other_colours_and_the_same_folds() -> None:
+    rows, columns = np.indices((64, 64))
+    picture = np.full((64, 64, 3), 90, np.uint8)
+    cloth = rows >= 32
+    picture[cloth] += (20 * np.sin(columns[cloth] / 2)).astype(np.int8)[:, None].view(np.uint8)
+    colours = []
+    for seed in range(8):
+        worn = dressed(picture, cloth, picture, np.random.default_rng(seed))
+        assert (worn[:28] == picture[:28]).all(), "only the clothes change"
+        channel = worn[40:, :, 1].astype(float)
+        if 30 < channel.min() and channel.max() < 225:  # neither black nor white
+            assert np.corrcoef(channel.ravel(), picture[40:, :, 1].ravel())[0, 1] > 0.95
+        colours.append(worn[40:].mean((0, 1)))
+    assert np.std(colours, axis=0).min() > 20
+    assert dressed(picture, np.zeros_like(cloth), picture, np.random.default_rng(0)) is picture
 
 
 def test_a_face_is_lent_to_as_often_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from training.lending import IGNORE
 
 CLOSE = 0.5  # share of the upright pictures that show little more than the face
 WITHOUT = 0.06  # share of pictures that show no face
+DRESSED = 0.3  # share that get other clothes
 WITH_FACES = ("Faces", "Faces_easy", "cougar_face", "BACKGROUND_Google", "buddha")  # folders of Caltech-101 that are not pictures without faces
 HELD_OUT = 100  # of the labelled faces, never trained on: chosen by the fixed shuffle below
 
@@ -100,6 +101,8 @@ class FaceAugmenter:
             warped[outside] = self._other(side)[outside] if rng.random() < 0.8 else rng.integers(0, 256, 3)
             truth[outside] = 0
             self._go_on_below(warped, truth, outside, labels, matrix)
+        if rng.random() < DRESSED:
+            warped = dressed(warped, truth == INDEX["cloth"], self._other(side), rng)
         if rng.random() < 0.15 and not outside.all():  # another background behind the person
             behind = truth == 0
             warped[behind] = self._other(side)[behind]
@@ -165,6 +168,18 @@ class FaceAugmenter:
         if rng.random() < 0.2:
             x = x + rng.normal(0, rng.uniform(0.01, 0.08), x.shape)
         return (np.clip(x, 0, 1) * 255).astype(np.uint8)
+
+
+def dressed(picture: np.ndarray, cloth: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The clothes (H,W) bool of a picture (H,W,3) in another colour, or printed with another picture (H,W,3); their folds stay."""
+    if not cloth.any():
+        return picture
+    x, share = picture.astype(np.float32), cv2.GaussianBlur(cloth.astype(np.float32), (0, 0), 1.0)[..., None]
+    dye = rng.uniform(0, 255, 3) if rng.random() < 0.5 else rng.uniform(0, 255) + rng.normal(0, 12, 3)  # black, gray and white are worn most
+    if rng.random() < 0.4:
+        dye = dye + (other - other.mean((0, 1))) * rng.uniform(0.2, 1)
+    worn = dye + (x - x[cloth].mean(0)) * rng.uniform(0.4, 1.2)
+    return (x + share * (worn - x)).clip(0, 255).astype(np.uint8)
 
 
 def _face_centre(labels: np.ndarray) -> tuple[float, float] | None:
