@@ -166,6 +166,20 @@ def test_every_jewel_is_lit_and_lies_where_it_was_drawn() -> None:
         assert made(canvas.cover, rng)[canvas.cover > 128].mean() > 8
 
 
+def test_one_sees_through_openwork_and_it_is_a_jewel_all_over() -> None:
+    seen_through = []
+    for seed in range(20):
+        canvas = Canvas((160, 160))
+        jewellery.openwork(canvas, 80.0, 20.0, 45.0, np.random.default_rng(seed))
+        whole = canvas.whole > 128
+        assert whole[canvas.cover > 128].all()
+        seen_through.append((canvas.cover[whole] < 50).mean())
+        rims, _ = cv2.findContours(whole.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        filled = cv2.drawContours(np.zeros(whole.shape, np.uint8), rims, -1, 1, cv2.FILLED) > 0
+        assert len(rims) == 1 and whole.sum() > 0.85 * filled.sum(), "only loops that stand out from its rim are open"
+    assert 0.1 < np.mean(seen_through) < 0.7
+
+
 def test_a_network_grown_from_a_smaller_one_answers_as_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     with monkeypatch.context() as smaller:

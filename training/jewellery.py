@@ -12,7 +12,7 @@ from segmentation.classes import INDEX
 from segmentation.parsers.finding import FACE
 from training.lending import Face
 
-WORN = {"earring": 0.12, "necklace": 0.08}  # share of the faces without
+WORN = {"earring": 0.15, "necklace": 0.08}  # share of the faces without
 METALS = ((225, 180, 90), (240, 205, 130), (200, 200, 205), (150, 150, 160), (235, 225, 215), (40, 38, 40), (190, 120, 90))  # gold to copper, pearl
 BEFORE = ["hat", *(n for n in INDEX if INDEX[n] in FACE and n != "skin")]  # classes that always cover a jewel
 FINE = 16  # steps in a pixel, in which OpenCV's lines are placed
@@ -25,10 +25,18 @@ def noise(shape: tuple[int, int], cell: float, rng: np.random.Generator) -> np.n
 
 
 class Canvas:
-    """How much of each pixel is covered by what has been drawn: `cover` (H,W) uint8."""
+    """How much of each pixel is covered by what has been drawn: `cover` (H,W) uint8; `whole`, the same with what masks call jewel though one sees through it."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
-        self.cover = np.zeros(shape, np.uint8)
+        self.cover, self.holes = np.zeros((2, *shape), np.uint8)
+
+    @property
+    def whole(self) -> np.ndarray:
+        return np.maximum(self.cover, self.holes)
+
+    def outline(self, points: np.ndarray) -> None:
+        """What lies within (n,2) is seen through where nothing else is drawn."""
+        cv2.fillPoly(self.holes, [np.round(points * FINE).astype(np.int32)], 255, cv2.LINE_AA, 4)
 
     def polygon(self, points: np.ndarray) -> None:
         """points: (n,2) x and y."""
@@ -81,12 +89,36 @@ def link(canvas: Canvas, x: float, top: float, down: float, rng: np.random.Gener
         canvas.line(np.array([(x, top), (x, top + down)]), down * rng.uniform(0.02, 0.2))
 
 
+def openwork(canvas: Canvas, x: float, top: float, radius: float, rng: np.random.Generator) -> None:
+    """A disc or drop of wires and beads that hangs from (x, top)."""
+    rim = oval(x, top + radius, radius * rng.uniform(0.6, 1), radius) if rng.random() < 0.7 else drop(x, top, radius * rng.uniform(0.6, 1.2), 2 * radius)
+    middle = np.array((x, top + radius * rng.uniform(0.6, 1.4)))
+    canvas.outline(rim)
+    wire, beads = radius * rng.uniform(0.02, 0.1), rng.random() < 0.5
+    canvas.line(rim, radius * rng.uniform(0.03, 0.15), closed=True)
+    for share in np.linspace(1, 0, rng.integers(3, 7), endpoint=False):
+        ring = middle + share * (rim - middle)
+        size = radius * rng.uniform(0.06, 0.16)
+        if rng.random() < 0.5:
+            canvas.line(ring, wire, closed=True)
+        for point in ring[::rng.integers(1, 4)]:
+            if beads:
+                canvas.disc(*point, size * rng.uniform(0.4, 0.7))
+            else:
+                canvas.line(oval(*point, size, size * rng.uniform(0.6, 1.6)), wire, closed=True)
+    if rng.random() < 0.5:
+        for point in rim[::rng.integers(1, 5)]:
+            canvas.line(np.stack((middle, point)), wire)
+
+
 def earring(canvas: Canvas, x: float, y: float, unit: float, rng: np.random.Generator) -> None:
     """One that hangs from (x, y). unit: the height of the face's parts in pixels."""
     kind = rng.random()
     if kind < 0.25:
         canvas.disc(x, y, unit * rng.uniform(0.012, 0.045))
-    elif kind < 0.6:
+    elif kind < 0.4:
+        openwork(canvas, x, y, unit * np.exp(rng.uniform(np.log(0.05), np.log(0.3))), rng)
+    elif kind < 0.65:
         radius = unit * np.exp(rng.uniform(np.log(0.04), np.log(0.25)))
         canvas.line(oval(x, y + radius, radius * rng.uniform(0.25, 1), radius), radius * rng.uniform(0.02, 0.2), closed=True)
         if rng.random() < 0.3:
@@ -143,7 +175,7 @@ class Jeweller:
                 canvas = Canvas(labels.shape)
                 covering = place(canvas, labels, np.ptp(rows)) if len(rows) else ()
                 if canvas.cover.any():
-                    picture, labels = self.put_on(picture, labels, canvas.cover, name, covering)
+                    picture, labels = self.put_on(picture, labels, canvas, name, covering)
         return picture, labels
 
     def at_the_ears(self, canvas: Canvas, labels: np.ndarray, unit: float) -> tuple[str, ...]:
@@ -170,20 +202,21 @@ class Jeweller:
         necklace(canvas, *ends, unit * rng.uniform(0.0, 0.8), unit, rng)
         return ("skin", "background", "l_ear", "r_ear", *(name for name, share in (("hair", 0.9), ("cloth", 0.5)) if rng.random() < share))
 
-    def put_on(self, picture: np.ndarray, labels: np.ndarray, cover: np.ndarray, name: str, covering: tuple[str, ...]) -> Face:
+    def put_on(self, picture: np.ndarray, labels: np.ndarray, canvas: Canvas, name: str, covering: tuple[str, ...]) -> Face:
         """The face with what has been drawn, behind the classes `covering`."""
-        rng, (x, y, width, height) = self.rng, cv2.boundingRect(cover)
+        rng, (x, y, width, height) = self.rng, cv2.boundingRect(canvas.whole)
         reach = labels.shape[0] // 64
         here = tuple(slice(max(0, a - reach), a + n + reach) for a, n in ((y, height), (x, width)))
         seen = ~np.isin(labels[here], [INDEX[c] for c in (*covering, *BEFORE)])
-        share = cover[here] * seen
+        cover, whole = canvas.cover[here], canvas.whole[here] * seen
+        share = cover * seen
         if not (share > 100).any():
             return picture, labels
-        painted = cv2.morphologyEx((share > 100).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((max(3, labels.shape[0] // 100),) * 2, np.uint8))
+        painted = cv2.morphologyEx((whole > 100).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((max(3, labels.shape[0] // 100),) * 2, np.uint8))
         skin = picture[np.isin(labels, FACE)].mean() / 150  # how bright the light on the face is
         soft = cv2.GaussianBlur(share.astype(np.float32) / 255, (0, 0), rng.uniform(0.3, 1.0))[..., None] * rng.uniform(0.75, 1)
         picture, labels = picture.copy(), labels.copy()
-        picture[here] = (picture[here] + soft * (made(cover[here], rng) * np.clip(skin, 0.2, 1.3) - picture[here])).clip(0, 255)
+        picture[here] = (picture[here] + soft * (made(cover, rng) * np.clip(skin, 0.2, 1.3) - picture[here])).clip(0, 255)
         labels[here][(painted > 0) & seen] = INDEX[name]
         return picture, labels
 
