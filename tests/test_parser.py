@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from facetransfer import InputError
 from facetransfer.images import open_picture
 from segmentation.classes import INDEX, MIRROR, PALETTE
-from segmentation.parsers import compact, load_parser
+from segmentation.parsers import FoundFace, compact, load_parser
 from segmentation.parsers.compact import CompactParser
 from segmentation.parsers.compact_network import CompactParserNetwork
 from segmentation.parsers.finding import CLOSE_SIDE, FACE, FIRST_SIDES, find_faces, first_look
+from segmentation.parsers.scraps import drop_scraps
 from segmentation.parsers.square import Square
 from segmentation.semantic_map import SemanticMap
 
@@ -63,7 +64,7 @@ def test_the_second_look_sees_more_than_the_first(face) -> None:
 
 def test_where_looks_overlap_both_count(face, monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: each look is sure of a class of its own. The last covers the middle, the one before more, the first the whole picture."""
-    names = ("skin", "hair", "hat")
+    names = ("skin", "hair", "neck")
 
     def sure(self: CompactParser, rgb: np.ndarray, square: Square, size: int) -> Tensor:
         number = [size for _, size in compact.LOOKS].index(size)
@@ -202,6 +203,34 @@ def test_all_faces_are_found_and_each_can_be_chosen(face) -> None:
     for number in (0, 4):
         with pytest.raises(InputError, match="but 3 faces were found: give a number from 1 to 3"):
             parse(picture, number)
+
+
+def test_scraps_of_glasses_and_hats_are_what_is_second_most_likely(face) -> None:
+    """Planted beside the chosen face: whole glasses and a scrap of them, a scrap of a hat, and a scrap that another face wears."""
+    truth = np.zeros((300, 600), np.uint8)
+    for x in (0, 300):
+        truth[:256, x + 22:x + 278] = face[1].resized((256, 256)).labels
+    faces = FoundFace(150.0, 128.0, 130.0), FoundFace(450.0, 128.0, 130.0)
+
+    def probabilities(*planted: tuple[str, int, int, int, int]) -> np.ndarray:
+        there = np.full((19, *truth.shape), 0.4 / 18, np.float32)
+        np.put_along_axis(there, truth[None].astype(int), 0.6, 0)
+        for name, y, x, height, width in planted:
+            block = there[:, y:y + height, x:x + width]
+            block *= 0.45
+            block[INDEX[name]] += 0.55
+        return there
+    scraps, theirs, glasses = ("eye_glasses", 100, 110, 6, 20), ("eye_glasses", 100, 410, 6, 20), ("eye_glasses", 95, 110, 30, 80)
+    found = probabilities(scraps, theirs, ("hat", 30, 140, 15, 20))
+    drop_scraps(found, faces, 1)
+    labels = found.argmax(0)
+    assert (labels[:, :300] == truth[:, :300]).all()
+    assert (labels[100:106, 410:430] == INDEX["eye_glasses"]).all(), "what the other face wears is left to it"
+    np.testing.assert_allclose(found.sum(0), 1, atol=1e-5)
+    whole = probabilities(glasses, ("hat", 10, 90, 40, 120))
+    before = whole.copy()
+    drop_scraps(whole, faces, 1)
+    assert (whole == before).all() and (before.argmax(0)[95:125, 110:190] == INDEX["eye_glasses"]).all()
 
 
 class Planted(nn.Module):

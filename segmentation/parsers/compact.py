@@ -19,6 +19,7 @@ from segmentation.classes import MIRROR
 from segmentation.parsers import Parse
 from segmentation.parsers.compact_network import STRIDE, CompactParserNetwork
 from segmentation.parsers.finding import find_faces
+from segmentation.parsers.scraps import drop_scraps
 from segmentation.parsers.square import Square
 
 LARGEST_SIDE = 1536  # pixels; a larger picture is parsed at this size, or 19 probabilities for each of its pixels would fill the memory
@@ -66,6 +67,8 @@ class CompactParser:
             else:
                 whole = _enlarged(coarse, height, width)
             whole[:, top:bottom, left:right].lerp_(seen, weights)
+        if not self.published:
+            drop_scraps(whole.numpy(), faces, face)
         return Parse.of(whole.numpy(), faces, face)
 
     def _logits(self, *pictures: np.ndarray) -> Tensor:
