@@ -12,7 +12,7 @@ from training.lending import IGNORE
 
 CLOSE = 0.5  # share of the upright pictures that show little more than the face
 WITHOUT = 0.06  # share of pictures that show no face
-DRESSED = 0.3  # share that get other clothes
+DRESSED = 0.2  # share that get other clothes
 WITH_FACES = ("Faces", "Faces_easy", "cougar_face", "BACKGROUND_Google", "buddha")  # folders of Caltech-101 that are not pictures without faces
 HELD_OUT = 100  # of the labelled faces, never trained on: chosen by the fixed shuffle below
 

@@ -12,7 +12,7 @@ from segmentation.classes import INDEX
 from segmentation.parsers.finding import FACE
 from training.lending import Face
 
-WORN = {"earring": 0.15, "necklace": 0.08}  # share of the faces without
+WORN = {"earring": 0.12, "necklace": 0.08}  # share of the faces without
 METALS = ((225, 180, 90), (240, 205, 130), (200, 200, 205), (150, 150, 160), (235, 225, 215), (40, 38, 40), (190, 120, 90))  # gold to copper, pearl
 BEFORE = ["hat", *(n for n in INDEX if INDEX[n] in FACE and n != "skin")]  # classes that always cover a jewel
 FINE = 16  # steps in a pixel, in which OpenCV's lines are placed

@@ -12,7 +12,7 @@ import numpy as np
 from segmentation.classes import INDEX
 
 IGNORE = 255  # pixels whose class is unknown
-LENT = {"eye_glasses": (0.04, 0.004), "hat": (0.05, 0.02), "earring": (0.05, 0.0005), "necklace": (0.03, 0.0005)}  # share of faces, area of the least
+LENT = {"eye_glasses": (0.08, 0.004), "hat": (0.1, 0.02), "earring": (0.05, 0.0005), "necklace": (0.03, 0.0005)}  # share of faces, area of the least
 PARTS = [[INDEX[n] for n in names] for names in (("l_eye",), ("r_eye",), ("l_brow",), ("r_brow",), ("nose",), ("mouth", "u_lip", "l_lip"))]
 AWRY = 0.04  # of the picture's width: how far the parts of two faces may lie apart when one is put over the other
 

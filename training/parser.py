@@ -29,7 +29,7 @@ from training.timed import TimedTraining, add_options, set_up
 
 VALIDATION_SIDE = 288
 SELDOMER = 0.5  # how often a face of --extra is drawn, against one whose map was painted
-RARE = (("hat", 2.0, 0.01), ("eye_glasses", 0.5, 0.002), ("cloth", 1.0, 0.03), ("necklace", 2.0, 0.0002), ("earring", 1.0, 0.001), ("mouth", 0.5, 0.002))  # class, extra draws, share
+RARE = (("hat", 3.0, 0.01), ("eye_glasses", 2.0, 0.002), ("cloth", 1.0, 0.03), ("necklace", 2.0, 0.0002), ("earring", 1.0, 0.001), ("mouth", 0.5, 0.002))  # class, extra draws, share
 
 
 def class_weights(labels: list[np.ndarray]) -> Tensor:

@@ -23,7 +23,7 @@ from segmentation.parsers.scraps import drop_scraps
 from segmentation.parsers.square import Square
 
 LARGEST_SIDE = 1536  # pixels; a larger picture is parsed at this size, or 19 probabilities for each of its pixels would fill the memory
-LOOKS = ((2.0, 320), (1.3, 352), (0.9, 320))  # of the later looks: the square's side in lengths of the face, the pixels it is seen at
+LOOKS = ((2.0, 320), (1.3, 352), (0.9, 352))  # of the later looks: the square's side in lengths of the face, the pixels it is seen at
 TRUSTED = 0.6  # share of a later look where an earlier one saw the same place: their errors differ, so that the mean has fewer
 
 Look = tuple[float, Callable[[np.ndarray, Square], Tensor]]  # the square's side in lengths of the face; what sees it there

@@ -9,7 +9,7 @@ from segmentation.classes import INDEX
 from segmentation.parsers import FoundFace
 from segmentation.parsers.finding import FACE
 
-LEAST = {"eye_glasses": 0.043, "hat": 0.088}  # share of the face's area: three quarters of the least that any of 800 painted masks shows
+LEAST = {"eye_glasses": 0.05, "hat": 0.1}  # share of the face's area: of 800 painted masks none shows less than 0.057 and 0.117
 AROUND = 1.3  # lengths of the face to each side, within which it wears things
 
 
