@@ -233,6 +233,16 @@ def test_scraps_of_glasses_and_hats_are_what_is_second_most_likely(face) -> None
     assert (whole == before).all() and (before.argmax(0)[95:125, 110:190] == INDEX["eye_glasses"]).all()
 
 
+def test_what_a_face_wears_is_measured_by_that_face_alone() -> None:
+    """Planted: glasses of 0.06 of their face, and a larger face beside it."""
+    there = np.full((19, 200, 300), 0.01, np.float32)
+    there[INDEX["skin"], 50:150, 50:150] = there[INDEX["skin"], 20:180, 160:300] = 0.8
+    there[INDEX["eye_glasses"], 80:90, 70:130] = 0.9
+    before = there.copy()
+    drop_scraps(there, (FoundFace(230.0, 100.0, 160.0), FoundFace(100.0, 100.0, 100.0)), 2)
+    assert (there == before).all()
+
+
 class Planted(nn.Module):
     """A published network's stand-in: reads the palette off a normalised picture and answers in another numbering, as a tuple."""
 

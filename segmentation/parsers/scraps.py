@@ -18,11 +18,13 @@ def drop_scraps(probabilities: np.ndarray, faces: tuple[FoundFace, ...], chosen:
 
     probabilities (19,H,W) float32. What lies nearer to another face, in lengths of that, or beyond AROUND is left as it is.
     """
-    face, (height, width) = faces[chosen - 1], probabilities.shape[1:]
-    left, right, top, bottom = (int(np.clip(at + side * AROUND * face.length, 0, most)) for at, most in ((face.x, width), (face.y, height)) for side in (-1, 1))
+    face = faces[chosen - 1]
+    reach = AROUND * face.length
+    left, top, right, bottom = (max(0, int(n)) for n in (face.x - reach, face.y - reach, face.x + reach, face.y + reach))
     here = probabilities[:, top:bottom, left:right]
     labels = torch.from_numpy(here).argmax(0).numpy()
-    size = np.isin(labels, FACE).sum()
+    x0, y0, x1, y1 = (max(0, int(n)) for n in face.box)
+    size = np.isin(labels[y0 - top:y1 - top, x0 - left:x1 - left], FACE).sum()  # of no other face
     for name, least in LEAST.items():
         _, regions, stats, middles = cv2.connectedComponentsWithStats((labels == INDEX[name]).astype(np.uint8), connectivity=8)
         own = [k for k, (x, y) in enumerate(middles) if k and nearest(left + x, top + y, faces) == chosen - 1]
