@@ -2,8 +2,7 @@
 
 What they compute is said in `matching`, `losses`, `descent` and `inner_product`, whose tensor code GPUs run and tests compare
 with. Cells here are (h,w,D) float32 arrays: the three cells of a window's row lie side by side, so that a score is three inner
-products; and as soon as what is left of it cannot lift it above what it has to beat, by the `ceiling` (h,w) of the result's cells,
-the rest is not looked at.
+products, summed in one loop: to look after each whether the rest is worth it costs more than it saves.
 
 Each loop works on the rows from `top` to `bottom`, reads what was chosen before and writes what is chosen now, so any number
 of threads finds the same; none of them holds Python's lock.
@@ -44,56 +43,37 @@ def in_stripes(loop: Callable[..., Any], rows: int, *arguments: Any, least: int 
 
 
 @njit(inline="always", fastmath=True)
-def _product(a, b):
-    """Of two rows of numbers that lie without gaps."""
-    total = np.float32(0)
-    for i in range(a.size):
-        total += a[i] * b[i]
-    return total
+def _score(query, keys, grids, bias, y, x, row, column):
+    """S of the window (y,x) of the result with the window (row,column) of the style.
 
-
-@njit(inline="always", fastmath=True)
-def _rests(ceiling, y, x):
-    """The most that the last two rows, and the last, of the window (y,x) of the result can add to its score."""
-    last = ceiling[y + 2, x] + ceiling[y + 2, x + 1] + ceiling[y + 2, x + 2]
-    return ceiling[y + 1, x] + ceiling[y + 1, x + 1] + ceiling[y + 1, x + 2] + last, last
-
-
-@njit(inline="always", fastmath=True)
-def _score(query, keys, grids, bias, rests, y, x, row, column, least):
-    """S of the window (y,x) of the result with the window (row,column) of the style, or, where it is not above `least`, perhaps something lower.
-
-    query, keys: all numbers of the cells; grids: the width of the result, that of the style, and the depth of a cell; rests of `_rests`.
+    query, keys: all numbers of the cells; grids: the width of the result, that of the style, and the depth of a cell.
     """
     width, width_there, depth = grids
     run, step, step_there = 3 * depth, width * depth, width_there * depth  # the three cells of a window's row are one row of numbers
     own, there = y * step + x * depth, row * step_there + column * depth
+    above, middle, below = query[own:own + run], query[own + step:own + step + run], query[own + 2 * step:own + 2 * step + run]
+    above_there, middle_there, below_there = keys[there:there + run], keys[there + step_there:there + step_there + run], keys[there + 2 * step_there:there + 2 * step_there + run]
     total = bias[row, column] if bias.size else np.float32(0)
-    total += _product(query[own:own + run], keys[there:there + run])
-    if total + rests[0] > least:
-        own, there = own + step, there + step_there
-        total += _product(query[own:own + run], keys[there:there + run])
-        if total + rests[1] > least:
-            own, there = own + step, there + step_there
-            total += _product(query[own:own + run], keys[there:there + run])
+    for i in range(run):
+        total += above[i] * above_there[i] + middle[i] * middle_there[i] + below[i] * below_there[i]
     return total
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def take_better(query, keys, bias, ceiling, offered, rows, columns, score, top, bottom):
+def take_better(query, keys, bias, offered, rows, columns, score, top, bottom):
     """Where the windows (2,h-2,w-2) that are offered score better than those in (rows, columns), they are taken instead, in place."""
     last_row, last_column = keys.shape[0] - 3, keys.shape[1] - 3
     own, there, grids = query.ravel(), keys.ravel(), (query.shape[1], keys.shape[1], keys.shape[2])
     for y in range(top, bottom):
         for x in range(rows.shape[1]):
             row, column = min(max(offered[0, y, x], 0), last_row), min(max(offered[1, y, x], 0), last_column)
-            value = _score(own, there, grids, bias, _rests(ceiling, y, x), y, x, row, column, score[y, x])
+            value = _score(own, there, grids, bias, y, x, row, column)
             if value > score[y, x]:
                 rows[y, x], columns[y, x], score[y, x] = row, column, value
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def improve(query, keys, bias, ceiling, rows, columns, score, new_rows, new_columns, new_score, jump, radii, seed, top, bottom):
+def improve(query, keys, bias, rows, columns, score, new_rows, new_columns, new_score, jump, radii, seed, top, bottom):
     """One round of PatchMatch: each window asks four neighbours, `jump` away, then tries one place at random within each of the radii."""
     height, width = rows.shape
     last_row, last_column = keys.shape[0] - 3, keys.shape[1] - 3
@@ -101,7 +81,7 @@ def improve(query, keys, bias, ceiling, rows, columns, score, new_rows, new_colu
     for left in range(0, width, BLOCK):
         for y in range(top, bottom):
             for x in range(left, min(width, left + BLOCK)):
-                row, column, best, rests = rows[y, x], columns[y, x], score[y, x], _rests(ceiling, y, x)
+                row, column, best = rows[y, x], columns[y, x], score[y, x]
                 for k in range(4):
                     dy, dx = (jump if k == 0 else -jump if k == 1 else 0), (jump if k == 2 else -jump if k == 3 else 0)
                     if not (0 <= y - dy < height and 0 <= x - dx < width):
@@ -109,7 +89,7 @@ def improve(query, keys, bias, ceiling, rows, columns, score, new_rows, new_colu
                     r, c = min(max(rows[y - dy, x - dx] + dy, 0), last_row), min(max(columns[y - dy, x - dx] + dx, 0), last_column)
                     if r == row and c == column or r == rows[y, x] and c == columns[y, x]:
                         continue  # neighbours that agree need no second look
-                    value = _score(own, there, grids, bias, rests, y, x, r, c, best)
+                    value = _score(own, there, grids, bias, y, x, r, c)
                     if value > best:
                         row, column, best = r, c, value
                 state = np.uint64(seed) + np.uint64(y * width + x) * np.uint64(0x9E3779B97F4A7C15)
@@ -120,14 +100,14 @@ def improve(query, keys, bias, ceiling, rows, columns, score, new_rows, new_colu
                     span = 2 * reach + 1
                     r = min(max(row + np.int64((z >> np.uint64(33)) % np.uint64(span)) - reach, 0), last_row)
                     c = min(max(column + np.int64((z & np.uint64(0x7FFFFFFF)) % np.uint64(span)) - reach, 0), last_column)
-                    value = _score(own, there, grids, bias, rests, y, x, r, c, best)
+                    value = _score(own, there, grids, bias, y, x, r, c)
                     if value > best:
                         row, column, best = r, c, value
                 new_rows[y, x], new_columns[y, x], new_score[y, x] = row, column, best
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def agree(query, keys, ceiling, bonus, rows, columns, score, new_rows, new_columns, new_score, top, bottom):
+def agree(query, keys, bonus, rows, columns, score, new_rows, new_columns, new_score, top, bottom):
     """One round of `matching.coherent`."""
     height, width = rows.shape
     last_row, last_column = keys.shape[0] - 3, keys.shape[1] - 3
@@ -135,7 +115,7 @@ def agree(query, keys, ceiling, bonus, rows, columns, score, new_rows, new_colum
     none, offered = np.empty((0, 0), np.float32), np.empty((4, 2), np.int64)
     for y in range(top, bottom):
         for x in range(width):
-            own_row, own_column, same, rests = rows[y, x], columns[y, x], 0, _rests(ceiling, y, x)
+            own_row, own_column, same = rows[y, x], columns[y, x], 0
             for k in range(4):
                 dy, dx = (1 if k == 0 else -1 if k == 1 else 0), (1 if k == 2 else -1 if k == 3 else 0)
                 offered[k, 0] = -1
@@ -155,7 +135,7 @@ def agree(query, keys, ceiling, bonus, rows, columns, score, new_rows, new_colum
                     known |= j < k and offered[j, 0] == r and offered[j, 1] == c
                 if known:
                     continue
-                this = _score(own, there, grids, none, rests, y, x, r, c, best - bonus * agreeing)
+                this = _score(own, there, grids, none, y, x, r, c)
                 if this + bonus * agreeing > best:
                     row, column, value, best = r, c, this, this + bonus * agreeing
             new_rows[y, x], new_columns[y, x], new_score[y, x] = row, column, value

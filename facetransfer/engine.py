@@ -232,9 +232,9 @@ def _match_all(found: dict[str, Tensor], phase: Phase, settings: TransferSetting
         result, style = matching.steered(features, layer.steering), layer.keys
         before = matches.get(name)
         bias = matching.overused(before, settings.variety) if settings.variety and before and before.grid == tuple(style.shape[1:]) else None
-        matches[name] = _search(result, style, [matches[n] for n in (parent, name) if n in matches], copies, generator, settings.memory, bias, layer.ceiling)
+        matches[name] = _search(result, style, [matches[n] for n in (parent, name) if n in matches], copies, generator, settings.memory, bias)
         if settings.coherence:
-            matches[name] = matching.coherent(result, style, matches[name], settings.coherence, layer.ceiling)
+            matches[name] = matching.coherent(result, style, matches[name], settings.coherence)
         if settings.completeness:
             back = f"{name} asked"
             plain = layer.features[:, :(layer.features.shape[1] + 1) // copies - 1]  # the style as it is, without its turned copies
@@ -262,7 +262,7 @@ def _colour_loss(targets: Tensor, phase: Phase, strength: Tensor | None) -> Call
 
 
 def _search(result: Tensor, style: Tensor, guesses: list[Matches], copies: int, generator: torch.Generator, memory: int,
-            bias: Tensor | None = None, most: Tensor | None = None) -> Matches:
+            bias: Tensor | None = None) -> Matches:
     """Every pair looked at where that is cheap, or else guesses improved. Cells as of `matching.score_cells`."""
     if matching.pairs(result, style) <= (matching.FEW_PAIRS if guesses else matching.EXACT_PAIRS):
         return replace(in_less_memory(lambda megabytes: matching.exact_matches(result, style, megabytes << 20, bias), memory, style.device), copies=copies)
@@ -270,7 +270,7 @@ def _search(result: Tensor, style: Tensor, guesses: list[Matches], copies: int, 
     if not seeds:
         seeds = [matching.first_guess(result, style[:, :(style.shape[1] + 1) // copies - 1])]
     known = any(g.grid == tuple(style.shape[1:]) and g.rows.shape == (result.shape[1] - 2, result.shape[2] - 2) for g in guesses)
-    return replace(matching.improve_matches(result, style, seeds, generator, bias, matching.AGAIN if known else matching.FIRST, most), copies=copies)
+    return replace(matching.improve_matches(result, style, seeds, generator, bias, matching.AGAIN if known else matching.FIRST), copies=copies)
 
 
 def _leak(phase: Phase, matches: dict[str, Matches]) -> float | None:

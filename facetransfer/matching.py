@@ -28,8 +28,8 @@ EXACT_PAIRS = 80_000_000  # pairs of windows up to which every pair is looked at
 FEW_PAIRS = 2_000_000  # the same where there are guesses: up to here that is as quick as improving them
 FUSED = False  # whether CUDA searches in one kernel: not before `make bench-gpu` found that quicker
 BARRIER = 1e3  # what a window loses that lies across two style grids
-NO_CEILING = 1e30  # of a score; not infinite, which loops in fast arithmetic need not know
 COHERENT = 2  # rounds of `coherent`
+AT_ONCE = 8  # numbers that a processor multiplies at once: zeros fill the cells up to a multiple of it, as features come in such
 
 
 class Rounds(NamedTuple):
@@ -103,17 +103,8 @@ def steering_cells(grid: tuple[int, int], device: torch.device, guide: Guide | N
             height = (grid[0] + 1) // copies
             barrier = -BARRIER * ((torch.arange(grid[0], device=device) + 1) % height == 0).to(barrier).view(1, -1, 1).expand_as(barrier)
         parts.append(barrier)
+    parts.append(torch.zeros((-sum(map(len, parts)) % AT_ONCE, *grid), device=device))
     return channels_last(torch.cat(parts) / WINDOW)
-
-
-def ceiling(grid: tuple[int, int], device: torch.device, guide: Guide | None, semantic_weight: float, position_weight: float) -> Tensor:
-    """The most (h,w) that each cell of the result can add to a score, whatever the style: all cosines 1, and the same place (but for |a|^2, left out in `score_cells`)."""
-    most = torch.ones(grid, device=device)
-    if guide is not None:
-        most += semantic_weight
-        if guide.position is not None:
-            most += position_weight * guide.position.square().sum(0)
-    return most / WINDOW ** 2
 
 
 def exact_matches(result: Tensor, style: Tensor, chunk_bytes: int = CHUNK_BYTES, bias: Tensor | None = None) -> Matches:
@@ -183,15 +174,14 @@ def window_scores(result: Tensor, style: Tensor, rows: Tensor, columns: Tensor) 
 
 
 def improve_matches(result: Tensor, style: Tensor, seeds: list[Matches], generator: torch.Generator, bias: Tensor | None = None,
-                    rounds: Rounds = FIRST, most: Tensor | None = None) -> Matches:
+                    rounds: Rounds = FIRST) -> Matches:
     """Good style windows from guesses, without looking at every pair (PatchMatch, Barnes et al. 2009).
 
     Each window asks its neighbours what they chose, shifts that to its own place, and tries random windows around its best,
-    within a radius that shrinks from try to try. Approximate, and never worse than the best seed. most: the result's
-    `ceiling`, by which a CPU sees sooner that a window is no better; it finds the same without.
+    within a radius that shrinks from try to try. Approximate, and never worse than the best seed.
     """
     if compiled_loops_serve(result):
-        return _improve_on_cpu(result, style, seeds, generator, bias, rounds, most)
+        return _improve_on_cpu(result, style, seeds, generator, bias, rounds)
     (_, h, w), (_, H, W) = result.shape, style.shape
     rows, columns = torch.zeros((2, h - 2, w - 2), dtype=torch.int64, device=result.device)
     score = torch.full((h - 2, w - 2), -torch.inf, device=result.device)
@@ -226,19 +216,18 @@ def radii(height: int, width: int, narrowing: int) -> list[int]:
     return found
 
 
-def _improve_on_cpu(result: Tensor, style: Tensor, seeds: list[Matches], generator: torch.Generator, bias: Tensor | None, rounds: Rounds,
-                    most: Tensor | None) -> Matches:
+def _improve_on_cpu(result: Tensor, style: Tensor, seeds: list[Matches], generator: torch.Generator, bias: Tensor | None, rounds: Rounds) -> Matches:
     from facetransfer import compiled
 
     (_, h, w), (_, H, W) = result.shape, style.shape
     query, keys, taken = compiled.cells_last(result), compiled.cells_last(style), _none_yet(h - 2, w - 2)
-    extra, limit = np.empty((0, 0), np.float32) if bias is None else bias.numpy(), _ceiling_or_none(most, h, w)
+    extra = np.empty((0, 0), np.float32) if bias is None else bias.numpy()
     for seed in seeds:
-        compiled.in_stripes(compiled.take_better, h - 2, query, keys, extra, limit, torch.stack((seed.rows, seed.columns)).numpy(), *taken)
+        compiled.in_stripes(compiled.take_better, h - 2, query, keys, extra, torch.stack((seed.rows, seed.columns)).numpy(), *taken)
     for jump in rounds.jumps:
         better = _none_yet(h - 2, w - 2)
         chance = int(torch.randint(2 ** 62, (), generator=generator))
-        compiled.in_stripes(compiled.improve, h - 2, query, keys, extra, limit, *taken, *better, jump, np.array(radii(H, W, rounds.narrowing)), chance)
+        compiled.in_stripes(compiled.improve, h - 2, query, keys, extra, *taken, *better, jump, np.array(radii(H, W, rounds.narrowing)), chance)
         taken = better
     return Matches(*map(torch.from_numpy, taken), (H, W))
 
@@ -248,25 +237,20 @@ def _none_yet(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return np.zeros((height, width), np.int64), np.zeros((height, width), np.int64), np.full((height, width), -np.inf, np.float32)
 
 
-def _ceiling_or_none(most: Tensor | None, height: int, width: int) -> np.ndarray:
-    return np.full((height, width), NO_CEILING, np.float32) if most is None else most.contiguous().numpy()
-
-
-def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float, most: Tensor | None = None) -> Matches:
+def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> Matches:
     """Matches of which neighbours more often lie side by side in the style (coherence, Ashikhmin 2001), in COHERENT rounds.
 
     Each window chooses anew among its own match and its four neighbours' shifted to its place, by score plus `bonus` for
     each neighbour that agrees. Where neighbours agree the votes do too: whole strokes are kept instead of their average.
-    most: as of `improve_matches`.
     """
     if compiled_loops_serve(result):
         from facetransfer import compiled
 
-        query, keys, limit = compiled.cells_last(result), compiled.cells_last(style), _ceiling_or_none(most, *result.shape[1:])
+        query, keys = compiled.cells_last(result), compiled.cells_last(style)
         chosen = (matches.rows.numpy(), matches.columns.numpy(), matches.score.numpy())
         for _ in range(COHERENT):
             new = _none_yet(*matches.rows.shape)
-            compiled.in_stripes(compiled.agree, matches.rows.shape[0], query, keys, limit, np.float32(bonus), *chosen, *new)
+            compiled.in_stripes(compiled.agree, matches.rows.shape[0], query, keys, np.float32(bonus), *chosen, *new)
             chosen = new
         return replace(matches, rows=torch.from_numpy(chosen[0]), columns=torch.from_numpy(chosen[1]), score=torch.from_numpy(chosen[2]))
     (_, H, W), shape = style.shape, matches.rows.shape

@@ -12,7 +12,7 @@ from facetransfer.guides import Guide
 from facetransfer.images import MIN_SIDE
 from facetransfer.inner_product import mean_square
 from facetransfer.losses import ContentLoss
-from facetransfer.matching import ceiling, score_cells, stacked, steering_cells
+from facetransfer.matching import score_cells, stacked, steering_cells
 from facetransfer.settings import TransferSettings
 
 SETTLED = 0.75  # share of the steps behind a search for which its matches serve at least: measured as good as searching on
@@ -80,8 +80,7 @@ class StyleLayer:
     """The style picture on one layer: features (C,H,W), their mean square, and the guides on both pictures' grids.
 
     Features and guide of a style in several copies are `stacked`. What the search needs of them in every search alike: keys
-    (D,H,W), the style's `matching.score_cells`, and the result's steering (G,h,w), `matching.steering_cells`, and `matching.ceiling` (h,w);
-    None for the method gatys.
+    (D,H,W), the style's `matching.score_cells`, and the result's steering (G,h,w), `matching.steering_cells`; None for the method gatys.
     """
 
     features: Tensor
@@ -90,7 +89,6 @@ class StyleLayer:
     style_guide: Guide | None
     keys: Tensor | None
     steering: Tensor | None
-    ceiling: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -126,13 +124,12 @@ def prepare_phase(network: VGGLayout, size: tuple[int, int], content: Tensor | N
             there = [guide.on_grid(*grid.shape[1:]) for grid, (_, guide) in zip(grids, styles)]
             position = None if there[0].position is None else stacked([g.position for g in there])
             guides = result_guide.on_grid(-(-height // stride), -(-width // stride)), Guide(stacked([g.classes for g in there]), position)
-        features, keys, steering, most = stacked(grids), None, None, None
+        features, keys, steering = stacked(grids), None, None
         if settings.method != "gatys":
             weights = guiding_weights(settings)
             keys = score_cells(features, guides[1], *weights, style=True, copies=len(copies))
             grid = -(-height // stride), -(-width // stride)
             steering = steering_cells(grid, features.device, guides[0], *weights, style=False, copies=len(copies))
-            most = ceiling(grid, features.device, guides[0], *weights)
-        layers[name] = StyleLayer(features, mean_square(grids[0]).clamp_min(1e-8), *guides, keys, steering, most)
+        layers[name] = StyleLayer(features, mean_square(grids[0]).clamp_min(1e-8), *guides, keys, steering)
     cells = stacked([as_cells(style, stride_of(names[-1])) for style, _ in styles])
     return Phase((height, width), content_losses, layers, cells, len(copies))

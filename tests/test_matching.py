@@ -179,31 +179,6 @@ def test_improving_comes_near_every_pair_in_both_ways(compiled: bool, monkeypatc
     assert (exact.score - found.score).mean() < 0.35 * (exact.score - guess.score).mean()
 
 
-def test_no_cell_adds_more_than_its_ceiling_and_the_same_cell_adds_as_much() -> None:
-    weights = 2.0, 0.7
-    features, other, here, there = cells(6, 9, 11, 1), cells(6, 8, 7, 2), guide(9, 11, 3), guide(8, 7, 4)
-    most = matching.ceiling((9, 11), torch.device("cpu"), here, *weights).flatten()
-    result = matching.score_cells(features, here, *weights, style=False).flatten(1).T
-    itself, another = (matching.score_cells(f, g, *weights, style=True).flatten(1) for f, g in ((features, here), (other, there)))
-    torch.testing.assert_close((result * itself.T).sum(1), most)
-    assert ((result @ itself).amax(1) <= most + 1e-5).all() and ((result @ another).amax(1) <= most + 1e-5).all()
-    alone = matching.ceiling((9, 11), torch.device("cpu"), None, *weights)
-    assert torch.equal(alone, torch.full((9, 11), 1 / 9))
-
-
-def test_a_ceiling_changes_nothing_that_is_found() -> None:
-    weights = 2.0, 0.7
-    here, found = guide(40, 30, 1), []
-    result, style = matching.score_cells(cells(6, 40, 30, 2), here, *weights, style=False), matching.score_cells(cells(6, 33, 35, 3), guide(33, 35, 4), *weights, style=True)
-    bias, guess = cells(1, 31, 33, 9)[0] * 0.1, Matches(*torch.randint(0, 31, (2, 38, 28)), torch.full((38, 28), -torch.inf), (33, 35))
-    for most in (None, matching.ceiling((40, 30), torch.device("cpu"), here, *weights)):
-        better = matching.improve_matches(result, style, [guess, guess], torch.Generator().manual_seed(1), bias, most=most)
-        found.append((better, matching.coherent(result, style, better, 0.2, most)))
-    for one, two in zip(*found):
-        assert torch.equal(one.rows, two.rows) and torch.equal(one.columns, two.columns) and torch.equal(one.score, two.score)
-    assert not torch.equal(found[0][0].rows, found[0][1].rows)
-
-
 def test_threads_do_not_change_what_is_found() -> None:
     f, s, guess = planted_guesses(5)
     found = []
