@@ -188,38 +188,26 @@ def unpooled(back, back_step, features, step, found, width, depth, top, bottom):
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def sum_squares(values, step, target, target_step, strength, size, sums, top, bottom):
-    """Into sums (h,) each row's sum of strength * (values - target)^2; target float32, strength (h,w), or (0,0) for 1."""
+def pulled(values, step, target, target_step, strength, size, factor, found, sums, top, bottom):
+    """Into sums (h,) each row's sum of strength * (values - target)^2, into found (h,size) the bits of factor * strength * (values - target).
+
+    target float32; strength (h,w), or (0,0) for 1.
+    """
     for y in range(top, bottom):
-        here, wanted, total = values[y * step:y * step + size], target[y * target_step:y * target_step + size], np.float32(0)
+        here, wanted, to, total = values[y * step:y * step + size], target[y * target_step:y * target_step + size], found[y], np.float32(0)
         if strength.size:
             width = strength.shape[1]
-            cells, want = here.reshape(width, size // width), wanted.reshape(width, size // width)
+            cells, want, into = here.reshape(width, size // width), wanted.reshape(width, size // width), to.reshape(width, size // width)
             for x in range(width):
-                part = np.float32(0)
+                share, part = factor * strength[y, x], np.float32(0)
                 for i in range(cells.shape[1]):
                     difference = _number(cells[x, i]) - want[x, i]
                     part += difference * difference
+                    into[x, i] = _bits(share * difference)
                 total += strength[y, x] * part
         else:
             for i in range(size):
                 difference = _number(here[i]) - wanted[i]
                 total += difference * difference
+                to[i] = _bits(factor * difference)
         sums[y] = total
-
-
-@njit(nogil=True, cache=True, fastmath=True)
-def differences(values, step, target, target_step, strength, size, factor, found, top, bottom):
-    """Into found (h,size) factor * strength * (values - target), as of `sum_squares`."""
-    for y in range(top, bottom):
-        here, wanted, to = values[y * step:y * step + size], target[y * target_step:y * target_step + size], found[y]
-        if strength.size:
-            width = strength.shape[1]
-            cells, want, into = here.reshape(width, size // width), wanted.reshape(width, size // width), to.reshape(width, size // width)
-            for x in range(width):
-                share = factor * strength[y, x]
-                for i in range(cells.shape[1]):
-                    into[x, i] = _bits(share * (_number(cells[x, i]) - want[x, i]))
-        else:
-            for i in range(size):
-                to[i] = _bits(factor * (_number(here[i]) - wanted[i]))

@@ -176,10 +176,10 @@ def _phase_steps(network: VGGLayout, phase: Phase, picture: Tensor, settings: Tr
     def evaluate(point: Tensor) -> tuple[Tensor, Tensor]:
         pixels, found = looked_at.pop() if looked_at else look(point)
 
-        def mean_of(wanted: Mapping[str, ContentLoss | StyleLoss | GramLoss]) -> Tensor:
-            return sum((loss(found[n].squeeze(0)) for n, loss in wanted.items()), pixels.new_zeros(())) / max(1, len(wanted))
-        parts = (settings.content_weight * CONTENT_SCALE * mean_of(phase.content_losses),
-                 settings.style_weight * STYLE_SCALE * mean_of(losses),
+        def mean_of(wanted: Mapping[str, ContentLoss | StyleLoss | GramLoss], weight: float) -> Tensor:
+            return sum((loss(found[n].squeeze(0), weight / len(wanted)) for n, loss in wanted.items()), pixels.new_zeros(()))
+        parts = (mean_of(phase.content_losses, settings.content_weight * CONTENT_SCALE),
+                 mean_of(losses, settings.style_weight * STYLE_SCALE),
                  settings.colour_weight * COLOUR_SCALE * (colour(pixels) if colour else pixels.new_zeros(())),
                  settings.smoothness * SMOOTHNESS_SCALE * smoothness_loss(pixels))
         total = sum(parts)

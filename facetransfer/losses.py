@@ -1,7 +1,8 @@
 """What a result is pulled by. Each loss is complete when it is made; all are free of scale.
 
-Feature losses are divided by the mean square of what they compare with, so the same weights fit every network. The gradients of
-the losses of many numbers are written out: autograd would read and write them three times as often.
+Feature losses are divided by the mean square of what they compare with, so the same weights fit every network; called with a
+`weight`, they are that many times as large. The gradients of the losses of many numbers are written out: autograd would read and
+write them three times as often.
 """
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ class ContentLoss:
 
     target: Tensor
 
-    def __call__(self, features: Tensor) -> Tensor:
-        return _mean_square_difference(features, self.target, None) / self.scale
+    def __call__(self, features: Tensor, weight: float = 1.0) -> Tensor:
+        return _mean_square_difference(features, self.target, None, weight / self.scale)
 
     @cached_property
     def scale(self) -> Tensor:
@@ -44,8 +45,8 @@ class StyleLoss:
     scale: Tensor
     strength: Tensor | None = None
 
-    def __call__(self, features: Tensor) -> Tensor:
-        return _mean_square_difference(features, self.targets, self.strength) / self.scale
+    def __call__(self, features: Tensor, weight: float = 1.0) -> Tensor:
+        return _mean_square_difference(features, self.targets, self.strength, weight / self.scale)
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class GramLoss:
         centre = features.flatten(1).mean(1, keepdim=True) if centred else 0.0
         return cls(gram(features, centre), centre)
 
-    def __call__(self, features: Tensor) -> Tensor:
-        return (gram(features, self.centre) - self.target).square().mean() / self.target.square().mean().clamp_min(1e-8)
+    def __call__(self, features: Tensor, weight: float = 1.0) -> Tensor:
+        return (gram(features, self.centre) - self.target).square().mean() * (weight / self.target.square().mean().clamp_min(1e-8))
 
 
 def gram(features: Tensor, centre: Tensor | float = 0.0) -> Tensor:
@@ -79,49 +80,45 @@ def smoothness_loss(picture: Tensor) -> Tensor:
     return (_CompiledSmoothness if picture.device.type == "cpu" else _Smoothness).apply(picture)
 
 
-def _mean_square_difference(values: Tensor, target: Tensor, strength: Tensor | None) -> Tensor:
-    """The mean of strength * (values - target)^2. values (C,h,w) of any type, target (C,h,w) float32, strength (h,w) or None for 1."""
+def _mean_square_difference(values: Tensor, target: Tensor, strength: Tensor | None, weight: Tensor) -> Tensor:
+    """weight () times the mean of strength * (values - target)^2. values (C,h,w) of any type, target (C,h,w) float32, strength (h,w) or None for 1."""
     compiled = compiled_pass_serves(values) and target.dtype == torch.float32
-    return (_CompiledMeanSquare if compiled else _MeanSquare).apply(values, target, strength)
+    return (_CompiledMeanSquare if compiled else _MeanSquare).apply(values, target, strength, weight)
 
 
 class _MeanSquare(torch.autograd.Function):
     """See `_mean_square_difference`."""
 
     @staticmethod
-    def forward(ctx, values: Tensor, target: Tensor, strength: Tensor | None) -> Tensor:
+    def forward(ctx, values: Tensor, target: Tensor, strength: Tensor | None, weight: Tensor) -> Tensor:
         difference = values.float().sub_(target) if values.dtype != torch.float32 else values - target
         weighted = difference if strength is None else difference * strength
-        ctx.weighted, ctx.kind = weighted, values.dtype
-        return inner_product(difference, weighted) / difference.numel()
+        ctx.weighted, ctx.kind, ctx.weight = weighted, values.dtype, weight
+        return inner_product(difference, weighted) * (weight / difference.numel())
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return (ctx.weighted * (gradient * (2 / ctx.weighted.numel()))).to(ctx.kind), None, None
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        return (ctx.weighted * (gradient * (ctx.weight * 2 / ctx.weighted.numel()))).to(ctx.kind), None, None, None
 
 
 class _CompiledMeanSquare(torch.autograd.Function):
-    """The same of bfloat16 on the CPU: differences are taken again on the way back, which is sooner than to keep them."""
+    """The same of bfloat16 on the CPU, the gradient found with the value: what a loss is weighed by is known before, so features are fetched once."""
 
     @staticmethod
-    def forward(ctx, values: Tensor, target: Tensor, strength: Tensor | None) -> Tensor:
+    def forward(ctx, values: Tensor, target: Tensor, strength: Tensor | None, weight: Tensor) -> Tensor:
         from facetransfer import compiled_features as loops  # not before it is needed: it takes a while to load
 
         depth, height, width = values.shape
         weights, sums = np.empty((0, 0), np.float32) if strength is None else strength.contiguous().numpy(), np.empty(height, np.float32)
-        ctx.given, ctx.shape = (*loops.span(values), *loops.span(target), weights, width * depth), values.shape
-        loops.run(loops.sum_squares, height, width * depth, *ctx.given, sums)
-        return target.new_tensor(sums.sum(dtype=np.float64) / values.numel())
+        share, found = weight.item() / values.numel(), torch.empty((height, width, depth), dtype=torch.bfloat16)
+        ctx.gradient = found.permute(2, 0, 1)
+        loops.run(loops.pulled, height, width * depth, *loops.span(values), *loops.span(target), weights, width * depth, np.float32(2 * share),
+                  loops.span(ctx.gradient)[0].reshape(height, -1), sums)
+        return target.new_tensor(sums.sum(dtype=np.float64) * share)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
-        from facetransfer import compiled_features as loops
-
-        depth, height, width = ctx.shape
-        found = torch.empty((height, width, depth), dtype=torch.bfloat16)
-        factor = np.float32(gradient.item() * 2 / found.numel())
-        loops.run(loops.differences, height, width * depth, *ctx.given, factor, loops.span(found.permute(2, 0, 1))[0].reshape(height, -1))
-        return found.permute(2, 0, 1), None, None
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        return ctx.gradient if gradient == 1 else ctx.gradient * gradient, None, None, None
 
 
 class _Smoothness(torch.autograd.Function):

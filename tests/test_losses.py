@@ -24,6 +24,7 @@ def test_style_and_content_are_mean_squares(kind: torch.dtype, strength: torch.T
                         (ContentLoss(target), (values.float() - target).square().mean() / target.square().mean())):
         torch.testing.assert_close(loss(values), plain)
         torch.testing.assert_close(gradient_of(3 * loss(values), values), gradient_of(3 * plain, values), rtol=1e-5 if kind == torch.float32 else 1e-2, atol=1e-6)
+        torch.testing.assert_close(loss(values, 0.3), 0.3 * plain)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
