@@ -211,3 +211,19 @@ def pulled(values, step, target, target_step, strength, size, factor, found, sum
                 total += difference * difference
                 to[i] = _bits(factor * difference)
         sums[y] = total
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def steered(values, step, steering, share, whole, top, bottom):
+    """`matching.steered`: of features (h,w,C), each cell at length `share`, and steering (h,w,G), into whole (h,w,C+G)."""
+    width, depth = whole.shape[1], whole.shape[2] - steering.shape[2]
+    for y in range(top, bottom):
+        for x in range(width):
+            here, to, square = values[y * step + x * depth:y * step + (x + 1) * depth], whole[y, x], np.float32(0)
+            for i in range(depth):
+                number = _number(here[i])
+                square += number * number
+            factor = share / max(np.sqrt(square), np.float32(1e-6))
+            for i in range(depth):
+                to[i] = factor * _number(here[i])
+            to[depth:] = steering[y, x]

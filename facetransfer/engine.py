@@ -228,7 +228,7 @@ def _match_all(found: dict[str, Tensor], phase: Phase, settings: TransferSetting
     parent, asked = None, {}
     weights = guiding_weights(settings)
     for name, layer in phase.style_layers.items():
-        features, copies = found[name][0].float(), phase.copies
+        features, copies = found[name][0], phase.copies
         result, style = matching.steered(features, layer.steering), layer.keys
         before = matches.get(name)
         bias = matching.overused(before, settings.variety) if settings.variety and before and before.grid == tuple(style.shape[1:]) else None

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from facetransfer.features.passes import compiled_pass_serves
 from facetransfer.guides import Guide
 
 WINDOW = 3
@@ -77,10 +78,16 @@ def score_cells(features: Tensor, guide: Guide | None, semantic_weight: float, p
 
 def steered(features: Tensor, steering: Tensor) -> Tensor:
     """`score_cells` of features (C,h,w) whose `steering_cells` are known."""
-    cells, channels = features.float().permute(1, 2, 0), len(features)  # as they lie in memory: each cell's numbers side by side
-    whole = cells.new_empty(*cells.shape[:2], channels + len(steering))
+    (channels, height, width), along = features.shape, steering.permute(1, 2, 0)  # as they lie in memory: each cell's numbers side by side
+    whole = torch.empty((height, width, channels + len(steering)), device=features.device)
+    if compiled_pass_serves(features):
+        from facetransfer import compiled_features as loops
+
+        loops.run(loops.steered, height, whole[0].numel(), *loops.span(features), along.numpy(), np.float32(1 / WINDOW), whole.numpy())
+        return whole.permute(2, 0, 1)
+    cells = features.float().permute(1, 2, 0)
     torch.div(cells, torch.linalg.vector_norm(cells, dim=2, keepdim=True).clamp_min_(1e-6).mul_(WINDOW), out=whole[..., :channels])
-    whole[..., channels:] = steering.permute(1, 2, 0)
+    whole[..., channels:] = along
     return whole.permute(2, 0, 1)
 
 
@@ -337,7 +344,7 @@ def votes(matches: Matches, style: Tensor, asked: tuple[Matches, Tensor] | None 
                 cell = place + dy * (w + 2) + dx
                 total.flatten(1).index_add_(1, cell, style[:, dy:dy + rows, dx:dx + columns].flatten(1) * weight)
                 counts.flatten(1).index_add_(1, cell, weight[None])
-    return total / counts, counts
+    return total.div_(counts), counts
 
 
 def _votes(matches: Matches, style: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from facetransfer import compiled_features, losses
+from facetransfer import compiled_features, losses, matching
 from facetransfer.features import passes
 
 SIZES = [(8, 6), (7, 5), (4, 3)]
@@ -84,3 +84,12 @@ def test_differences_from_a_target_are_those_of_tensors(strong: bool, embedded: 
     torch.testing.assert_close(*found)
     for ours, theirs in zip(*gradients):
         torch.testing.assert_close(ours, theirs, rtol=2 ** -7, atol=1e-6)
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+@pytest.mark.parametrize("height, width", SIZES)
+def test_cells_to_search_with_are_made_as_tensors_are(height: int, width: int, embedded: bool, threads: None) -> None:
+    values = features(height, width, 0, embedded)[1]
+    values[:, 1, 1] = 0.0
+    steering = matching.channels_last(torch.randn(8, height, width, generator=torch.Generator().manual_seed(6)))
+    torch.testing.assert_close(matching.steered(values, steering), matching.steered(values.float(), steering))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from facetransfer.inner_product import by_pieces, inner_product, loops_compiled, row
 
-MEMORY = 4  # steps remembered: with more, jobs end no lower, and each is gone through twice a step
+MEMORY = 3  # steps remembered: with more, jobs end no lower, and each is gone through twice a step
 FIRST = 0.005  # mean change of a pixel in a step without memory
 LARGEST = 0.08  # root mean square change of a pixel in any step
 
