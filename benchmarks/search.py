@@ -80,7 +80,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     job(64)  # compiles
     jobs = {"every pair": job(args.side, exact=True), "guesses improved": job(args.side)}
-    jobs |= {f"again by {tuple(rounds)}": job(args.side, again=rounds) for rounds in (Rounds((1,), 2), Rounds((1, 1), 2))}
+    jobs |= {f"again by {tuple(rounds)}": job(args.side, again=rounds) for rounds in (Rounds((1,), 4), Rounds((1,), 2), Rounds((1, 1), 2))}
     jobs |= {f"matched every {n}": job(args.side, match_every=n) for n in (1, 2, 8, 16)}
     jobs |= {"bfloat16": job(args.side, precision="bfloat16"), "float32": job(args.side, precision="float32")}
     results = {"command": f"python -m benchmarks.search --side {args.side}", **conditions(args.threads), "side": args.side, "layers": by_layer(args.side), "jobs": jobs}

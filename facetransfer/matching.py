@@ -41,7 +41,7 @@ class Rounds(NamedTuple):
 
 
 FIRST = Rounds((1, 8, 3, 1))
-AGAIN = Rounds((1,), 4)  # where the guesses are matches of the same grid: closer tries find nothing that the next search would not
+AGAIN = Rounds((1,), 16)  # where the guesses are matches of the same grid: closer tries find nothing that the next search would not
 
 
 @dataclass(frozen=True)
