@@ -99,6 +99,18 @@ def _add_border(whole, y, height, size, depth):
         whole[(height + 1) * step:] = row
 
 
+@njit(inline="always")
+def _add_rim(whole, y, height, size, depth):
+    """Of the row y of `height` rows of `size` numbers, which lies two cells inside whole: empties the rim beside, and that above and below."""
+    step, rim = size + 4 * depth, 2 * depth
+    row = whole[(y + 2) * step:(y + 3) * step]
+    row[:rim], row[rim + size:] = 0, 0
+    if y == 0:
+        whole[:2 * step] = 0
+    if y == height - 1:
+        whole[(height + 2) * step:] = 0
+
+
 @njit(nogil=True, cache=True, fastmath=True)
 def normalised(values, step, less, factor, whole, height, size, depth, top, bottom):
     """(values - less) * factor of rows of `size` float32, the last two (size,), into whole (h+2,w+2,C) with its border."""
@@ -149,28 +161,30 @@ def averaged(values, step, whole, height, width, depth, top, bottom):
 
 
 @njit(nogil=True, cache=True)
-def kept(back, back_step, features, step, found, size, top, bottom):
-    """The gradient before ReLU, into found (h,size): back where the features are above 0."""
+def kept(back, back_step, features, step, whole, height, size, depth, top, bottom):
+    """The gradient before ReLU, into whole (h+4,w+4,C) with its rim: back where the features are above 0."""
     for y in range(top, bottom):
-        of, here, to = back[y * back_step:y * back_step + size], features[y * step:y * step + size], found[y]
+        of, here, to = back[y * back_step:y * back_step + size], features[y * step:y * step + size], whole[(y + 2) * (size + 4 * depth) + 2 * depth:]
         for i in range(size):
             to[i] = _where_above_0(of[i], here[i])
+        _add_rim(whole, y, height, size, depth)
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def kept_sum(back, back_step, more, more_step, features, step, found, size, top, bottom):
+def kept_sum(back, back_step, more, more_step, features, step, whole, height, size, depth, top, bottom):
     """The same of the sum of two gradients."""
     for y in range(top, bottom):
         of, and_of = back[y * back_step:y * back_step + size], more[y * more_step:y * more_step + size]
-        here, to = features[y * step:y * step + size], found[y]
+        here, to = features[y * step:y * step + size], whole[(y + 2) * (size + 4 * depth) + 2 * depth:]
         for i in range(size):
             to[i] = _where_above_0(_bits(_number(of[i]) + _number(and_of[i])), here[i])
+        _add_rim(whole, y, height, size, depth)
 
 
 @njit(nogil=True, cache=True)
-def unpooled(back, back_step, features, step, found, width, depth, top, bottom):
-    """The gradient before averages of 2x2 cells and ReLU, into found (h,w*C); back (ceil(h/2),ceil(w/2),C)."""
-    height, half = found.shape[0], (width + 1) // 2
+def unpooled(back, back_step, features, step, whole, height, width, depth, top, bottom):
+    """The gradient before averages of 2x2 cells and ReLU, into whole (h+4,w+4,C) with its rim; back (ceil(h/2),ceil(w/2),C)."""
+    half, row = (width + 1) // 2, (width + 4) * depth
     lessened = np.empty((half, depth), np.uint16)
     flat = lessened.reshape(-1)
     for y in range(top, bottom):
@@ -181,10 +195,11 @@ def unpooled(back, back_step, features, step, found, width, depth, top, bottom):
         if width % 2:
             for i in range((half - 1) * depth, half * depth):
                 flat[i] = _halved(of[i], np.uint16(times - 1))
-        here, to = features[y * step:y * step + width * depth].reshape(width, depth), found[y].reshape(width, depth)
+        here, to = features[y * step:y * step + width * depth].reshape(width, depth), whole[(y + 2) * row + 2 * depth:(y + 3) * row - 2 * depth].reshape(width, depth)
         for x in range(width):
             for i in range(depth):
                 to[x, i] = _where_above_0(lessened[x >> 1, i], here[x, i])
+        _add_rim(whole, y, height, width * depth, depth)
 
 
 @njit(nogil=True, cache=True, fastmath=True)

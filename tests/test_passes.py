@@ -93,3 +93,15 @@ def test_cells_to_search_with_are_made_as_tensors_are(height: int, width: int, e
     values[:, 1, 1] = 0.0
     steering = matching.channels_last(torch.randn(8, height, width, generator=torch.Generator().manual_seed(6)))
     torch.testing.assert_close(matching.steered(values, steering), matching.steered(values.float(), steering))
+
+
+@pytest.mark.parametrize("height, width", SIZES)
+def test_gradients_go_back_through_convolutions_as_torch_takes_them(height: int, width: int, threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, back = features(height, width), features(-(-height // 2), -(-width // 2), 1)
+    weight = torch.randn(16, 5, 3, 3, generator=torch.Generator().manual_seed(7)).to(torch.bfloat16)
+    before = torch.zeros(2, 5, height + 2, width + 2, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
+    for given in (lambda: passes.before_averaged(x, back), lambda: passes.before_rectified(x, x), lambda: passes.before_rectified(x, x, x)):
+        ours = passes.before_convolved(before, given(), weight, weight.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last))
+        theirs = in_tensors(monkeypatch, lambda: passes.before_convolved(before, given(), weight, torch.empty(0)))
+        assert ours.shape == theirs.shape
+        torch.testing.assert_close(ours, theirs, rtol=2 ** -7, atol=1e-2)

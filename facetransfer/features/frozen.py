@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from facetransfer.features.passes import averaged, before_averaged, before_normalised, before_rectified, folded, inside, normalised, rectified
+from facetransfer.features.passes import averaged, before_averaged, before_convolved, before_normalised, before_rectified, folded, inside, normalised, rectified
 
-Layer = tuple[str, Tensor, Tensor]  # name, weight (K,C,3,3), bias (K,)
+Layer = tuple[str, Tensor, Tensor, Tensor]  # name, weight (K,C,3,3), the same turned (C,K,3,3), see `before_convolved`, bias (K,)
 
 
 def pooled_before(name: str) -> bool:
@@ -28,7 +28,7 @@ class FrozenFeatures(torch.autograd.Function):
     def forward(ctx, pictures: Tensor, mean: Tensor, std: Tensor, layers: list[Layer], wanted: set[str]) -> tuple[Tensor, ...]:
         x = normalised(pictures, mean, std, layers[0][1].dtype)
         saved, found = [], []
-        for i, (name, weight, bias) in enumerate(layers):
+        for i, (name, weight, _, bias) in enumerate(layers):
             y, last = torch.conv2d(x, weight, bias), i + 1 == len(layers)
             if last or pooled_before(layers[i + 1][0]):
                 saved.append((x, y.detach()))  # not what is returned: that would keep alive what keeps it
@@ -48,7 +48,7 @@ class FrozenFeatures(torch.autograd.Function):
     def backward(ctx, *gradients: Tensor | None) -> tuple[Tensor, None, None, None, None]:
         own = dict(zip([name for name, *_ in ctx.layers if name in ctx.wanted], gradients))
         back, after = None, None
-        for (name, weight, _), (x, y) in zip(reversed(ctx.layers), reversed(ctx.passes)):
+        for (name, weight, turned, _), (x, y) in zip(reversed(ctx.layers), reversed(ctx.passes)):
             pooled = back is not None and pooled_before(after)
             if pooled:
                 back = before_averaged(y, back)
@@ -57,6 +57,6 @@ class FrozenFeatures(torch.autograd.Function):
                 back = before_rectified(y, *given)
             after = name
             if back is not None:
-                whole = torch.ops.aten.convolution_backward(back, x, weight, [0], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, False, False])[0]
+                whole = before_convolved(x, back, weight, turned)
                 back = before_normalised(whole, ctx.std) if name == ctx.layers[0][0] else folded(whole)
         return back, None, None, None, None

@@ -32,7 +32,7 @@ class VGGLayout(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         self.convs, channels = nn.ModuleDict(), 3
-        self._kept: dict[tuple[torch.dtype, torch.device], dict[str, tuple[Tensor, Tensor]]] = {}
+        self._kept: dict[tuple[torch.dtype, torch.device], dict[str, Layer]] = {}
         for name in LAYERS:
             width = widths[int(name[0]) - 1]
             self.convs[name] = nn.Conv2d(channels, width, 3, padding=1, padding_mode="replicate")
@@ -58,7 +58,11 @@ class VGGLayout(nn.Module):
 
     def _cast(self, names: tuple[str, ...], arithmetic: torch.dtype) -> list[Layer]:
         """The layers in the type to compute in: as they are, or copies that are kept, since they do not change."""
+        def layer(name: str, weight: Tensor, bias: Tensor) -> Layer:
+            turned = weight.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
+            return name, weight.to(arithmetic), turned.to(arithmetic), bias.to(arithmetic)
+
         key = arithmetic, self.mean.device
-        if arithmetic != torch.float32 and key not in self._kept:
-            self._kept[key] = {n: (c.weight.to(arithmetic), c.bias.to(arithmetic)) for n, c in self.convs.items()}
-        return [(n, *(self._kept[key][n] if arithmetic != torch.float32 else (self.convs[n].weight, self.convs[n].bias))) for n in names]
+        if key not in self._kept:
+            self._kept[key] = {n: layer(n, c.weight, c.bias) for n, c in self.convs.items()}
+        return [self._kept[key][n] for n in names]

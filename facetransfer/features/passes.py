@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+RIM = 2  # empty cells around a gradient, on each side: as many as a 3x3 convolution's lacks of its input's, twice
 WORTH_A_CALL = 1 << 15  # numbers; to call a loop takes as long as torch takes to go through so many
 
 
@@ -83,11 +84,11 @@ def before_rectified(x: Tensor, *gradients: Tensor) -> Tensor:
     from facetransfer import compiled_features as loops
 
     batch, depth, height, width = x.shape
-    found, loop = _as_rows(x), loops.kept if len(gradients) == 1 else loops.kept_sum
-    for i, to in enumerate(found):
+    whole, size, loop = _whole(x, height, width, rim=RIM), width * depth, loops.kept if len(gradients) == 1 else loops.kept_sum
+    for i, to in enumerate(whole):
         spans = (part for y in (*gradients, x) for part in loops.span(y[i]))
-        loops.run(loop, height, width * depth, *spans, to.numpy().view(np.uint16), width * depth)
-    return _as_features(found, x)
+        loops.run(loop, height, size, *spans, loops.span(to)[0], height, size, depth)
+    return inside(whole, RIM)
 
 
 def before_averaged(x: Tensor, back: Tensor) -> Tensor:
@@ -99,10 +100,22 @@ def before_averaged(x: Tensor, back: Tensor) -> Tensor:
     from facetransfer import compiled_features as loops
 
     batch, depth, height, width = x.shape
-    found = _as_rows(x)
-    for i, to in enumerate(found):
-        loops.run(loops.unpooled, height, width * depth, *loops.span(back[i]), *loops.span(x[i]), to.numpy().view(np.uint16), width, depth)
-    return _as_features(found, x)
+    whole = _whole(x, height, width, rim=RIM)
+    for i, to in enumerate(whole):
+        loops.run(loops.unpooled, height, width * depth, *loops.span(back[i]), *loops.span(x[i]), loops.span(to)[0], height, width, depth)
+    return inside(whole, RIM)
+
+
+def before_convolved(x: Tensor, back: Tensor, weight: Tensor, turned: Tensor) -> Tensor:
+    """The gradient of x (B,C,h+2,w+2) from that of its convolution (B,K,h,w), as `before_rectified` or `before_averaged` gave it.
+
+    turned: the weight (K,C,3,3) as (C,K,3,3), upside down. oneDNN takes up to three times as long for cells that it has to make up
+    beside the gradient as for those that are there: compiled passes leave them.
+    """
+    if not compiled_pass_serves(back):
+        return torch.ops.aten.convolution_backward(back, x, weight, [0], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, False, False])[0]
+    batch, depth, height, width = back.shape
+    return torch.conv2d(back.as_strided((batch, depth, height + 2 * RIM, width + 2 * RIM), back.stride(), 0), turned)
 
 
 def folded(gradient: Tensor) -> Tensor:
@@ -113,9 +126,9 @@ def folded(gradient: Tensor) -> Tensor:
     return inside(gradient)
 
 
-def inside(whole: Tensor) -> Tensor:
-    """Without the border of one cell, a view."""
-    return whole[..., 1:-1, 1:-1]
+def inside(whole: Tensor, rim: int = 1) -> Tensor:
+    """Without the border of one cell, or more, a view."""
+    return whole[..., rim:-rim, rim:-rim]
 
 
 def compiled_pass_serves(x: Tensor, kind: torch.dtype = torch.bfloat16) -> bool:
@@ -128,21 +141,9 @@ def _along_a_row(channels: Tensor, width: int) -> np.ndarray:
     return np.tile(channels.flatten().numpy(), width)
 
 
-def _whole(x: Tensor, height: int, width: int, kind: torch.dtype | None = None) -> Tensor:
+def _whole(x: Tensor, height: int, width: int, kind: torch.dtype | None = None, rim: int = 1) -> Tensor:
     """Memory for x at that size and its border, of its type or another."""
-    return x.new_empty((x.shape[0], height + 2, width + 2, x.shape[1]), dtype=kind).permute(0, 3, 1, 2)
-
-
-def _as_rows(x: Tensor) -> Tensor:
-    """Memory for what is like x, (B,h,w*C), bits."""
-    batch, depth, height, width = x.shape
-    return torch.empty((batch, height, width * depth), dtype=torch.int16)
-
-
-def _as_features(rows: Tensor, x: Tensor) -> Tensor:
-    """The same memory as x is."""
-    batch, depth, height, width = x.shape
-    return rows.view(x.dtype).view(batch, height, width, depth).permute(0, 3, 1, 2)
+    return x.new_empty((x.shape[0], height + 2 * rim, width + 2 * rim, x.shape[1]), dtype=kind).permute(0, 3, 1, 2)
 
 
 def _with_border(whole: Tensor) -> Tensor:
