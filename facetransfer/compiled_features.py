@@ -87,16 +87,19 @@ def _halved(typing: Any, bits: Any, times: Any) -> Any:
 
 
 @njit(inline="always")
-def _add_border(whole, y, height, size, depth):
-    """Of the row y of `height` rows of `size` numbers, which lies inside whole: copies its ends, and the first and last row itself, to the border beside."""
-    step = size + 2 * depth
-    row = whole[(y + 1) * step:(y + 2) * step]
+def _add_border(whole, y, height, size, depth, rim):
+    """Of the row y of `height` rows of `size` numbers, which lies `rim` cells inside whole: copies its ends, and the first and last row itself, to the cells beside. Those further out are emptied."""
+    step, first, end = size + 2 * rim * depth, rim * depth, rim * depth + size
+    row = whole[(y + rim) * step:(y + rim + 1) * step]
+    row[:first - depth], row[end + depth:] = 0, 0
     for i in range(depth):
-        row[i], row[depth + size + i] = row[depth + i], row[size + i]
+        row[first - depth + i], row[end + i] = row[first + i], row[end - depth + i]
     if y == 0:
-        whole[:step] = row
+        whole[:(rim - 1) * step] = 0
+        whole[(rim - 1) * step:rim * step] = row
     if y == height - 1:
-        whole[(height + 1) * step:] = row
+        whole[(height + rim) * step:(height + rim + 1) * step] = row
+        whole[(height + rim + 1) * step:] = 0
 
 
 @njit(inline="always")
@@ -112,13 +115,13 @@ def _add_rim(whole, y, height, size, depth):
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def normalised(values, step, less, factor, whole, height, size, depth, top, bottom):
-    """(values - less) * factor of rows of `size` float32, the last two (size,), into whole (h+2,w+2,C) with its border."""
+def normalised(values, step, less, factor, whole, height, size, depth, rim, top, bottom):
+    """(values - less) * factor of rows of `size` float32, the last two (size,), into whole (h+2*rim,w+2*rim,C) with its border."""
     for y in range(top, bottom):
-        here, to = values[y * step:y * step + size], whole[(y + 1) * (size + 2 * depth) + depth:]
+        here, to = values[y * step:y * step + size], whole[(y + rim) * (size + 2 * rim * depth) + rim * depth:]
         for i in range(size):
             to[i] = _bits((here[i] - less[i]) * factor[i])
-        _add_border(whole, y, height, size, depth)
+        _add_border(whole, y, height, size, depth, rim)
 
 
 @njit(nogil=True, cache=True, fastmath=True)
@@ -131,19 +134,17 @@ def scaled(back, back_step, factor, found, size, top, bottom):
 
 
 @njit(nogil=True, cache=True)
-def rectified(values, step, whole, height, size, depth, top, bottom):
-    """ReLU of rows of `size` numbers, into whole (h+2,w+2,C) with its border."""
+def bordered(whole, height, size, depth, rim, top, bottom):
+    """The border of what lies inside whole (h+2*rim,w+2*rim,C)."""
     for y in range(top, bottom):
-        here, to = values[y * step:y * step + size], whole[(y + 1) * (size + 2 * depth) + depth:]
-        for i in range(size):
-            to[i] = _rectified(here[i])
-        _add_border(whole, y, height, size, depth)
+        _add_border(whole, y, height, size, depth, rim)
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def averaged(values, step, whole, height, width, depth, top, bottom):
-    """ReLU of (h,w,C), then the averages of 2x2 cells, an odd last row or column alone, into whole (ceil(h/2)+2,ceil(w/2)+2,C) with its border."""
+def averaged(values, step, whole, height, width, depth, rim, top, bottom):
+    """ReLU of (h,w,C), then the averages of 2x2 cells, an odd last row or column alone, into whole (ceil(h/2)+2*rim,ceil(w/2)+2*rim,C) with its border."""
     half, size = (width + 1) // 2, width * depth
+    row, beside = (half + 2 * rim) * depth, rim * depth
     sums = np.empty((2 * half, depth), np.float32)
     flat = sums.reshape(-1)
     for y in range(top, bottom):
@@ -153,11 +154,11 @@ def averaged(values, step, whole, height, width, depth, top, bottom):
             flat[i] = (_number(_rectified(here[i])) + _number(_rectified(below[i]))) * np.float32(0.25)
         if width % 2:
             sums[width] = sums[width - 1]
-        to = whole[(y + 1) * (half + 2) * depth + depth:(y + 2) * (half + 2) * depth - depth].reshape(half, depth)
+        to = whole[(y + rim) * row + beside:(y + rim + 1) * row - beside].reshape(half, depth)
         for x in range(half):
             for i in range(depth):
                 to[x, i] = _bits(sums[2 * x, i] + sums[2 * x + 1, i])
-        _add_border(whole, y, (height + 1) // 2, half * depth, depth)
+        _add_border(whole, y, (height + 1) // 2, half * depth, depth, rim)
 
 
 @njit(nogil=True, cache=True)

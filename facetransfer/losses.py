@@ -24,12 +24,12 @@ class ContentLoss:
     target: Tensor
 
     def __call__(self, features: Tensor, weight: float = 1.0) -> Tensor:
-        return _mean_square_difference(features, self.target, None, weight / self.scale)
+        return _square_difference(features, self.target, None, self.per_number * weight)
 
     @cached_property
-    def scale(self) -> Tensor:
-        """(): the mean square of the target."""
-        return mean_square(self.target).clamp_min(1e-8)
+    def per_number(self) -> Tensor:
+        """(): what a square weighs, of numbers as many as the target's: in all one mean square of the target."""
+        return 1 / (mean_square(self.target).clamp_min(1e-8) * self.target.numel())
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,12 @@ class StyleLoss:
     strength: Tensor | None = None
 
     def __call__(self, features: Tensor, weight: float = 1.0) -> Tensor:
-        return _mean_square_difference(features, self.targets, self.strength, weight / self.scale)
+        return _square_difference(features, self.targets, self.strength, self.per_number * weight)
+
+    @cached_property
+    def per_number(self) -> Tensor:
+        """As of `ContentLoss`, by the scale."""
+        return 1 / (self.scale * self.targets.numel())
 
 
 @dataclass(frozen=True)
@@ -80,28 +85,28 @@ def smoothness_loss(picture: Tensor) -> Tensor:
     return (_CompiledSmoothness if picture.device.type == "cpu" else _Smoothness).apply(picture)
 
 
-def _mean_square_difference(values: Tensor, target: Tensor, strength: Tensor | None, weight: Tensor) -> Tensor:
-    """weight () times the mean of strength * (values - target)^2. values (C,h,w) of any type, target (C,h,w) float32, strength (h,w) or None for 1."""
+def _square_difference(values: Tensor, target: Tensor, strength: Tensor | None, weight: Tensor) -> Tensor:
+    """The sum of weight () * strength * (values - target)^2. values (C,h,w) of any type, target (C,h,w) float32, strength (h,w) or None for 1."""
     compiled = compiled_pass_serves(values) and target.dtype == torch.float32
-    return (_CompiledMeanSquare if compiled else _MeanSquare).apply(values, target, strength, weight)
+    return (_CompiledSquare if compiled else _Square).apply(values, target, strength, weight)
 
 
-class _MeanSquare(torch.autograd.Function):
-    """See `_mean_square_difference`."""
+class _Square(torch.autograd.Function):
+    """See `_square_difference`."""
 
     @staticmethod
     def forward(ctx, values: Tensor, target: Tensor, strength: Tensor | None, weight: Tensor) -> Tensor:
         difference = values.float().sub_(target) if values.dtype != torch.float32 else values - target
         weighted = difference if strength is None else difference * strength
         ctx.weighted, ctx.kind, ctx.weight = weighted, values.dtype, weight
-        return inner_product(difference, weighted) * (weight / difference.numel())
+        return inner_product(difference, weighted) * weight
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        return (ctx.weighted * (gradient * (ctx.weight * 2 / ctx.weighted.numel()))).to(ctx.kind), None, None, None
+        return (ctx.weighted * (gradient * (2 * ctx.weight))).to(ctx.kind), None, None, None
 
 
-class _CompiledMeanSquare(torch.autograd.Function):
+class _CompiledSquare(torch.autograd.Function):
     """The same of bfloat16 on the CPU, the gradient found with the value: what a loss is weighed by is known before, so features are fetched once."""
 
     @staticmethod
@@ -110,7 +115,7 @@ class _CompiledMeanSquare(torch.autograd.Function):
 
         depth, height, width = values.shape
         weights, sums = np.empty((0, 0), np.float32) if strength is None else strength.contiguous().numpy(), np.empty(height, np.float32)
-        share, found = weight.item() / values.numel(), torch.empty((height, width, depth), dtype=torch.bfloat16)
+        share, found = weight.item(), torch.empty((height, width, depth), dtype=torch.bfloat16)
         ctx.gradient = found.permute(2, 0, 1)
         loops.run(loops.pulled, height, width * depth, *loops.span(values), *loops.span(target), weights, width * depth, np.float32(2 * share),
                   loops.span(ctx.gradient)[0].reshape(height, -1), sums)

@@ -42,7 +42,7 @@ def in_tensors(monkeypatch: pytest.MonkeyPatch, work) -> Tensor:
 @pytest.mark.parametrize("height, width", SIZES)
 def test_passes_do_what_tensors_do(height: int, width: int, embedded: bool, threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
     x, back, more = (features(height, width, seed, embedded) for seed in range(3))
-    for work in (lambda: passes.rectified(x), lambda: passes.averaged(x), lambda: passes.before_rectified(x, back), lambda: passes.before_rectified(x, back, more)):
+    for work in (lambda: passes.averaged(x), lambda: passes.averaged(x, 3), lambda: passes.before_rectified(x, back), lambda: passes.before_rectified(x, back, more)):
         ours, theirs = work(), in_tensors(monkeypatch, work)
         assert ours.shape == theirs.shape and ours.dtype == torch.bfloat16
         torch.testing.assert_close(ours, theirs, rtol=2 ** -7, atol=0)
@@ -54,10 +54,11 @@ def test_pictures_are_normalised_as_tensors_are(height: int, width: int, threads
     mean, std = torch.tensor((0.4, 0.5, 0.6)).view(1, 3, 1, 1), torch.tensor((0.2, 0.3, 0.4)).view(1, 3, 1, 1)
     for layout in (torch.contiguous_format, torch.channels_last):
         x = pictures.contiguous(memory_format=layout)
-        ours = passes.normalised(x, mean, std, torch.bfloat16)
-        theirs = in_tensors(monkeypatch, lambda: passes.normalised(x, mean, std, torch.bfloat16))
-        assert ours.shape == theirs.shape == (2, 3, height + 2, width + 2) and ours.dtype == torch.bfloat16
-        torch.testing.assert_close(ours, theirs, rtol=2 ** -7, atol=1e-6)
+        for rim in (4, 1):
+            ours = passes.normalised(x, mean, std, torch.bfloat16, rim)
+            theirs = in_tensors(monkeypatch, lambda: passes.normalised(x, mean, std, torch.bfloat16, rim))
+            assert ours.shape == theirs.shape == (2, 3, height + 2 * rim, width + 2 * rim) and ours.dtype == torch.bfloat16
+            torch.testing.assert_close(ours, theirs, rtol=2 ** -7, atol=1e-6)
     back = in_tensors(monkeypatch, lambda: passes.before_normalised(theirs.clone(), std))
     torch.testing.assert_close(passes.before_normalised(theirs.clone(), std), back)
 
@@ -78,7 +79,7 @@ def test_differences_from_a_target_are_those_of_tensors(strong: bool, embedded: 
     values, target = features(7, 5, 0, embedded)[0].detach().requires_grad_(), torch.randn(16, 7, 5, generator=generator)
     strength = torch.rand(7, 5, generator=generator) * 2 if strong else None
     found, gradients = [], []
-    for way in (losses._CompiledMeanSquare, losses._MeanSquare):
+    for way in (losses._CompiledSquare, losses._Square):
         found.append(way.apply(values, target, strength, torch.tensor(0.7)))
         gradients.append([torch.autograd.grad(times * found[-1], values, retain_graph=True)[0] for times in (1, 3)])
     torch.testing.assert_close(*found)
@@ -105,3 +106,18 @@ def test_gradients_go_back_through_convolutions_as_torch_takes_them(height: int,
         theirs = in_tensors(monkeypatch, lambda: passes.before_convolved(before, given(), weight, torch.empty(0)))
         assert ours.shape == theirs.shape
         torch.testing.assert_close(ours, theirs, rtol=2 ** -7, atol=1e-2)
+
+
+@pytest.mark.parametrize("way", [passes.RECTIFYING, None])
+@pytest.mark.parametrize("height, width", SIZES)
+def test_convolutions_that_rectify_leave_a_border(height: int, width: int, way: object, threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three in a row, each around what the one before left."""
+    monkeypatch.setattr(passes, "RECTIFYING", way)
+    generator = torch.Generator().manual_seed(8)
+    weight, bias = (torch.randn(*shape, generator=generator).to(torch.bfloat16) * 0.1 for shape in ((16, 16, 3, 3), (16,)))
+    ours = theirs = features(height, width)
+    ours = passes.bordered(ours, 4)
+    for rim in (3, 2, 1):
+        ours = passes.convolved_and_rectified(ours, weight, bias, rim)
+        theirs = torch.conv2d(passes.bordered(theirs), weight, bias).relu()
+        torch.testing.assert_close(ours, passes.bordered(theirs, rim), rtol=2 ** -7, atol=1e-2)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from facetransfer.features.passes import averaged, before_averaged, before_convolved, before_normalised, before_rectified, folded, inside, normalised, rectified
+from facetransfer.features.passes import (averaged, before_averaged, before_convolved, before_normalised, before_rectified, compiled_pass_serves, convolved_and_rectified,
+                                          folded, inside, normalised, rectified)
 
 Layer = tuple[str, Tensor, Tensor, Tensor]  # name, weight (K,C,3,3), the same turned (C,K,3,3), see `before_convolved`, bias (K,)
 
@@ -16,6 +17,14 @@ Layer = tuple[str, Tensor, Tensor, Tensor]  # name, weight (K,C,3,3), the same t
 def pooled_before(name: str) -> bool:
     """Whether a layer looks at the averages of 2x2 cells of the one before."""
     return name.endswith("_1") and name != "1_1"
+
+
+def rim_before(first: int, layers: list[Layer], batch: int, height: int, width: int) -> int:
+    """Cells around what the first layer of a block looks at: one, or where convolutions rectify, one for each of the block, as each leaves one less."""
+    block, weight = 1, layers[first][1]
+    while first + block < len(layers) and not pooled_before(layers[first + block][0]):
+        block += 1
+    return block if compiled_pass_serves(weight.flatten()[:1].expand(batch * len(weight) * height * width)) else 1
 
 
 class FrozenFeatures(torch.autograd.Function):
@@ -26,19 +35,27 @@ class FrozenFeatures(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, pictures: Tensor, mean: Tensor, std: Tensor, layers: list[Layer], wanted: set[str]) -> tuple[Tensor, ...]:
-        x = normalised(pictures, mean, std, layers[0][1].dtype)
-        saved, found = [], []
+        batch, _, height, width = pictures.shape
+        rim = rim_before(0, layers, batch, height, width)
+        x, saved, found = normalised(pictures, mean, std, layers[0][1].dtype, rim), [], []
         for i, (name, weight, _, bias) in enumerate(layers):
-            y, last = torch.conv2d(x, weight, bias), i + 1 == len(layers)
+            last = i + 1 == len(layers)
             if last or pooled_before(layers[i + 1][0]):
+                y = torch.conv2d(x, weight, bias)
                 saved.append((x, y.detach()))  # not what is returned: that would keep alive what keeps it
                 if name in wanted:
                     y.clamp_min_(0)  # otherwise only its sign is asked for
-                x = None if last else averaged(y)
+                if not last:
+                    rim = rim_before(i + 1, layers, batch, -(-y.shape[2] // 2), -(-y.shape[3] // 2))
+                    x = averaged(y, rim)
             else:
-                after = rectified(y)
-                saved.append((x, inside(after)))
-                x, y = after, inside(after)
+                if rim > 1:
+                    rim -= 1
+                    after = convolved_and_rectified(x, weight, bias, rim)
+                else:
+                    after = rectified(torch.conv2d(x, weight, bias))
+                saved.append((x, inside(after, rim)))
+                x, y = after, inside(after, rim)
             if name in wanted:
                 found.append(y)
         ctx.std, ctx.layers, ctx.wanted, ctx.passes = std, layers, wanted, saved

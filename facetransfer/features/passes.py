@@ -10,28 +10,32 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+RECTIFYING = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)  # oneDNN's convolution that ends in ReLU, as torch.compile calls it; not in every build of torch
 RIM = 2  # empty cells around a gradient, on each side: as many as a 3x3 convolution's lacks of its input's, twice
 WORTH_A_CALL = 1 << 15  # numbers; to call a loop takes as long as torch takes to go through so many
 
 
-def bordered(x: Tensor) -> Tensor:
-    """x with its border replicated, one cell wide."""
-    whole = _whole(x, *x.shape[-2:])
-    inside(whole).copy_(x)
-    return _with_border(whole)
+def bordered(x: Tensor, rim: int = 1) -> Tensor:
+    """x with its border replicated, one cell wide. rim: cells around it on each side in all; those further out are empty."""
+    whole = _whole(x, *x.shape[-2:], rim=rim)
+    if rim > 1:
+        whole.zero_()
+    inside(whole, rim).copy_(x)
+    _add_border(inside(whole, rim - 1))
+    return whole
 
 
-def normalised(pictures: Tensor, mean: Tensor, std: Tensor, kind: torch.dtype) -> Tensor:
+def normalised(pictures: Tensor, mean: Tensor, std: Tensor, kind: torch.dtype, rim: int = 1) -> Tensor:
     """Pictures (B,3,H,W) float32 less the mean (1,3,1,1) and divided by std, in the type `kind`, `bordered`."""
     if kind != torch.bfloat16 or not compiled_pass_serves(pictures, torch.float32):
-        return bordered(((pictures - mean) / std).to(kind))
+        return bordered(((pictures - mean) / std).to(kind), rim)
     from facetransfer import compiled_features as loops  # not before it is needed: it takes a while to load
 
     height, width = pictures.shape[-2:]
-    whole, depth = _whole(pictures, height, width, kind), pictures.shape[1]
+    whole, depth = _whole(pictures, height, width, kind, rim), pictures.shape[1]
     less, factor, size = _along_a_row(mean, width), _along_a_row(1 / std, width), width * depth
     for one, to in zip(pictures, whole):
-        loops.run(loops.normalised, height, size, *loops.span(one), less, factor, loops.span(to)[0], height, size, depth)
+        loops.run(loops.normalised, height, size, *loops.span(one), less, factor, loops.span(to)[0], height, size, depth, rim)
     return whole
 
 
@@ -51,29 +55,33 @@ def before_normalised(gradient: Tensor, std: Tensor) -> Tensor:
 
 def rectified(x: Tensor) -> Tensor:
     """ReLU, `bordered`."""
-    height, width = x.shape[-2:]
-    whole = _whole(x, height, width)
-    if not compiled_pass_serves(x):
-        torch.clamp_min(x, 0, out=inside(whole))
-        return _with_border(whole)
-    from facetransfer import compiled_features as loops
-
-    size, depth = width * x.shape[1], x.shape[1]
-    for one, to in zip(x, whole):
-        loops.run(loops.rectified, height, size, *loops.span(one), loops.span(to)[0], height, size, depth)
+    whole = _whole(x, *x.shape[-2:])
+    torch.clamp_min(x, 0, out=inside(whole))
+    _add_border(whole)
     return whole
 
 
-def averaged(x: Tensor) -> Tensor:
+def convolved_and_rectified(x: Tensor, weight: Tensor, bias: Tensor, rim: int) -> Tensor:
+    """ReLU of the convolution of x, which is `bordered` with `rim` + 1 cells, `bordered` with `rim`: it is written once, and only its border after it."""
+    from facetransfer import compiled_features as loops
+
+    whole = RECTIFYING(x, weight, bias, [0, 0], [1, 1], [1, 1], 1, "relu", [], "") if RECTIFYING else torch.conv2d(x, weight, bias).clamp_min_(0)
+    depth, height, width = whole.shape[1], whole.shape[2] - 2 * rim, whole.shape[3] - 2 * rim
+    for one in whole:
+        loops.run(loops.bordered, height, depth, loops.span(one)[0], height, width * depth, depth, rim)
+    return whole
+
+
+def averaged(x: Tensor, rim: int = 1) -> Tensor:
     """ReLU and the averages of 2x2 cells, `bordered`. An odd last row or column is averaged alone: no pixel is left out, whatever the size."""
     height, width = x.shape[-2:]
     if not compiled_pass_serves(x):
-        return bordered(F.avg_pool2d(F.relu(x), 2, ceil_mode=True, count_include_pad=False))
+        return bordered(F.avg_pool2d(F.relu(x), 2, ceil_mode=True, count_include_pad=False), rim)
     from facetransfer import compiled_features as loops
 
-    whole = _whole(x, -(-height // 2), -(-width // 2))
+    whole = _whole(x, -(-height // 2), -(-width // 2), rim=rim)
     for one, to in zip(x, whole):
-        loops.run(loops.averaged, -(-height // 2), 2 * width * x.shape[1], *loops.span(one), loops.span(to)[0], height, width, x.shape[1])
+        loops.run(loops.averaged, -(-height // 2), 2 * width * x.shape[1], *loops.span(one), loops.span(to)[0], height, width, x.shape[1], rim)
     return whole
 
 
@@ -127,8 +135,8 @@ def folded(gradient: Tensor) -> Tensor:
 
 
 def inside(whole: Tensor, rim: int = 1) -> Tensor:
-    """Without the border of one cell, or more, a view."""
-    return whole[..., rim:-rim, rim:-rim]
+    """Without what lies around, `rim` cells on each side, a view."""
+    return whole[..., rim:whole.shape[-2] - rim, rim:whole.shape[-1] - rim]
 
 
 def compiled_pass_serves(x: Tensor, kind: torch.dtype = torch.bfloat16) -> bool:
@@ -142,16 +150,15 @@ def _along_a_row(channels: Tensor, width: int) -> np.ndarray:
 
 
 def _whole(x: Tensor, height: int, width: int, kind: torch.dtype | None = None, rim: int = 1) -> Tensor:
-    """Memory for x at that size and its border, of its type or another."""
+    """Memory for x at that size and `rim` cells around it, of its type or another."""
     return x.new_empty((x.shape[0], height + 2 * rim, width + 2 * rim, x.shape[1]), dtype=kind).permute(0, 3, 1, 2)
 
 
-def _with_border(whole: Tensor) -> Tensor:
-    """Fills the border, in place."""
+def _add_border(whole: Tensor) -> None:
+    """Fills the border, one cell wide, in place."""
     for axis in (3, 2):  # both sides at once: on a graphics card each copy costs its start, not its size
-        border, rim = _sides(whole, axis)
-        border.copy_(rim)
-    return whole
+        border, beside = _sides(whole, axis)
+        border.copy_(beside)
 
 
 def _sides(whole: Tensor, axis: int) -> tuple[Tensor, Tensor]:
