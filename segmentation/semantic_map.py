@@ -19,6 +19,7 @@ NEAR = 60.0  # RGB distance within which a colour is one of ours, moved by an an
 OURS = 0.9  # share of pixels near our palette from which a file counts as painted in it
 FLAT = 12  # levels that neighbours in a plain area may differ by, in a lossy file
 PART = 1 << 18  # colours that are compared with the palette at once
+EYE_BELOW_BROW = 0.19  # share of the way from the brows to the mouth: the median of 746 painted masks, nine in ten lie between 0.13 and 0.25
 OWN_SHARE, OWN_DISTANCE = 5e-4, 48.0  # a hand-painted colour covers at least this share, this far from every other
 
 
@@ -103,9 +104,9 @@ class SemanticMap:
             part = np.ascontiguousarray(self.labels[top:bottom, left:right])
             frame = SemanticMap(part).frame() if part.size else None
             return frame and replace(frame, x=frame.x + left, y=frame.y + top)
-        left, right = (self._first(f"{side}_eye", f"{side}_brow") for side in "lr")
-        eyes = [e for e in (left, right) if e is not None] or [g for g in (self._middle("eye_glasses"),) if g is not None]
         mouth, nose = self._middle("mouth", "u_lip", "l_lip"), self._middle("nose")
+        left, right = self._eyes(mouth)
+        eyes = [e for e in (left, right) if e is not None] or [g for g in (self._middle("eye_glasses"),) if g is not None]
         if eyes and mouth is not None:
             eye = np.mean(eyes, 0)
             down = mouth - eye
@@ -123,9 +124,14 @@ class SemanticMap:
         (top, left), (bottom, right) = np.percentile(skin, (2, 98), axis=0)
         return FaceFrame(float(left + right) / 2, float(top + bottom) / 2, max(8.0, float(bottom - top)))
 
-    def _first(self, *names: str) -> np.ndarray | None:
-        """The middle of the first of these classes that is there."""
-        return next((m for m in map(self._middle, names) if m is not None), None)
+    def _eyes(self, mouth: np.ndarray | None) -> list[np.ndarray | None]:
+        """The middle of the left and of the right eye, where there is none as far below its brow as eyes are."""
+        eyes, brows = ([self._middle(f"{side}_{part}") for side in "lr"] for part in ("eye", "brow"))
+        seen = [brow if eye is None else eye for eye, brow in zip(eyes, brows)]
+        if mouth is None or all(s is None for s in seen):
+            return seen
+        below = EYE_BELOW_BROW * (mouth - np.mean([s for s in seen if s is not None], 0))
+        return [brow + below if eye is None and brow is not None else eye for eye, brow in zip(eyes, brows)]
 
     def _middle(self, *names: str) -> np.ndarray | None:
         """(x, y) of the pixels of these classes, None if there are hardly any."""

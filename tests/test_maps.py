@@ -81,6 +81,16 @@ def test_the_frame_says_where_the_face_is(face) -> None:
     assert SemanticMap(np.zeros((50, 50), np.uint8)).frame() is None
 
 
+@pytest.mark.parametrize("hidden", [("l_eye", "r_eye"), ("l_eye",), ("r_eye", "l_brow")])
+def test_brows_say_where_hidden_eyes_are(face, hidden: tuple[str, ...]) -> None:
+    """In the shade, or closed: the frame hardly changes."""
+    seen, labels = face[1].frame(), face[1].labels.copy()
+    labels[np.isin(labels, [INDEX[name] for name in hidden])] = INDEX["skin"]
+    frame = SemanticMap(labels).frame()
+    assert frame.size == pytest.approx(seen.size, rel=0.08) and frame.tilt == pytest.approx(seen.tilt, abs=0.1)
+    assert (frame.x, frame.y) == pytest.approx((seen.x, seen.y), abs=0.08 * seen.size)
+
+
 def test_mirrored_swaps_left_and_right(face) -> None:
     semantic = face[1]
     left = np.argwhere(semantic.labels == INDEX["l_eye"]).mean(0)
