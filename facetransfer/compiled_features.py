@@ -87,31 +87,29 @@ def _halved(typing: Any, bits: Any, times: Any) -> Any:
 
 
 @njit(inline="always")
-def _add_border(whole, y, height, size, depth, rim):
-    """Of the row y of `height` rows of `size` numbers, which lies `rim` cells inside whole: copies its ends, and the first and last row itself, to the cells beside. Those further out are emptied."""
-    step, first, end = size + 2 * rim * depth, rim * depth, rim * depth + size
-    row = whole[(y + rim) * step:(y + rim + 1) * step]
-    row[:first - depth], row[end + depth:] = 0, 0
-    for i in range(depth):
-        row[first - depth + i], row[end + i] = row[first + i], row[end - depth + i]
+def _empty_around(whole, y, height, size, depth, rim, beside):
+    """Of the row y of `height` rows of `size` numbers, which lies `rim` cells inside whole: empties the cells around it, but for the first `beside`; around the first and last row those above and below too."""
+    step = size + 2 * rim * depth
+    row, outer = whole[(y + rim) * step:(y + rim + 1) * step], (rim - beside) * depth
+    row[:outer], row[step - outer:] = 0, 0
     if y == 0:
-        whole[:(rim - 1) * step] = 0
-        whole[(rim - 1) * step:rim * step] = row
+        whole[:(rim - beside) * step] = 0
     if y == height - 1:
-        whole[(height + rim) * step:(height + rim + 1) * step] = row
-        whole[(height + rim + 1) * step:] = 0
+        whole[(height + rim + beside) * step:] = 0
 
 
 @njit(inline="always")
-def _add_rim(whole, y, height, size, depth):
-    """Of the row y of `height` rows of `size` numbers, which lies two cells inside whole: empties the rim beside, and that above and below."""
-    step, rim = size + 4 * depth, 2 * depth
-    row = whole[(y + 2) * step:(y + 3) * step]
-    row[:rim], row[rim + size:] = 0, 0
+def _add_border(whole, y, height, size, depth, rim):
+    """Of the same row: copies its ends, and the first and last row itself, to the cells beside, and empties those further out."""
+    step, first, end = size + 2 * rim * depth, rim * depth, rim * depth + size
+    row = whole[(y + rim) * step:(y + rim + 1) * step]
+    _empty_around(whole, y, height, size, depth, rim, 1)
+    for i in range(depth):
+        row[first - depth + i], row[end + i] = row[first + i], row[end - depth + i]
     if y == 0:
-        whole[:2 * step] = 0
+        whole[(rim - 1) * step:rim * step] = row
     if y == height - 1:
-        whole[(height + 2) * step:] = 0
+        whole[(height + rim) * step:(height + rim + 1) * step] = row
 
 
 @njit(nogil=True, cache=True, fastmath=True)
@@ -162,30 +160,30 @@ def averaged(values, step, whole, height, width, depth, rim, top, bottom):
 
 
 @njit(nogil=True, cache=True)
-def kept(back, back_step, features, step, whole, height, size, depth, top, bottom):
-    """The gradient before ReLU, into whole (h+4,w+4,C) with its rim: back where the features are above 0."""
+def kept(back, back_step, features, step, whole, height, size, depth, rim, top, bottom):
+    """The gradient before ReLU, into whole (h+2*rim,w+2*rim,C), empty around it: back where the features are above 0."""
     for y in range(top, bottom):
-        of, here, to = back[y * back_step:y * back_step + size], features[y * step:y * step + size], whole[(y + 2) * (size + 4 * depth) + 2 * depth:]
+        of, here, to = back[y * back_step:y * back_step + size], features[y * step:y * step + size], whole[(y + rim) * (size + 2 * rim * depth) + rim * depth:]
         for i in range(size):
             to[i] = _where_above_0(of[i], here[i])
-        _add_rim(whole, y, height, size, depth)
+        _empty_around(whole, y, height, size, depth, rim, 0)
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def kept_sum(back, back_step, more, more_step, features, step, whole, height, size, depth, top, bottom):
+def kept_sum(back, back_step, more, more_step, features, step, whole, height, size, depth, rim, top, bottom):
     """The same of the sum of two gradients."""
     for y in range(top, bottom):
         of, and_of = back[y * back_step:y * back_step + size], more[y * more_step:y * more_step + size]
-        here, to = features[y * step:y * step + size], whole[(y + 2) * (size + 4 * depth) + 2 * depth:]
+        here, to = features[y * step:y * step + size], whole[(y + rim) * (size + 2 * rim * depth) + rim * depth:]
         for i in range(size):
             to[i] = _where_above_0(_bits(_number(of[i]) + _number(and_of[i])), here[i])
-        _add_rim(whole, y, height, size, depth)
+        _empty_around(whole, y, height, size, depth, rim, 0)
 
 
 @njit(nogil=True, cache=True)
-def unpooled(back, back_step, features, step, whole, height, width, depth, top, bottom):
-    """The gradient before averages of 2x2 cells and ReLU, into whole (h+4,w+4,C) with its rim; back (ceil(h/2),ceil(w/2),C)."""
-    half, row = (width + 1) // 2, (width + 4) * depth
+def unpooled(back, back_step, features, step, whole, height, width, depth, rim, top, bottom):
+    """The gradient before averages of 2x2 cells and ReLU, into whole (h+2*rim,w+2*rim,C), empty around it; back (ceil(h/2),ceil(w/2),C)."""
+    half, row, beside = (width + 1) // 2, (width + 2 * rim) * depth, rim * depth
     lessened = np.empty((half, depth), np.uint16)
     flat = lessened.reshape(-1)
     for y in range(top, bottom):
@@ -196,11 +194,11 @@ def unpooled(back, back_step, features, step, whole, height, width, depth, top, 
         if width % 2:
             for i in range((half - 1) * depth, half * depth):
                 flat[i] = _halved(of[i], np.uint16(times - 1))
-        here, to = features[y * step:y * step + width * depth].reshape(width, depth), whole[(y + 2) * row + 2 * depth:(y + 3) * row - 2 * depth].reshape(width, depth)
+        here, to = features[y * step:y * step + width * depth].reshape(width, depth), whole[(y + rim) * row + beside:(y + rim + 1) * row - beside].reshape(width, depth)
         for x in range(width):
             for i in range(depth):
                 to[x, i] = _where_above_0(lessened[x >> 1, i], here[x, i])
-        _add_rim(whole, y, height, width * depth, depth)
+        _empty_around(whole, y, height, width * depth, depth, rim, 0)
 
 
 @njit(nogil=True, cache=True, fastmath=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 RECTIFYING = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)  # oneDNN's convolution that ends in ReLU, as torch.compile calls it; not in every build of torch
-RIM = 2  # empty cells around a gradient, on each side: as many as a 3x3 convolution's lacks of its input's, twice
+RIM = 2  # empty cells on each side of a gradient: with them, one 3x3 convolution more gives the gradient of all cells that the first one looked at
 WORTH_A_CALL = 1 << 15  # numbers; to call a loop takes as long as torch takes to go through so many
 
 
@@ -95,7 +95,7 @@ def before_rectified(x: Tensor, *gradients: Tensor) -> Tensor:
     whole, size, loop = _whole(x, height, width, rim=RIM), width * depth, loops.kept if len(gradients) == 1 else loops.kept_sum
     for i, to in enumerate(whole):
         spans = (part for y in (*gradients, x) for part in loops.span(y[i]))
-        loops.run(loop, height, size, *spans, loops.span(to)[0], height, size, depth)
+        loops.run(loop, height, size, *spans, loops.span(to)[0], height, size, depth, RIM)
     return inside(whole, RIM)
 
 
@@ -110,7 +110,7 @@ def before_averaged(x: Tensor, back: Tensor) -> Tensor:
     batch, depth, height, width = x.shape
     whole = _whole(x, height, width, rim=RIM)
     for i, to in enumerate(whole):
-        loops.run(loops.unpooled, height, width * depth, *loops.span(back[i]), *loops.span(x[i]), loops.span(to)[0], height, width, depth)
+        loops.run(loops.unpooled, height, width * depth, *loops.span(back[i]), *loops.span(x[i]), loops.span(to)[0], height, width, depth, RIM)
     return inside(whole, RIM)
 
 
