@@ -226,8 +226,8 @@ def main() -> None:
     ours = {side: measure(our_evaluation, side, "compact", device) for side in args.sides}
     results["evaluation"] = {"ours": ours, "gatys": {side: measure(our_evaluation, side, "compact", device, "gatys") for side in args.sides if side <= 1024}}
     results["evaluation"]["ours_vgg19"] = {side: measure(our_evaluation, side, "vgg19", device) for side in args.sides if side <= 1024}
-    results["times_the_limit"] = {name: {side: results["evaluation"][ours][side]["seconds"] / found["limit_seconds"] for side, found in results["network"][name].items()}
-                                  for name, ours in (("compact", "ours"), ("vgg19", "ours_vgg19"))}
+    results["times_the_limit"] = {name: {side: results["evaluation"][whole][side]["seconds"] / found["limit_seconds"] for side, found in results["network"][name].items()}
+                                  for name, whole in (("compact", "ours"), ("vgg19", "ours_vgg19"))}
     for name in ("compact", "vgg19"):
         results["evaluation"][f"published_{name}"] = {side: measure(published_evaluation, side, name, device) for side in args.published_sides}
     results["speedup_per_evaluation"] = {name: {side: found["seconds"] / ours[side]["seconds"] for side, found in results["evaluation"][f"published_{name}"].items() if side in ours}

@@ -28,7 +28,7 @@ class ContentLoss:
 
     @cached_property
     def per_number(self) -> Tensor:
-        """(): what a square weighs, of numbers as many as the target's: in all one mean square of the target."""
+        """(): the weight of each number's squared difference, 1 / (mean square of the target * its numbers): found once, as calls are many."""
         return 1 / (mean_square(self.target).clamp_min(1e-8) * self.target.numel())
 
 
@@ -50,7 +50,7 @@ class StyleLoss:
 
     @cached_property
     def per_number(self) -> Tensor:
-        """As of `ContentLoss`, by the scale."""
+        """(): as of `ContentLoss`, with the style's mean square."""
         return 1 / (self.scale * self.targets.numel())
 
 

@@ -1,7 +1,7 @@
 """The forward and backward pass of a frozen network, by hand: what autograd would do, in half the passes over memory.
 
-Features are written once, into the middle of a buffer that already has the next convolution's replicated border around it;
-on the way back only the gradient of the picture is computed, border folded in.
+Features are written once, where the next convolution's replicated border fits around them; on the way back only the gradient of
+the picture is computed, border folded in.
 """
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def pooled_before(name: str) -> bool:
 
 
 def rim_before(first: int, layers: list[Layer], batch: int, height: int, width: int) -> int:
-    """Cells around what the first layer of a block looks at: one, or where convolutions rectify, one for each of the block, as each leaves one less."""
+    """Cells around what the first layer of a block looks at, in a picture of that size there: one, or where convolutions rectify, one for each of the block, as each leaves one less."""
     block, weight = 1, layers[first][1]
     while first + block < len(layers) and not pooled_before(layers[first + block][0]):
         block += 1
-    return block if compiled_pass_serves(weight.flatten()[:1].expand(batch * len(weight) * height * width)) else 1
+    return block if compiled_pass_serves(weight[0, 0, 0, 0].expand(batch * len(weight) * height * width)) else 1  # of numbers as many as the block's features
 
 
 class FrozenFeatures(torch.autograd.Function):
