@@ -42,7 +42,7 @@ $(VENV)/installed: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@$(BIN)/python -c "import cv2" 2>/dev/null || sh scripts/system-packages.sh libgl1 libglib2.0-0
-	$(BIN)/python -c "import cv2, torch, gradio; from ui.launch import warm_up; warm_up()"
+	$(BIN)/python -c "import cv2, torch, gradio; from facetransfer.ui.launch import warm_up; warm_up()"
 	touch $@
 
 $(VENV)/installed-test: requirements-dev.txt $(VENV)/installed

@@ -4,6 +4,7 @@
 
 Each character in each other one's skin, with their exact maps and the default settings.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -11,16 +12,23 @@ from pathlib import Path
 
 from PIL import Image, ImageFilter
 
-from facetransfer.images import open_picture
-from facetransfer.job import Face, prepare, result_picture
-from facetransfer.settings import TransferSettings
+from facetransfer.base.images import open_picture
+from facetransfer.base.settings import TransferSettings
+from facetransfer.jobs.job import Face, prepare, result_picture
 from segmentation.parsers import load_parser
 from segmentation.semantic_map import map_path, read_map
 
 ASSETS = Path(__file__).resolve().parent
 EXAMPLES = ASSETS / "examples"
 NAMES = ("goblin", "bust", "oil")
-TITLE = ("bust", "bust-as-goblin", "goblin", "goblin-as-oil", "oil", "oil-as-bust")  # what stands in the title picture, from left to right
+TITLE = (
+    "bust",
+    "bust-as-goblin",
+    "goblin",
+    "goblin-as-oil",
+    "oil",
+    "oil-as-bust",
+)  # what stands in the title picture, from left to right
 TITLE_SIZE = 1920, 420
 
 
@@ -47,12 +55,18 @@ def title() -> Image.Image:
         picture = picture.resize((round(height * 1.12), round(height * 1.12)), Image.Resampling.LANCZOS)
         mask = Image.new("L", picture.size, 0)
         mask.paste(255, ((picture.width - column) // 2, 0, (picture.width + column) // 2, picture.height))
-        whole.paste(picture, (i * column + (column - picture.width) // 2, -round(height * 0.03)), mask.filter(ImageFilter.GaussianBlur(column / 14)))
+        whole.paste(
+            picture,
+            (i * column + (column - picture.width) // 2, -round(height * 0.03)),
+            mask.filter(ImageFilter.GaussianBlur(column / 14)),
+        )
     return whole
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--only", help="one result, such as goblin-as-bust; without it all, and the title")
     only = options.parse_args().only
     (EXAMPLES / "finished").mkdir(exist_ok=True)

@@ -5,6 +5,7 @@
 Writes NAME.png (RGB) and NAME_sem.png (palette picture, pixel value = class index) and CREDITS.md. The same seeds give
 the same pictures.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -48,7 +49,7 @@ def smallest_png(rgb: np.ndarray) -> bytes:
 def map_png(label: np.ndarray) -> bytes:
     """PNG bytes of a class map (H, W) uint8, mode P with the project's palette padded to 256 colours."""
     palette = np.zeros((256, 3), np.uint8)
-    palette[:len(PALETTE)] = PALETTE
+    palette[: len(PALETTE)] = PALETTE
     image = Image.fromarray(label, "L")
     image.putpalette(palette.flatten().tolist())  # turns mode L into mode P, values unchanged
     stream = io.BytesIO()
@@ -84,10 +85,14 @@ def render_one(name: str, size: int, folder: Path) -> None:
 
 def main() -> None:
     """Read the command line and render."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", choices=CHARACTERS, help="render this one alone")
     parser.add_argument("--size", type=int, default=512, help="width and height in pixels (default 512)")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write to (default assets/examples)")
+    parser.add_argument(
+        "--out", type=Path, default=FOLDER, help="folder to write to (default assets/examples)"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # gentle on machines that do something else as well
     torch.set_grad_enabled(False)

@@ -5,6 +5,7 @@
 Visitors are pages of one Chromium on this machine, which takes its share of it; all begin together, each with two pictures of
 512 pixels that have no map yet. Programs go through gradio_client's /parse and /transfer.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -13,11 +14,12 @@ import json
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Any, Iterator
+from typing import Any
 
 import torch
 from PIL import Image
@@ -52,7 +54,9 @@ async def visit(browser: Any, address: str, files: list[Path], preset: str) -> d
 
     await page.goto(address)
     await page.wait_for_selector("#run:not([disabled])")
-    await page.wait_for_function("window.faceMaps.tools.classes.length && document.querySelector('#content input[type=file]')")
+    await page.wait_for_function(
+        "window.faceMaps.tools.classes.length && document.querySelector('#content input[type=file]')"
+    )
     lap("interactive")
     for name, file in zip(("content", "style"), files):
         await page.set_input_files(f"#{name} input[type=file]", str(file))
@@ -62,7 +66,9 @@ async def visit(browser: Any, address: str, files: list[Path], preset: str) -> d
     await page.wait_for_timeout(500)
     began = time.monotonic()
     await page.click("#run")
-    await page.wait_for_function("/Phase|Done in/.test(document.querySelector('#status').innerText)")  # a page that is short of time may show the end alone
+    await page.wait_for_function(
+        "/Phase|Done in/.test(document.querySelector('#status').innerText)"
+    )  # a page that is short of time may show the end alone
     waits["first_picture"] = time.monotonic() - began
     await page.wait_for_function("document.querySelector('#status').innerText.includes('Done in')")
     waits["result"] = time.monotonic() - began
@@ -74,7 +80,10 @@ async def visits(address: str, files: list[Path], preset: str, number: int) -> l
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium") or shutil.which("chromium-browser"), args=["--no-sandbox", "--disable-gpu"])
+        browser = await playwright.chromium.launch(
+            executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
+            args=["--no-sandbox", "--disable-gpu"],
+        )
         done = await asyncio.gather(*(visit(browser, address, files, preset) for _ in range(number)))
         await browser.close()
     return done
@@ -96,29 +105,55 @@ def call(address: str, files: list[Path], preset: str) -> dict[str, float]:
 
 
 def summary(waits: list[dict[str, float]]) -> dict[str, Any]:
-    return {name: {"median": round(median(w[name] for w in waits), 2), "longest": round(max(w[name] for w in waits), 2)} for name in waits[0]}
+    return {
+        name: {
+            "median": round(median(w[name] for w in waits), 2),
+            "longest": round(max(w[name] for w in waits), 2),
+        }
+        for name in waits[0]
+    }
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--visitors", type=int, nargs="*", default=[1, 4], help="how many pages at once, one round for each")
-    options.add_argument("--programs", type=int, nargs="*", default=[16], help="how many gradio_clients at once, one round for each")
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument(
+        "--visitors", type=int, nargs="*", default=[1, 4], help="how many pages at once, one round for each"
+    )
+    options.add_argument(
+        "--programs",
+        type=int,
+        nargs="*",
+        default=[16],
+        help="how many gradio_clients at once, one round for each",
+    )
     options.add_argument("--preset", default="Balanced")
-    options.add_argument("--json", type=Path, help="also write the results there; rounds that are there already and not measured now stay")
+    options.add_argument(
+        "--json",
+        type=Path,
+        help="also write the results there; rounds that are there already and not measured now stay",
+    )
     given = options.parse_args()
     rounds: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{name}.png" for name in PAIR]
         for name, file in zip(PAIR, files):
-            Image.open(ROOT / "assets" / "examples" / f"{name}.png").convert("RGB").resize((SIZE, SIZE), Image.Resampling.LANCZOS).save(file)
+            Image.open(ROOT / "assets" / "examples" / f"{name}.png").convert("RGB").resize(
+                (SIZE, SIZE), Image.Resampling.LANCZOS
+            ).save(file)
         with app(Path(folder)) as (address, _):
             asyncio.run(visits(address, files, "Preview", 1))  # browser and app in memory
             for number in given.visitors:
-                rounds[f"{number} visitors, {given.preset}"] = summary(asyncio.run(visits(address, files, given.preset, number)))
+                rounds[f"{number} visitors, {given.preset}"] = summary(
+                    asyncio.run(visits(address, files, given.preset, number))
+                )
                 print(f"{number} visitors: {rounds[f'{number} visitors, {given.preset}']}", flush=True)
             for number in given.programs:
                 with ThreadPoolExecutor(number) as pool:
-                    rounds[f"{number} programs, {given.preset}"] = summary(list(pool.map(lambda _: call(address, files, given.preset), range(number))))
+                    rounds[f"{number} programs, {given.preset}"] = summary(
+                        list(pool.map(lambda _: call(address, files, given.preset), range(number)))
+                    )
                 print(f"{number} programs: {rounds[f'{number} programs, {given.preset}']}", flush=True)
     if given.json:
         before = json.loads(given.json.read_text())["rounds"] if given.json.exists() else {}

@@ -1,4 +1,5 @@
 """What a measurement was made on."""
+
 from __future__ import annotations
 
 import json
@@ -15,20 +16,35 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def conditions(threads: int) -> dict[str, Any]:
     """Machine, versions and commit. `dirty` tells that files differ from the commit."""
+
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+        return subprocess.run(
+            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=False
+        ).stdout.strip()
+
     processor = platform.processor()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":")[1].strip()
+            for line in cpuinfo.read_text().splitlines()
+            if line.startswith("model name")
+        ]
         processor = names[0] if names else processor
     import torch
 
-    return {"date": datetime.now(timezone.utc).isoformat(timespec="seconds"), "commit": git("rev-parse", "--short", "HEAD"),
-            "dirty": bool(git("status", "--porcelain", "--untracked-files=no")), "python": platform.python_version(),
-            "system": f"{platform.system()} {platform.machine()}", "processor": processor, "cores": os.cpu_count(), "threads": threads,
-            "vector_instructions": torch.backends.cpu.get_cpu_capability(),
-            "versions": {name: version(name) for name in ("torch", "numpy", "opencv-python", "gradio")}}
+    return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commit": git("rev-parse", "--short", "HEAD"),
+        "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "vector_instructions": torch.backends.cpu.get_cpu_capability(),
+        "versions": {name: version(name) for name in ("torch", "numpy", "opencv-python", "gradio")},
+    }
 
 
 def write(path: Path, results: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ without masks, only for the contact sheet of pictures and maps.
 Measured twice: against the masks as painted, and (`sides_mended`) with left and right put right where a mask has them
 the wrong way round, as one in fifteen of CelebAMask-HQ's has.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -25,9 +26,9 @@ import torch
 from PIL import Image
 
 from benchmarks.machine import conditions, write
-from facetransfer.images import open_picture
+from facetransfer.base.images import open_picture
 from segmentation import PARSERS
-from segmentation.classes import CLASSES, INDEX, PALETTE
+from segmentation.classes import CLASSES, PALETTE
 from segmentation.parsers import load_parser
 from training.face_pictures import labelled_faces, read_labels, sides_mended
 
@@ -62,24 +63,39 @@ class Agreement:
     def add(self, found: np.ndarray, truth: np.ndarray) -> None:
         """(H,W) class numbers each."""
         self.edges += border_counts(found, truth)
-        self.confusion += np.bincount(truth.ravel().astype(int) * len(CLASSES) + found.ravel(), minlength=self.confusion.size).reshape(self.confusion.shape)
+        self.confusion += np.bincount(
+            truth.ravel().astype(int) * len(CLASSES) + found.ravel(), minlength=self.confusion.size
+        ).reshape(self.confusion.shape)
 
     def figures(self) -> dict[str, float | dict[str, float]]:
         """Means and, by class, IoU, F1 and boundary F; a class that is painted nowhere does not count."""
         hit, painted, parsed = np.diag(self.confusion), self.confusion.sum(1), self.confusion.sum(0)
         precision, recall = (self.edges[:, i] / np.maximum(self.edges[:, i + 1], 1) for i in (0, 2))
-        by_class = {"iou": hit / np.maximum(painted + parsed - hit, 1), "f1": 2 * hit / np.maximum(painted + parsed, 1),
-                    "boundary_f": 2 * precision * recall / np.maximum(precision + recall, 1e-9)}
+        by_class = {
+            "iou": hit / np.maximum(painted + parsed - hit, 1),
+            "f1": 2 * hit / np.maximum(painted + parsed, 1),
+            "boundary_f": 2 * precision * recall / np.maximum(precision + recall, 1e-9),
+        }
         there = [c for c in CLASSES if painted[c.index] > 0]
 
         def mean(name: str, without: tuple[str, ...]) -> float:
             return float(np.mean([by_class[name][c.index] for c in there if c.name not in without]))
-        return {"mean_iou_all": mean("iou", ()), "mean_iou_without_earring_and_necklace": mean("iou", SELDOM),
-                "mean_f1_foreground": mean("f1", ("background",)), "mean_boundary_f_foreground": mean("boundary_f", ("background",)),
-                **{name: {c.name: round(float(values[c.index]), 4) for c in there} for name, values in by_class.items()}}
+
+        return {
+            "mean_iou_all": mean("iou", ()),
+            "mean_iou_without_earring_and_necklace": mean("iou", SELDOM),
+            "mean_f1_foreground": mean("f1", ("background",)),
+            "mean_boundary_f_foreground": mean("boundary_f", ("background",)),
+            **{
+                name: {c.name: round(float(values[c.index]), 4) for c in there}
+                for name, values in by_class.items()
+            },
+        }
 
 
-def save_sheet(pictures: list[tuple[Image.Image, np.ndarray]], path: Path, side: int = 200, columns: int = 8) -> None:
+def save_sheet(
+    pictures: list[tuple[Image.Image, np.ndarray]], path: Path, side: int = 200, columns: int = 8
+) -> None:
     """Pictures and, under each, its map."""
     rows = -(-len(pictures) // columns)
     whole = Image.new("RGB", (columns * side, rows * 2 * side), "white")
@@ -92,9 +108,13 @@ def save_sheet(pictures: list[tuple[Image.Image, np.ndarray]], path: Path, side:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--faces", type=Path, help="folder of images/ and masks/")
-    options.add_argument("--look", type=Path, nargs="*", default=[], help="folders of pictures for the contact sheet")
+    options.add_argument(
+        "--look", type=Path, nargs="*", default=[], help="folders of pictures for the contact sheet"
+    )
     options.add_argument("--sheet", type=Path, help="contact sheet, a .jpg or .png file")
     options.add_argument("--parser", default="compact", choices=PARSERS)
     options.add_argument("--parser-file", help="weights of a published parser")
@@ -105,13 +125,24 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     if args.sheet:
         parse = load_parser(args.parser, "cpu", args.parser_file)
-        pictures = [open_picture(p) for folder in args.look for p in sorted(folder.glob("*.*g")) if not p.stem.endswith("_sem")]
+        pictures = [
+            open_picture(p)
+            for folder in args.look
+            for p in sorted(folder.glob("*.*g"))
+            if not p.stem.endswith("_sem")
+        ]
         save_sheet([(p, parse(p).semantic.labels) for p in pictures], args.sheet)
     if not args.faces:
         return
     training, held_out = labelled_faces(args.faces)
     pairs = held_out if args.held_out else training + held_out
-    parse, taken, missed, as_painted, mended = load_parser(args.parser, "cpu", args.parser_file), [], 0, Agreement(), Agreement()
+    parse, taken, missed, as_painted, mended = (
+        load_parser(args.parser, "cpu", args.parser_file),
+        [],
+        0,
+        Agreement(),
+        Agreement(),
+    )
     for image, mask in pairs:
         picture, truth = open_picture(image), read_labels(mask)
         began = time.perf_counter()
@@ -120,11 +151,21 @@ def main() -> None:
         missed += not found.found_face
         as_painted.add(found.semantic.labels, truth)
         mended.add(found.semantic.labels, sides_mended(truth))
-    results = {"command": f"python -m benchmarks.parsing --faces DIR{' --held-out' * args.held_out} --parser {args.parser}",
-               **conditions(args.threads), "pictures": len(pairs), "faces_missed": missed, "seconds_median": statistics.median(taken),
-               **as_painted.figures(), "sides_mended": mended.figures()}
+    results = {
+        "command": f"python -m benchmarks.parsing --faces DIR{' --held-out' * args.held_out} --parser {args.parser}",
+        **conditions(args.threads),
+        "pictures": len(pairs),
+        "faces_missed": missed,
+        "seconds_median": statistics.median(taken),
+        **as_painted.figures(),
+        "sides_mended": mended.figures(),
+    }
     for name, figures in (("as painted", results), ("sides mended", results["sides_mended"])):
-        print(name, {key: round(value, 4) for key, value in figures.items() if isinstance(value, float)}, figures["iou"])
+        print(
+            name,
+            {key: round(value, 4) for key, value in figures.items() if isinstance(value, float)},
+            figures["iou"],
+        )
     if args.json:
         write(args.json, results)
 

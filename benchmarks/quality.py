@@ -3,8 +3,9 @@
     python -m benchmarks.quality --json FILE --sheet FILE [--photos DIR] [--paintings DIR] [--reference DIR] [--size 256]
 
 Without folders the pairs are scikit-image's astronaut with the characters that ship, and these among each other. Numbers
-are those of `facetransfer.quality`; noise is the result's finest detail against the style's, as far as it is above 1.
+are those of `facetransfer.jobs.metrics`; noise is the result's finest detail against the style's, as far as it is above 1.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -17,14 +18,24 @@ import torch
 from PIL import Image, ImageDraw
 
 from benchmarks.machine import conditions, write
-from facetransfer.engine import transfer_steps
-from facetransfer.images import open_picture
-from facetransfer.job import Face, prepare, result_picture
-from facetransfer.settings import TransferSettings
+from facetransfer.base.images import open_picture
+from facetransfer.base.settings import TransferSettings
+from facetransfer.core.engine import transfer_steps
+from facetransfer.jobs.job import Face, prepare, result_picture
 from segmentation.parsers import load_parser
 from segmentation.semantic_map import map_path, read_map, read_map_pair
 
-PUBLISHED = dict(tones=0.0, position_weight=0.0, colour_weight=0.0, align="off", kinship=0.0, variety=0.0, match_every=1, style_layers="3_1,4_1", content_layers="4_2")
+PUBLISHED = dict(
+    tones=0.0,
+    position_weight=0.0,
+    colour_weight=0.0,
+    align="off",
+    kinship=0.0,
+    variety=0.0,
+    match_every=1,
+    style_layers="3_1,4_1",
+    content_layers="4_2",
+)
 VARIANTS: dict[str, dict] = {
     "ours": {},
     "published semantic": PUBLISHED,
@@ -53,7 +64,9 @@ def face_at(path: Path) -> Face:
     return Face.of(picture, semantic, load_parser())
 
 
-def pairs(photos: Path | None, paintings: Path | None, reference: Path | None) -> dict[str, tuple[Face, Face]]:
+def pairs(
+    photos: Path | None, paintings: Path | None, reference: Path | None
+) -> dict[str, tuple[Face, Face]]:
     """Named pairs of content and style."""
     from skimage.data import astronaut
 
@@ -69,18 +82,24 @@ def pairs(photos: Path | None, paintings: Path | None, reference: Path | None) -
         found["portrait 4 x portrait 5"] = people[3], people[4]
         if paintings:
             works = {p.stem: face_at(p) for p in sorted(paintings.glob("*.jpg"))}
-            for i, (name, style) in enumerate((n, f) for n, f in works.items() if f.frame and f.frame.size > 0.1 * max(f.picture.size)):
+            for i, (name, style) in enumerate(
+                (n, f) for n, f in works.items() if f.frame and f.frame.size > 0.1 * max(f.picture.size)
+            ):
                 found[f"portrait {i % 6 + 1} x {name}"] = people[i % 6], style
     if reference:
         maps = read_map_pair(reference / "Freddie_sem.png", reference / "Mia_sem.png")
         pictures = [open_picture(reference / f"{n}.jpg") for n in ("Freddie", "Mia")]
-        found["Freddie x Mia, maps by hand"] = tuple(Face.of(p, m, load_parser()) for p, m in zip(pictures, maps))
+        found["Freddie x Mia, maps by hand"] = tuple(
+            Face.of(p, m, load_parser()) for p, m in zip(pictures, maps)
+        )
         found["Freddie x Mia, automatic maps"] = tuple(Face.of(p, None, load_parser()) for p in pictures)
     return found
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--json", type=Path, required=True)
     options.add_argument("--sheet", type=Path, required=True, help="contact sheet, a .jpg or .png file")
     for name in ("photos", "paintings", "reference"):
@@ -109,14 +128,30 @@ def main() -> None:
             picture = result_picture(step, job.size)
             # All are measured against the same thing: the style aligned, and the plain guides of our own method.
             report = prepare(content, style, settings).report(picture, step.leak, load_parser())
-            rows[name][variant] = {k: report[k] for k in ("leak", "layout_iou", "style_distance", "sharpness")} | {
-                "noise": max(0.0, report["sharpness"] - 1), "seconds": seconds}
+            rows[name][variant] = {
+                k: report[k] for k in ("leak", "layout_iou", "style_distance", "sharpness")
+            } | {"noise": max(0.0, report["sharpness"] - 1), "seconds": seconds}
             shown.append(picture)
         sheet.append(shown)
-        print(name, "  ".join(f"{v} {r['style_distance']:.2f}/{r['layout_iou'] or 0:.2f}" for v, r in rows[name].items()), flush=True)
+        print(
+            name,
+            "  ".join(
+                f"{v} {r['style_distance']:.2f}/{r['layout_iou'] or 0:.2f}" for v, r in rows[name].items()
+            ),
+            flush=True,
+        )
     keys = ("leak", "layout_iou", "style_distance", "sharpness", "noise", "seconds")
-    means = {v: {key: float(np.mean([r[v][key] for r in rows.values() if r[v][key] is not None] or [np.nan])) for key in keys} for v in args.variants}
-    write(args.json, {**conditions(args.threads), "size": args.size, "pairs": len(rows), "means": means, "rows": rows})
+    means = {
+        v: {
+            key: float(np.mean([r[v][key] for r in rows.values() if r[v][key] is not None] or [np.nan]))
+            for key in keys
+        }
+        for v in args.variants
+    }
+    write(
+        args.json,
+        {**conditions(args.threads), "size": args.size, "pairs": len(rows), "means": means, "rows": rows},
+    )
     save_sheet(args.sheet, sheet, ["content", "style", *args.variants])
     for variant, mean in means.items():
         print(f"{variant:20s}", "  ".join(f"{k} {x:.3f}" for k, x in mean.items()))

@@ -1,4 +1,5 @@
 """The app as a process of its own: for measurements, tests and screenshots."""
+
 from __future__ import annotations
 
 import os
@@ -7,9 +8,9 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
 
 from benchmarks.machine import ROOT
 
@@ -31,10 +32,21 @@ def started(folder: Path, source: Path = ROOT, **environment: str) -> Iterator[t
     for name in ("home", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     port = free_port()
-    given = {"PATH": os.environ["PATH"], "HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"), "GRADIO_TEMP_DIR": str(folder / "cache"), "GRADIO_SERVER_PORT": str(port),
-             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **environment}
+    given = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder / "home"),
+        "TMPDIR": str(folder / "tmp"),
+        "GRADIO_TEMP_DIR": str(folder / "cache"),
+        "GRADIO_SERVER_PORT": str(port),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        **environment,
+    }
     with open(folder / "log.txt", "a") as log:
-        process = subprocess.Popen([sys.executable, str(source / "app.py")], cwd=folder, env=given, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [sys.executable, str(source / "app.py")], cwd=folder, env=given, stdout=log, stderr=log
+        )
         address = f"http://127.0.0.1:{port}"
         try:
             wait_until_up(address, process, folder / "log.txt")
@@ -58,6 +70,8 @@ def wait_until_up(address: str, process: subprocess.Popen, log: Path, seconds: f
             return
         except OSError:
             if process.poll() is not None:
-                raise RuntimeError(f"the app ended with status {process.returncode}: {log.read_text('utf-8', 'replace')}") from None
+                raise RuntimeError(
+                    f"the app ended with status {process.returncode}: {log.read_text('utf-8', 'replace')}"
+                ) from None
             time.sleep(0.2)
     raise RuntimeError(f"the app does not answer after {seconds:.0f} s: {log.read_text('utf-8', 'replace')}")

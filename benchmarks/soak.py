@@ -6,6 +6,7 @@ Each visitor is a gradio_client in a thread and has a picture of a size and a co
 a map (whose size must be that of its picture) or a small transfer onto itself (whose colour must be its own). Then: twelve runs
 asked for one after another must end in that order; and a number of runs, one at a time, between which the app's memory is read.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -35,7 +36,9 @@ def picture_of(visitor: int, visitors: int, folder: Path) -> tuple[Path, np.ndar
     """A picture in a colour and of a size of its own: its file, its colour, its size."""
     random = np.random.default_rng(visitor)
     side = max(2, round(visitors ** (1 / 3) + 0.5))
-    colour = np.array([visitor % side, visitor // side % side, visitor // side ** 2], float) / (side - 1) * 200 + 27
+    colour = (
+        np.array([visitor % side, visitor // side % side, visitor // side**2], float) / (side - 1) * 200 + 27
+    )
     size = 64 + visitor, 64 + (visitor * 7) % 50
     pixels = (colour + random.normal(0, 4, (*size[::-1], 3))).clip(0, 255).astype(np.uint8)
     Image.fromarray(pixels).save(folder / f"{visitor}.png")
@@ -44,10 +47,20 @@ def picture_of(visitor: int, visitors: int, folder: Path) -> tuple[Path, np.ndar
 
 def resident(process: int) -> float:
     """Megabytes of a process in memory."""
-    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2 ** 20
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def visit(number: int, address: str, mine: tuple[Path, np.ndarray, tuple[int, int]], colours: np.ndarray, until: float, folder: Path, counts: Counter[str], waits: dict[str, list[float]], lock: threading.Lock) -> None:
+def visit(
+    number: int,
+    address: str,
+    mine: tuple[Path, np.ndarray, tuple[int, int]],
+    colours: np.ndarray,
+    until: float,
+    folder: Path,
+    counts: Counter[str],
+    waits: dict[str, list[float]],
+    lock: threading.Lock,
+) -> None:
     """Asks again and again until the time is up; what came of it is counted."""
     random, (path, colour, size) = Random(number), mine
     client = Client(address, verbose=False, download_files=str(folder / f"got{number}"))
@@ -55,7 +68,11 @@ def visit(number: int, address: str, mine: tuple[Path, np.ndarray, tuple[int, in
     while time.monotonic() < until:
         kind = "run" if random.random() < SHARE_OF_RUNS else "map"
         began, told = time.monotonic(), False
-        job = client.submit(file, "compact", api_name="/parse") if kind == "map" else client.submit(file, file, **RUN, api_name="/transfer")
+        job = (
+            client.submit(file, "compact", api_name="/parse")
+            if kind == "map"
+            else client.submit(file, file, **RUN, api_name="/transfer")
+        )
         while not job.done():
             told = told or job.status().rank is not None
             time.sleep(0.1)
@@ -65,13 +82,23 @@ def visit(number: int, address: str, mine: tuple[Path, np.ndarray, tuple[int, in
             picture, _ = job.result()
             with Image.open(picture) as image:
                 mean = np.asarray(image.convert("RGB")).reshape(-1, 3).mean(0)
-                own = image.size == size if kind == "map" else int(np.linalg.norm(colours - mean, axis=1).argmin()) == number
+                own = (
+                    image.size == size
+                    if kind == "map"
+                    else int(np.linalg.norm(colours - mean, axis=1).argmin()) == number
+                )
             found.append(f"{kind}s answered" if own else "another's picture seen")
             if took > 2:
-                found.append("waits over 2 s with a position told" if told else "waits over 2 s without a position")
+                found.append(
+                    "waits over 2 s with a position told" if told else "waits over 2 s without a position"
+                )
         except Exception as error:  # whatever came instead of an answer is what is counted here
             full = "Queue is full" in str(error)
-            found.append("refused in words: the line is full" if full else f"lost: {type(error).__name__} {str(error)[:80]}")
+            found.append(
+                "refused in words: the line is full"
+                if full
+                else f"lost: {type(error).__name__} {str(error)[:80]}"
+            )
             time.sleep(random.uniform(0.5, 2.0))
         with lock:
             counts.update(found)
@@ -84,7 +111,9 @@ def in_order(address: str, file: Path, folder: Path) -> bool:
     client, ended = Client(address, verbose=False, download_files=str(folder / "order")), []
     jobs = []
     for i in range(IN_ORDER):
-        jobs.append(client.submit(handle_file(str(file)), handle_file(str(file)), **RUN, seed=i, api_name="/transfer"))
+        jobs.append(
+            client.submit(handle_file(str(file)), handle_file(str(file)), **RUN, seed=i, api_name="/transfer")
+        )
         jobs[-1].add_done_callback(lambda _, i=i: ended.append(i))
         time.sleep(0.4)  # a client uploads before it asks: what is first must have got there first
     for job in jobs:
@@ -100,13 +129,21 @@ def memory_over(runs: int, address: str, process: int, file: Path, folder: Path)
         client.predict(handle_file(str(file)), handle_file(str(file)), **RUN, seed=i, api_name="/transfer")
         seen.append(resident(process))
     client.close()
-    late = seen[len(seen) // 4:]
+    late = seen[len(seen) // 4 :]
     slope = float(np.polyfit(np.arange(len(late)), late, 1)[0]) if len(late) > 1 else 0.0
-    return {"runs": runs, "mb_first": round(seen[0]), "mb_last": round(seen[-1]), "mb_highest": round(max(seen)), "slope_mb_per_run": round(slope, 3)}
+    return {
+        "runs": runs,
+        "mb_first": round(seen[0]),
+        "mb_last": round(seen[-1]),
+        "mb_highest": round(max(seen)),
+        "slope_mb_per_run": round(slope, 3),
+    }
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--visitors", type=int, default=50)
     options.add_argument("--seconds", type=float, default=300)
     options.add_argument("--runs", type=int, default=200, help="how many runs memory is watched over")
@@ -120,14 +157,28 @@ def main() -> None:
         with app(folder) as (address, process):
             before, until = resident(process), time.monotonic() + given.seconds
             with ThreadPoolExecutor(given.visitors) as pool:
-                ends = [pool.submit(visit, i, address, pictures[i], colours, until, folder, counts, waits, lock) for i in range(given.visitors)]
+                ends = [
+                    pool.submit(visit, i, address, pictures[i], colours, until, folder, counts, waits, lock)
+                    for i in range(given.visitors)
+                ]
             for end in ends:
                 end.result()
             after, kept_order = resident(process), in_order(address, pictures[0][0], folder)
             memory = memory_over(given.runs, address, process, pictures[0][0], folder)
-    results = {"visitors": given.visitors, "seconds": given.seconds, "counts": dict(sorted(counts.items())),
-               "waits_seconds": {kind: {"median": round(float(np.median(w)), 2), "longest": round(max(w), 2)} for kind, w in waits.items() if w},
-               "first_come_order_kept": kept_order, "mb_before_the_visitors": round(before), "mb_after_the_visitors": round(after), "memory": memory}
+    results = {
+        "visitors": given.visitors,
+        "seconds": given.seconds,
+        "counts": dict(sorted(counts.items())),
+        "waits_seconds": {
+            kind: {"median": round(float(np.median(w)), 2), "longest": round(max(w), 2)}
+            for kind, w in waits.items()
+            if w
+        },
+        "first_come_order_kept": kept_order,
+        "mb_before_the_visitors": round(before),
+        "mb_after_the_visitors": round(after),
+        "memory": memory,
+    }
     print(results)
     if given.json:
         write(given.json, {"conditions": conditions(2), **results})

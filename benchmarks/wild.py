@@ -8,6 +8,7 @@ no held-out face is a profile, from the characters that ship, rendered turned as
 counts as found when the parser's own face lies there, and as well mapped when the parts of the face as one region overlap
 the painted ones by GOOD or more (intersection over union). Photos alone say how often a face is seen where there is none.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -22,13 +23,13 @@ from PIL import Image
 
 from assets.render_characters import CHARACTERS
 from benchmarks.machine import conditions, write
-from facetransfer.engine import transfer
-from facetransfer.images import fit, open_picture, to_image, to_tensor
-from facetransfer.settings import TransferSettings
+from facetransfer.base.images import fit, open_picture, to_image, to_tensor
+from facetransfer.base.settings import TransferSettings
+from facetransfer.core.engine import transfer
 from segmentation.classes import INDEX
 from segmentation.guidance import guides_of
 from segmentation.parsers import Parse, Parser, load_parser
-from segmentation.parsers.finding import FACE
+from segmentation.parsers.detection import FACE
 from segmentation.semantic_map import SemanticMap, map_path, read_map
 from training.face_pictures import WITH_FACES, labelled_faces, read_labels, read_rgb, sides_mended
 
@@ -41,13 +42,22 @@ PROFILES = ((40, 50), (65, 75), (85, 95))  # degrees
 Scene = tuple[np.ndarray, np.ndarray]  # picture (H,W,3) uint8 RGB, classes (H,W) uint8
 
 
-def put(face: Scene, ground: np.ndarray, height: float, angle: float, rng: np.random.Generator, columns: tuple[float, float] = (0.3, 0.7)) -> Scene:
+def put(
+    face: Scene,
+    ground: np.ndarray,
+    height: float,
+    angle: float,
+    rng: np.random.Generator,
+    columns: tuple[float, float] = (0.3, 0.7),
+) -> Scene:
     """The labelled picture, turned by `angle` degrees, in the ground (H,W,3) so that the face covers `height` of the ground's."""
     picture, labels = face
     rows, xs = np.nonzero(np.isin(labels, FACE))
     scale = height * ground.shape[0] / np.ptp(rows)
     matrix = cv2.getRotationMatrix2D((float(xs.mean()), float(rows.mean())), angle, scale)
-    matrix[:, 2] += np.array((rng.uniform(*columns) * ground.shape[1], rng.uniform(0.45, 0.55) * ground.shape[0])) - (xs.mean(), rows.mean())
+    matrix[:, 2] += np.array(
+        (rng.uniform(*columns) * ground.shape[1], rng.uniform(0.45, 0.55) * ground.shape[0])
+    ) - (xs.mean(), rows.mean())
     if scale < 1:
         picture = cv2.GaussianBlur(picture, (0, 0), 0.4 / scale)
     size = ground.shape[1::-1]
@@ -70,7 +80,16 @@ def covered(face: Scene, photo: np.ndarray, rng: np.random.Generator) -> Scene:
     rows, xs = np.nonzero(np.isin(labels, FACE))
     over = np.zeros(labels.shape, np.uint8)
     radius = np.ptp(rows) * 0.25
-    cv2.ellipse(over, (int(rng.choice((xs.min(), xs.max()))), int(rows.max() - radius)), (int(radius), int(1.3 * radius)), rng.uniform(-30, 30), 0, 360, 1, -1)
+    cv2.ellipse(
+        over,
+        (int(rng.choice((xs.min(), xs.max()))), int(rows.max() - radius)),
+        (int(radius), int(1.3 * radius)),
+        rng.uniform(-30, 30),
+        0,
+        360,
+        1,
+        -1,
+    )
     picture[over > 0] = cv2.resize(photo, labels.shape[::-1])[over > 0]
     labels[over > 0] = 0
     return picture, labels
@@ -78,8 +97,16 @@ def covered(face: Scene, photo: np.ndarray, rng: np.random.Generator) -> Scene:
 
 def stylised(face: Scene, style: tuple[Image.Image, SemanticMap]) -> Scene:
     """In the skin of a character, by this program."""
-    content, truth = fit(Image.fromarray(face[0]), STYLISED_SIDE), SemanticMap(face[1]).resized((STYLISED_SIDE,) * 2)
-    result = transfer(to_tensor(content), to_tensor(style[0]), guides_of(truth, style[1]), TransferSettings(size=STYLISED_SIDE))
+    content, truth = (
+        fit(Image.fromarray(face[0]), STYLISED_SIDE),
+        SemanticMap(face[1]).resized((STYLISED_SIDE,) * 2),
+    )
+    result = transfer(
+        to_tensor(content),
+        to_tensor(style[0]),
+        guides_of(truth, style[1]),
+        TransferSettings(size=STYLISED_SIDE),
+    )
     return np.asarray(to_image(result)), truth.labels
 
 
@@ -105,13 +132,26 @@ def well_mapped(parse: Parse, truth: np.ndarray) -> tuple[bool, bool]:
     """(found, well mapped) of the one face that `truth` shows."""
     here = np.isin(truth, FACE)
     rows, columns = np.nonzero(here)
-    middle, length = np.array((np.ptp(columns) / 2 + columns.min(), np.ptp(rows) / 2 + rows.min())), max(np.ptp(rows), np.ptp(columns))
+    middle, length = (
+        np.array((np.ptp(columns) / 2 + columns.min(), np.ptp(rows) / 2 + rows.min())),
+        max(np.ptp(rows), np.ptp(columns)),
+    )
     if not parse.faces:
         return False, False
     seen = parse.faces[parse.chosen - 1]
     found = bool(np.hypot(*(middle - (seen.x, seen.y))) < NEAR * length)
-    box = [int(n) for n in (max(0, rows.min() - length / 4), rows.max() + length / 4, max(0, columns.min() - length / 4), columns.max() + length / 4)]
-    a, b = (region[box[0]:box[1], box[2]:box[3]] for region in (here, np.isin(parse.semantic.labels, FACE)))
+    box = [
+        int(n)
+        for n in (
+            max(0, rows.min() - length / 4),
+            rows.max() + length / 4,
+            max(0, columns.min() - length / 4),
+            columns.max() + length / 4,
+        )
+    ]
+    a, b = (
+        region[box[0] : box[1], box[2] : box[3]] for region in (here, np.isin(parse.semantic.labels, FACE))
+    )
     return found, found and (a & b).sum() >= GOOD * (a | b).sum()
 
 
@@ -120,12 +160,20 @@ class Scenes:
 
     def __init__(self, faces: Path, photos: Path) -> None:
         self.rng = np.random.default_rng(0)
-        self.faces: list[Scene] = [(read_rgb(image), sides_mended(read_labels(mask))) for image, mask in labelled_faces(faces)[1]]
+        self.faces: list[Scene] = [
+            (read_rgb(image), sides_mended(read_labels(mask))) for image, mask in labelled_faces(faces)[1]
+        ]
         paths = sorted(p for p in photos.rglob("*.jpg") if p.parent.name not in WITH_FACES)
         self.photos = [read_rgb(paths[i]) for i in self.rng.permutation(len(paths))[:100]]
         assets = Path(__file__).parents[1] / "assets" / "examples"
-        self.characters = [(picture := fit(open_picture(path), STYLISED_SIDE), read_map(map_path(path)).resized(picture.size))
-                           for path in sorted(assets.glob("*.png")) if map_path(path).exists()]
+        self.characters = [
+            (
+                picture := fit(open_picture(path), STYLISED_SIDE),
+                read_map(map_path(path)).resized(picture.size),
+            )
+            for path in sorted(assets.glob("*.png"))
+            if map_path(path).exists()
+        ]
 
     def photo(self) -> np.ndarray:
         return self.photos[self.rng.integers(len(self.photos))]
@@ -135,15 +183,25 @@ class Scenes:
 
     def in_photo(self, height: float, tilts: float | tuple[int, ...] = 8) -> Callable[[Scene], Scene]:
         """Puts a face into a photo, of that share of its height, tilted by one of the degrees given or by chance with that deviation."""
+
         def change(face: Scene) -> Scene:
             ground = self.ground()
-            return put(face, ground, height, self.rng.choice(tilts) if isinstance(tilts, tuple) else self.rng.normal(0, tilts), self.rng)
+            return put(
+                face,
+                ground,
+                height,
+                self.rng.choice(tilts) if isinstance(tilts, tuple) else self.rng.normal(0, tilts),
+                self.rng,
+            )
+
         return change
 
     def wearing(self, name: str, least: float) -> list[Scene]:
         return [f for f in self.faces if (f[1] == INDEX[name]).mean() > least]
 
-    def kinds(self, count: int, in_another_skin: int) -> dict[str, tuple[Iterable[Scene], Callable[[Scene], Scene]]]:
+    def kinds(
+        self, count: int, in_another_skin: int
+    ) -> dict[str, tuple[Iterable[Scene], Callable[[Scene], Scene]]]:
         """By name: the faces, and what is done with each."""
         everybody = self.faces[:count]
         return {
@@ -154,22 +212,38 @@ class Scenes:
             "the whole height": (everybody, lambda f: put(f, self.ground(), 1.0, 0, self.rng)),
             "tilted by 30 degrees": (everybody, self.in_photo(0.5, (-30, 30))),
             "tilted by 45 degrees": (everybody, self.in_photo(0.5, (-45, 45))),
-            "gray": (everybody, lambda f: (np.repeat(f[0].mean(2, keepdims=True), 3, 2).astype(np.uint8), f[1])),
+            "gray": (
+                everybody,
+                lambda f: (np.repeat(f[0].mean(2, keepdims=True), 3, 2).astype(np.uint8), f[1]),
+            ),
             "as if painted": (everybody, lambda f: painted(f, self.rng)),
             "partly covered": (everybody, lambda f: covered(f, self.photo(), self.rng)),
             "with a hat": (self.wearing("hat", 0.02), lambda f: f),
             "with glasses": (self.wearing("eye_glasses", 0.004), lambda f: f),
             "turned aside": ([f for f in self.faces if turn_of(f) > TURNED], lambda f: f),
-            "in another skin": (self.faces[-in_another_skin:] if in_another_skin else [],
-                                lambda f: stylised(f, self.characters[self.rng.integers(len(self.characters))])),
-            **{f"a character turned by {near} to {far} degrees": (characters((near, far)), lambda f: f) for near, far in PROFILES},
+            "in another skin": (
+                self.faces[-in_another_skin:] if in_another_skin else [],
+                lambda f: stylised(f, self.characters[self.rng.integers(len(self.characters))]),
+            ),
+            **{
+                f"a character turned by {near} to {far} degrees": (characters((near, far)), lambda f: f)
+                for near, far in PROFILES
+            },
         }
 
 
 def rates_of(scenes: Iterable[Scene], parse: Parser) -> dict[str, float]:
     """How many pictures, and the shares of them in which the face is found and well mapped; nothing where there are none."""
     results = [well_mapped(parse(Image.fromarray(picture)), truth) for picture, truth in scenes]
-    return {"pictures": len(results), "found": float(np.mean([r[0] for r in results])), "well_mapped": float(np.mean([r[1] for r in results]))} if results else {}
+    return (
+        {
+            "pictures": len(results),
+            "found": float(np.mean([r[0] for r in results])),
+            "well_mapped": float(np.mean([r[1] for r in results])),
+        }
+        if results
+        else {}
+    )
 
 
 def rates_of_three(scenes: Scenes, groups: int, parse: Parser) -> dict[str, float]:
@@ -178,20 +252,36 @@ def rates_of_three(scenes: Scenes, groups: int, parse: Parser) -> dict[str, floa
     for i in range(groups):
         picture, places = scenes.ground(), []
         for k, height in enumerate((0.42, 0.34, 0.26)):
-            picture, truth = put(scenes.faces[3 * i + k], picture, height, scenes.rng.normal(0, 6), scenes.rng, ((2 * k + 1) / 6,) * 2)
+            picture, truth = put(
+                scenes.faces[3 * i + k],
+                picture,
+                height,
+                scenes.rng.normal(0, 6),
+                scenes.rng,
+                ((2 * k + 1) / 6,) * 2,
+            )
             places.append(truth)
         first = parse(Image.fromarray(picture))
         all_found += len(first.faces) == 3
-        each += [well_mapped(parse(Image.fromarray(picture), k + 1), places[k])[1] for k in range(min(3, len(first.faces)))] + [False] * max(0, 3 - len(first.faces))
+        each += [
+            well_mapped(parse(Image.fromarray(picture), k + 1), places[k])[1]
+            for k in range(min(3, len(first.faces)))
+        ] + [False] * max(0, 3 - len(first.faces))
     return {"pictures": groups, "found": all_found / groups, "well_mapped": float(np.mean(each))}
 
 
 def options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--faces", type=Path, required=True, help="folder of images/ and masks/")
-    parser.add_argument("--photos", type=Path, required=True, help="folder of photos without faces, searched through")
+    parser.add_argument(
+        "--photos", type=Path, required=True, help="folder of photos without faces, searched through"
+    )
     parser.add_argument("--count", type=int, default=40, help="faces of each kind")
-    parser.add_argument("--stylised", type=int, default=10, help="faces in another skin: each takes some seconds")
+    parser.add_argument(
+        "--stylised", type=int, default=10, help="faces in another skin: each takes some seconds"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path)
     return parser
@@ -206,11 +296,24 @@ def main() -> None:
             rates[kind] = told
             print(kind, told, flush=True)
     rates["three in one photo"] = rates_of_three(scenes, args.count // 3, parse)
-    alarms = float(np.mean([bool(parse(Image.fromarray(p)).faces) for p in scenes.photos[:args.count]]))
-    print("three in one photo", rates["three in one photo"], "\nphotos without a face in which one is seen", alarms)
+    alarms = float(np.mean([bool(parse(Image.fromarray(p)).faces) for p in scenes.photos[: args.count]]))
+    print(
+        "three in one photo",
+        rates["three in one photo"],
+        "\nphotos without a face in which one is seen",
+        alarms,
+    )
     if args.json:
-        write(args.json, {"command": "python -m benchmarks.wild --faces DIR --photos DIR", **conditions(args.threads), "good_iou": GOOD,
-                          "rates": rates, "seen_where_there_is_none": alarms})
+        write(
+            args.json,
+            {
+                "command": "python -m benchmarks.wild --faces DIR --photos DIR",
+                **conditions(args.threads),
+                "good_iou": GOOD,
+                "rates": rates,
+                "seen_where_there_is_none": alarms,
+            },
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """Semantic face transfer: one picture's shapes in another picture's skin, patch by patch, each from its own part of the face."""
+
 from __future__ import annotations
 
 import os
@@ -12,9 +13,20 @@ if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
 
 __version__ = "0.1.0"
 
-_EXPORTS = {"TransferSettings": "settings", "PRESETS": "settings", "InputError": "errors", "Guide": "guides", "Step": "engine",
-            "transfer": "engine", "transfer_steps": "engine", "open_picture": "images", "save_picture": "images",
-            "fit": "images", "to_tensor": "images", "to_image": "images"}
+_EXPORTS = {
+    "TransferSettings": "base.settings",
+    "PRESETS": "base.settings",
+    "InputError": "base.errors",
+    "Guide": "core.guides",
+    "Step": "core.engine",
+    "transfer": "core.engine",
+    "transfer_steps": "core.engine",
+    "open_picture": "base.images",
+    "save_picture": "base.images",
+    "fit": "base.images",
+    "to_tensor": "base.images",
+    "to_image": "base.images",
+}
 __all__ = list(_EXPORTS)
 
 

@@ -1,5 +1,5 @@
 import sys
 
-from facetransfer.cli import main
+from facetransfer.cli.main import main
 
 sys.exit(main())

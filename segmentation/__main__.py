@@ -1,4 +1,5 @@
 """`python -m segmentation a.jpg b.jpg --out DIR`: writes the semantic map of each picture."""
+
 from __future__ import annotations
 
 import argparse
@@ -6,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetransfer.errors import InputError, complain, in_one_line
+from facetransfer.base.errors import InputError, complain, in_one_line
 from segmentation import PARSERS
 from segmentation.classes import CLASSES
 
@@ -15,15 +16,34 @@ if TYPE_CHECKING:
 
 
 def options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m segmentation", description="Writes the semantic map of each face picture as NAME_sem.png.")
+    parser = argparse.ArgumentParser(
+        prog="python -m segmentation",
+        description="Writes the semantic map of each face picture as NAME_sem.png.",
+    )
     parser.add_argument("pictures", nargs="+", type=Path, help="picture files")
     parser.add_argument("--out", type=Path, help="folder for the maps (default: beside each picture)")
-    parser.add_argument("--parser", default="compact", help=f"the parser that makes the maps: {', '.join(PARSERS)} (default: compact)")
-    parser.add_argument("--parser-file", type=Path, help="the weights of bisenet or parsenet (default: downloaded once)")
-    parser.add_argument("--face", type=int, default=1, metavar="N", help="which face to look at closely, the largest is 1 (default: 1)")
-    parser.add_argument("--labels", choices=("palette", "celebamask"), default="palette",
-                        help="palette: coloured, the classes' palette; celebamask: gray, pixel value = class number "
-                             f"(0 {CLASSES[0].name} ... {len(CLASSES) - 1} {CLASSES[-1].name})")
+    parser.add_argument(
+        "--parser",
+        default="compact",
+        help=f"the parser that makes the maps: {', '.join(PARSERS)} (default: compact)",
+    )
+    parser.add_argument(
+        "--parser-file", type=Path, help="the weights of bisenet or parsenet (default: downloaded once)"
+    )
+    parser.add_argument(
+        "--face",
+        type=int,
+        default=1,
+        metavar="N",
+        help="which face to look at closely, the largest is 1 (default: 1)",
+    )
+    parser.add_argument(
+        "--labels",
+        choices=("palette", "celebamask"),
+        default="palette",
+        help="palette: coloured, the classes' palette; celebamask: gray, pixel value = class number "
+        f"(0 {CLASSES[0].name} ... {len(CLASSES) - 1} {CLASSES[-1].name})",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, gpu0, gpu1 ...")
     return parser
 
@@ -31,8 +51,8 @@ def options() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; the exit status: 0, or 2 where something could not be read or written."""
     args = options().parse_args(arguments)
-    from facetransfer.devices import choose_device
-    from facetransfer.images import check_writable, open_picture
+    from facetransfer.base.devices import choose_device
+    from facetransfer.base.images import check_writable, open_picture
     from segmentation.parsers import load_parser
     from segmentation.semantic_map import map_path
 
@@ -41,17 +61,30 @@ def main(arguments: list[str] | None = None) -> int:
         targets = [map_path(args.out / p.name if args.out else p) for p in args.pictures]
         twice = {t for t in targets if targets.count(t) > 1}
         if twice:
-            raise InputError(f"two pictures would both be written to {sorted(twice)[0]}: run them one by one into different folders")
+            raise InputError(
+                f"two pictures would both be written to {sorted(twice)[0]}: run them one by one into different folders"
+            )
         for target in targets:
             check_writable(target)
-        parse = load_parser(args.parser, choose_device(args.device), args.parser_file and str(args.parser_file))
+        parse = load_parser(
+            args.parser, choose_device(args.device), args.parser_file and str(args.parser_file)
+        )
     except InputError as error:
         return complain(error)
     for path, target in zip(args.pictures, targets):
         try:
             found = parse(open_picture(path), args.face)
             write(found.semantic, target, args.labels)
-            print(in_one_line(target) + ("  (no face found)" if not found.found_face else f"  ({len(found.faces)} faces)" if len(found.faces) > 1 else ""))
+            print(
+                in_one_line(target)
+                + (
+                    "  (no face found)"
+                    if not found.found_face
+                    else f"  ({len(found.faces)} faces)"
+                    if len(found.faces) > 1
+                    else ""
+                )
+            )
         except InputError as error:
             failed = complain(error)
     return failed
@@ -61,7 +94,7 @@ def write(semantic: SemanticMap, target: Path, labels: str) -> None:
     """The map as a palette PNG, or as gray class numbers."""
     from PIL import Image
 
-    from facetransfer.images import save_picture
+    from facetransfer.base.images import save_picture
 
     if labels == "celebamask":
         save_picture(Image.fromarray(semantic.labels), target)

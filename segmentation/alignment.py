@@ -1,4 +1,5 @@
 """Brings the style's face to the size, tilt and direction of the content's: windows have one size, so faces must too."""
+
 from __future__ import annotations
 
 import math
@@ -8,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from facetransfer.images import MIN_SIDE
+from facetransfer.base.images import MIN_SIDE
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
 LARGEST = 2.0  # times that a style picture is enlarged at most: more only blurs
@@ -50,31 +51,41 @@ class Alignment:
             smaller = [max(1, round(n * self.scale)) for n in picture.size]
             factor = smaller[0] / picture.width
             pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
-        return Image.fromarray(self._warped(pixels, factor, cv2.INTER_CUBIC if self.scale >= 1 else cv2.INTER_LINEAR))
+        return Image.fromarray(
+            self._warped(pixels, factor, cv2.INTER_CUBIC if self.scale >= 1 else cv2.INTER_LINEAR)
+        )
 
     def map(self, semantic: SemanticMap, width: int) -> SemanticMap:
         """A map of the style picture aligned; `width` is that of the original picture, whatever the map's."""
         if self.mirrored:  # the warp flips the picture; left and right are swapped here
             semantic = SemanticMap(semantic.mirrored().labels[:, ::-1], semantic.colours)
-        return SemanticMap(self._warped(semantic.labels, semantic.size[0] / width, cv2.INTER_NEAREST), semantic.colours)
+        return SemanticMap(
+            self._warped(semantic.labels, semantic.size[0] / width, cv2.INTER_NEAREST), semantic.colours
+        )
 
     def probabilities(self, probabilities: np.ndarray, width: int, mirror: np.ndarray) -> np.ndarray:
         """Class probabilities (K,h,w) aligned, float32; `mirror` (K,) says which class becomes which in a mirror."""
         if self.mirrored:
             probabilities = probabilities[mirror]
-        return np.stack([self._warped(p.astype(np.float32), p.shape[1] / width, cv2.INTER_LINEAR) for p in probabilities])
+        return np.stack(
+            [self._warped(p.astype(np.float32), p.shape[1] / width, cv2.INTER_LINEAR) for p in probabilities]
+        )
 
     def _warped(self, pixels: np.ndarray, factor: float, interpolation: int) -> np.ndarray:
         """Pixels of the picture at `factor` of its size, aligned."""
         rim = round(RIM * min(pixels.shape[:2]))
-        pixels, matrix = pixels[rim:pixels.shape[0] - rim, rim:pixels.shape[1] - rim], self.matrix.copy()
+        pixels, matrix = pixels[rim : pixels.shape[0] - rim, rim : pixels.shape[1] - rim], self.matrix.copy()
         matrix[:, :2] /= factor
         matrix[:, 2] += matrix[:, :2].sum(1) * rim
-        matrix[:, 2] += matrix[:, :2].sum(1) * 0.5 - 0.5  # places are counted from the picture's corner, OpenCV's from the first pixel's middle
+        matrix[:, 2] += (
+            matrix[:, :2].sum(1) * 0.5 - 0.5
+        )  # places are counted from the picture's corner, OpenCV's from the first pixel's middle
         return cv2.warpAffine(pixels, matrix, self.size, flags=interpolation, borderMode=cv2.BORDER_REFLECT)
 
 
-def align(content: FaceFrame, style: FaceFrame, content_size: tuple[int, int], style_size: tuple[int, int]) -> Alignment:
+def align(
+    content: FaceFrame, style: FaceFrame, content_size: tuple[int, int], style_size: tuple[int, int]
+) -> Alignment:
     """The alignment of a style picture (width, height) to a content picture; each frame in pixels of its own picture."""
     mirrored = content.turn * style.turn < 0 and min(abs(content.turn), abs(style.turn)) > TURNED
     tilt = content.tilt
@@ -84,7 +95,10 @@ def align(content: FaceFrame, style: FaceFrame, content_size: tuple[int, int], s
     scale = min(max(content.size / style.size, smallest), max(LARGEST, smallest))
     target = FaceFrame(content.x, content.y, style.size * scale, tilt)
     matrix = similarity(style, target, mirrored)
-    corners = np.array([[0, 0, 1], [style_size[0], 0, 1], [0, style_size[1], 1], [*style_size, 1]], float) @ matrix.T
+    corners = (
+        np.array([[0, 0, 1], [style_size[0], 0, 1], [0, style_size[1], 1], [*style_size, 1]], float)
+        @ matrix.T
+    )
     limit = np.array(content_size) * (AROUND - 1) / 2
     low = np.maximum(np.floor(corners.min(0)), np.floor(-limit))
     high = np.minimum(np.ceil(corners.max(0)), np.ceil(np.array(content_size) + limit))

@@ -4,6 +4,7 @@ Numbers and names are those of CelebAMask-HQ (Lee et al. 2020, arXiv 1907.11922)
 is on the right of a picture that is not mirrored. Any two colours are at least 120 apart in RGB: a colour that an
 anti-aliased edge or a lossy file moved by less than 60 still finds its class.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -24,8 +25,10 @@ class FaceClass:
 
 
 def _table(*rows: tuple[str, tuple[int, int, int], str, str, str]) -> tuple[FaceClass, ...]:
-    return tuple(FaceClass(i, name, colour, guide, mirror, label)
-                 for i, (name, colour, guide, mirror, label) in enumerate(rows))
+    return tuple(
+        FaceClass(i, name, colour, guide, mirror, label)
+        for i, (name, colour, guide, mirror, label) in enumerate(rows)
+    )
 
 
 CLASSES = _table(
@@ -55,12 +58,25 @@ INDEX = {c.name: c.index for c in CLASSES}
 PALETTE = np.array([c.colour for c in CLASSES], dtype=np.uint8)  # (19, 3) RGB
 MIRROR = np.array([INDEX[c.mirror] for c in CLASSES], dtype=np.uint8)  # (19,) class after a horizontal flip
 GUIDES = tuple(dict.fromkeys(c.guide for c in CLASSES))  # the guide channels, in order
-GUIDE_OF = np.array([GUIDES.index(c.guide) for c in CLASSES], dtype=np.uint8)  # (19,) guide channel of a class
+GUIDE_OF = np.array(
+    [GUIDES.index(c.guide) for c in CLASSES], dtype=np.uint8
+)  # (19,) guide channel of a class
 
 KIN = {  # guide channels that are alike, and how much: a part finds its nearest kin where the other picture lacks it
-    ("hat", "hair"): 0.5, ("hat", "cloth"): 0.3, ("brow", "hair"): 0.4, ("u_lip", "l_lip"): 0.5, ("mouth", "u_lip"): 0.3, ("mouth", "l_lip"): 0.3,
-    ("eye_glasses", "eye"): 0.4, ("eye_glasses", "skin"): 0.2, ("nose", "skin"): 0.4, ("ear", "skin"): 0.4, ("neck", "skin"): 0.5,
-    ("cloth", "background"): 0.2, ("cloth", "neck"): 0.2}
+    ("hat", "hair"): 0.5,
+    ("hat", "cloth"): 0.3,
+    ("brow", "hair"): 0.4,
+    ("u_lip", "l_lip"): 0.5,
+    ("mouth", "u_lip"): 0.3,
+    ("mouth", "l_lip"): 0.3,
+    ("eye_glasses", "eye"): 0.4,
+    ("eye_glasses", "skin"): 0.2,
+    ("nose", "skin"): 0.4,
+    ("ear", "skin"): 0.4,
+    ("neck", "skin"): 0.5,
+    ("cloth", "background"): 0.2,
+    ("cloth", "neck"): 0.2,
+}
 
 
 def affinities(kinship: float = 1.0) -> np.ndarray:
@@ -80,7 +96,11 @@ def class_vectors(kinship: float = 1.0) -> np.ndarray:
 
 def nearest_kin(guide: str, there: set[str]) -> str | None:
     """Of the guide channels `there` the one most like `guide`, of two alike the first in their order; None where none is alike."""
-    best = max((g for g in GUIDES if g in there and g != guide), key=lambda other: affinities()[GUIDES.index(guide), GUIDES.index(other)], default=None)
+    best = max(
+        (g for g in GUIDES if g in there and g != guide),
+        key=lambda other: affinities()[GUIDES.index(guide), GUIDES.index(other)],
+        default=None,
+    )
     return best if best is not None and affinities()[GUIDES.index(guide), GUIDES.index(best)] > 0 else None
 
 

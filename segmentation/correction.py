@@ -1,4 +1,5 @@
 """A correction: a layer over an automatic map, kept apart from it, so that the automatic map can come back."""
+
 from __future__ import annotations
 
 import re
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from facetransfer.errors import InputError
+from facetransfer.base.errors import InputError
 from segmentation.classes import CLASSES
 from segmentation.semantic_map import SemanticMap
 
@@ -24,7 +25,9 @@ class Correction:
 
     def __post_init__(self) -> None:
         if not ((self.labels < len(CLASSES)) | (self.labels == AUTOMATIC)).all():
-            raise InputError(f"the correction has a class that is not there: only 0 to {len(CLASSES) - 1} are; press All back to automatic and paint again")
+            raise InputError(
+                f"the correction has a class that is not there: only 0 to {len(CLASSES) - 1} are; press All back to automatic and paint again"
+            )
 
     @classmethod
     def nothing(cls, size: tuple[int, int]) -> Correction:
@@ -43,11 +46,17 @@ class Correction:
 
     def fits(self, size: tuple[int, int]) -> bool:
         """Whether the layer has the shape of a picture of (width, height), at any size."""
-        return abs(self.size[0] / self.size[1] - size[0] / size[1]) <= 0.02 * size[0] / size[1] + 1 / min(*size, *self.size)
+        return abs(self.size[0] / self.size[1] - size[0] / size[1]) <= 0.02 * size[0] / size[1] + 1 / min(
+            *size, *self.size
+        )
 
     def resized(self, size: tuple[int, int]) -> Correction:
         """The layer at (width, height), each pixel the nearest one's."""
-        return self if size == self.size else Correction(cv2.resize(self.labels, size, interpolation=cv2.INTER_NEAREST_EXACT))
+        return (
+            self
+            if size == self.size
+            else Correction(cv2.resize(self.labels, size, interpolation=cv2.INTER_NEAREST_EXACT))
+        )
 
     def painted(self, where: np.ndarray, label: int) -> Correction:
         """With the class `label` where the mask (H,W) is true."""
@@ -58,7 +67,9 @@ class Correction:
         if (self.labels == AUTOMATIC).all():
             return automatic
         if not self.fits(automatic.size):
-            raise InputError("the correction does not fit its picture any more: press All back to automatic and paint again")
+            raise InputError(
+                "the correction does not fit its picture any more: press All back to automatic and paint again"
+            )
         layer = self.resized(automatic.size).labels
         return SemanticMap(np.where(layer == AUTOMATIC, automatic.labels, layer), automatic.colours)
 
@@ -81,10 +92,15 @@ def as_text(labels: np.ndarray) -> str:
 
 def from_text(text: object) -> np.ndarray:
     """The labels (H,W) uint8 of such a text. Raises InputError where it is none."""
-    found = TEXT.fullmatch(text) if isinstance(text, str) and len(text) <= 10 * LONGEST ** 2 else None
+    found = TEXT.fullmatch(text) if isinstance(text, str) and len(text) <= 10 * LONGEST**2 else None
     if found:
         width, height = int(found[1]), int(found[2])
         runs = np.array([run.split("*") for run in found[3].split()], dtype=np.int64)
-        if 0 < width <= LONGEST and 0 < height <= LONGEST and runs[:, 0].max() <= 255 and runs[:, 1].sum() == width * height:
+        if (
+            0 < width <= LONGEST
+            and 0 < height <= LONGEST
+            and runs[:, 0].max() <= 255
+            and runs[:, 1].sum() == width * height
+        ):
             return np.repeat(runs[:, 0].astype(np.uint8), runs[:, 1]).reshape(height, width)
     raise InputError("the correction cannot be read: press All back to automatic and paint again")

@@ -1,4 +1,5 @@
 """A semantic map: for each pixel of a picture, its class. Read from and written to `photo_sem.png`."""
+
 from __future__ import annotations
 
 import math
@@ -10,17 +11,22 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from facetransfer.errors import InputError
-from facetransfer.images import open_picture, save_picture
+from facetransfer.base.errors import InputError
+from facetransfer.base.images import open_picture, save_picture
 from segmentation import MAP_ENDING
 from segmentation.classes import CLASSES, INDEX, MIRROR, PALETTE
 
-NEAR = 60.0  # RGB distance within which a colour is one of ours, moved by an anti-aliased edge or a lossy file
+NEAR = (
+    60.0  # RGB distance within which a colour is one of ours, moved by an anti-aliased edge or a lossy file
+)
 OURS = 0.9  # share of pixels near our palette from which a file counts as painted in it
 FLAT = 12  # levels that neighbours in a plain area may differ by, in a lossy file
 PART = 1 << 18  # colours that are compared with the palette at once
 EYE_BELOW_BROW = 0.19  # share of the way from the brows to the mouth: the median of 746 painted masks, nine in ten lie between 0.13 and 0.25
-OWN_SHARE, OWN_DISTANCE = 5e-4, 48.0  # a hand-painted colour covers at least this share, this far from every other
+OWN_SHARE, OWN_DISTANCE = (
+    5e-4,
+    48.0,
+)  # a hand-painted colour covers at least this share, this far from every other
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,9 @@ class SemanticMap:
         if self.labels.ndim != 2 or self.labels.dtype != np.uint8 or not self.labels.size:
             raise ValueError(f"labels are (H,W) uint8, not {self.labels.shape} {self.labels.dtype}")
         if self.labels.max() >= count:
-            raise InputError(f"the map has a class {self.labels.max()}, but only 0 to {count - 1} exist: paint it in the colours of the classes")
+            raise InputError(
+                f"the map has a class {self.labels.max()}, but only 0 to {count - 1} exist: paint it in the colours of the classes"
+            )
 
     @property
     def is_face(self) -> bool:
@@ -106,7 +114,9 @@ class SemanticMap:
             return frame and replace(frame, x=frame.x + left, y=frame.y + top)
         mouth, nose = self._middle("mouth", "u_lip", "l_lip"), self._middle("nose")
         left, right = self._eyes(mouth)
-        eyes = [e for e in (left, right) if e is not None] or [g for g in (self._middle("eye_glasses"),) if g is not None]
+        eyes = [e for e in (left, right) if e is not None] or [
+            g for g in (self._middle("eye_glasses"),) if g is not None
+        ]
         if eyes and mouth is not None:
             eye = np.mean(eyes, 0)
             down = mouth - eye
@@ -114,9 +124,15 @@ class SemanticMap:
             if size >= 8:
                 tilt = math.atan2(-down[0], down[1])
                 if left is not None and right is not None and np.hypot(*(left - right)) > 0.15 * size:
-                    tilt = math.atan2(*(left - right)[::-1])  # of the line through the eyes: the mouth of a turned head lies aside
+                    tilt = math.atan2(
+                        *(left - right)[::-1]
+                    )  # of the line through the eyes: the mouth of a turned head lies aside
                 middle = (eye + mouth) / 2
-                beside = 0.0 if nose is None else ((nose - middle)[0] * math.cos(tilt) + (nose - middle)[1] * math.sin(tilt)) / size
+                beside = (
+                    0.0
+                    if nose is None
+                    else ((nose - middle)[0] * math.cos(tilt) + (nose - middle)[1] * math.sin(tilt)) / size
+                )
                 return FaceFrame(float(middle[0]), float(middle[1]), size, tilt, float(beside))
         skin = np.argwhere(np.isin(self.labels, [INDEX["skin"], INDEX["nose"]]))
         if len(skin) < 0.002 * self.labels.size:
@@ -173,11 +189,19 @@ def _unpacked(codes: np.ndarray) -> np.ndarray:
 def _nearest(rgb: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each colour in (H,W,3) the nearest of the palette (K,3) and how far it is, (N,); and which of the N colours each pixel has."""
     codes, inverse = np.unique(_packed(rgb), return_inverse=True)
-    labels, nearest, known = np.empty(len(codes), np.uint8), np.empty(len(codes), np.float32), palette.astype(np.float32)
-    for i in range(0, len(codes), PART):  # a picture of noise has millions of colours, each with a distance to each class
-        colours = _unpacked(codes[i:i + PART]).astype(np.float32)
-        squared = (colours ** 2).sum(1)[:, None] - 2 * colours @ known.T + (known ** 2).sum(1)  # whole numbers: exact
-        labels[i:i + PART], nearest[i:i + PART] = squared.argmin(1), np.sqrt(squared.min(1))
+    labels, nearest, known = (
+        np.empty(len(codes), np.uint8),
+        np.empty(len(codes), np.float32),
+        palette.astype(np.float32),
+    )
+    for i in range(
+        0, len(codes), PART
+    ):  # a picture of noise has millions of colours, each with a distance to each class
+        colours = _unpacked(codes[i : i + PART]).astype(np.float32)
+        squared = (
+            (colours**2).sum(1)[:, None] - 2 * colours @ known.T + (known**2).sum(1)
+        )  # whole numbers: exact
+        labels[i : i + PART], nearest[i : i + PART] = squared.argmin(1), np.sqrt(squared.min(1))
     return labels, nearest, inverse.ravel()
 
 
@@ -185,12 +209,16 @@ def read_map(path: str | os.PathLike[str]) -> SemanticMap:
     """A map file as a face map. Raises InputError where its colours are not ours; `read_map_pair` takes others too."""
     semantic, near = from_colours(np.asarray(open_picture(path)))
     if near < OURS:
-        raise InputError(f"{Path(path).name} is not painted in the colours of the classes (only {near:.0%} of it is): use them, or give "
-                         "hand-painted maps of both pictures with the same colours in both")
+        raise InputError(
+            f"{Path(path).name} is not painted in the colours of the classes (only {near:.0%} of it is): use them, or give "
+            "hand-painted maps of both pictures with the same colours in both"
+        )
     return semantic
 
 
-def read_map_pair(content: str | os.PathLike[str], style: str | os.PathLike[str]) -> tuple[SemanticMap, SemanticMap]:
+def read_map_pair(
+    content: str | os.PathLike[str], style: str | os.PathLike[str]
+) -> tuple[SemanticMap, SemanticMap]:
     """Two map files. Painted in our palette they are face maps; otherwise the colours of the two together are the classes."""
     pictures = [np.asarray(open_picture(path)) for path in (content, style)]
     (first, near_first), (second, near_second) = map(from_colours, pictures)
@@ -198,8 +226,10 @@ def read_map_pair(content: str | os.PathLike[str], style: str | os.PathLike[str]
         return first, second
     if max(near_first, near_second) >= OURS:
         odd = content if near_first < near_second else style
-        raise InputError(f"{Path(odd).name} is painted in other colours than the other map: paint both in the colours of the classes, or "
-                         "both in the same colours of your own")
+        raise InputError(
+            f"{Path(odd).name} is painted in other colours than the other map: paint both in the colours of the classes, or "
+            "both in the same colours of your own"
+        )
     colours = own_colours(pictures)
     return _by_colours(pictures[0], colours), _by_colours(pictures[1], colours)
 
@@ -210,7 +240,9 @@ def own_colours(pictures: list[np.ndarray]) -> np.ndarray:
     Counted only where the neighbours have the same colour: the mixed colours of anti-aliased borders are no classes.
     """
     block = np.ones((3, 3), np.uint8)
-    flat = np.concatenate([_packed(p[(cv2.dilate(p, block) - cv2.erode(p, block)).max(2) <= FLAT]) for p in pictures])
+    flat = np.concatenate(
+        [_packed(p[(cv2.dilate(p, block) - cv2.erode(p, block)).max(2) <= FLAT]) for p in pictures]
+    )
     codes, counts = np.unique(flat, return_counts=True)
     colours = _unpacked(codes)
     chosen: list[np.ndarray] = []
@@ -221,7 +253,9 @@ def own_colours(pictures: list[np.ndarray]) -> np.ndarray:
         if all(np.linalg.norm(colour - c) >= OWN_DISTANCE for c in chosen):
             chosen.append(colour)
     if len(chosen) < 2:
-        raise InputError("the maps have no two clearly different colours: paint each part in a plain colour of its own")
+        raise InputError(
+            "the maps have no two clearly different colours: paint each part in a plain colour of its own"
+        )
     return np.array(chosen, dtype=np.uint8)
 
 

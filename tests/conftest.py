@@ -1,19 +1,20 @@
 """A drawn face with its exact map: the planted answer of most tests, no picture of anybody is needed. And the app, for all that knock at it."""
+
 from __future__ import annotations
 
 from collections import Counter
-from typing import Iterator
+from collections.abc import Iterator
 
-import facetransfer  # noqa: F401  first: it says how torch's threads wait, which torch reads when it is loaded
 import cv2
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from running import App, running, watch
 
+import facetransfer  # noqa: F401  first: it says how torch's threads wait, which torch reads when it is loaded
 from segmentation.classes import INDEX
 from segmentation.semantic_map import SemanticMap
+from tests.support.running import App, running, watch
 
 torch.set_num_threads(2)
 
@@ -26,18 +27,41 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, number in sorted(FIGURES.items()):
             terminalreporter.write_line(f"{name}: {number}")
 
-COLOURS = {"background": (90, 120, 150), "hair": (60, 40, 30), "neck": (200, 150, 120), "cloth": (40, 70, 120), "skin": (225, 175, 145),
-           "l_brow": (70, 45, 30), "r_brow": (70, 45, 30), "l_eye": (240, 240, 240), "r_eye": (240, 240, 240), "nose": (210, 150, 125),
-           "u_lip": (170, 70, 70), "l_lip": (190, 80, 85)}
+
+COLOURS = {
+    "background": (90, 120, 150),
+    "hair": (60, 40, 30),
+    "neck": (200, 150, 120),
+    "cloth": (40, 70, 120),
+    "skin": (225, 175, 145),
+    "l_brow": (70, 45, 30),
+    "r_brow": (70, 45, 30),
+    "l_eye": (240, 240, 240),
+    "r_eye": (240, 240, 240),
+    "nose": (210, 150, 125),
+    "u_lip": (170, 70, 70),
+    "l_lip": (190, 80, 85),
+}
 
 
-def draw_face(size: tuple[int, int] = (128, 128), seed: int = 0, tint: tuple[int, int, int] = (0, 0, 0)) -> tuple[Image.Image, SemanticMap]:
+def draw_face(
+    size: tuple[int, int] = (128, 128), seed: int = 0, tint: tuple[int, int, int] = (0, 0, 0)
+) -> tuple[Image.Image, SemanticMap]:
     """A schematic face that fills the picture of (width, height), each part with a texture of its own, and its map."""
     width, height = size
     labels = np.zeros((height, width), np.uint8)
 
     def ellipse(name: str, x: float, y: float, rx: float, ry: float) -> None:
-        cv2.ellipse(labels, (round(x * width), round(y * height)), (max(1, round(rx * width)), max(1, round(ry * height))), 0, 0, 360, INDEX[name], -1)
+        cv2.ellipse(
+            labels,
+            (round(x * width), round(y * height)),
+            (max(1, round(rx * width)), max(1, round(ry * height))),
+            0,
+            0,
+            360,
+            INDEX[name],
+            -1,
+        )
 
     ellipse("hair", 0.5, 0.38, 0.34, 0.34)
     ellipse("cloth", 0.5, 1.05, 0.5, 0.22)

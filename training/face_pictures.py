@@ -1,4 +1,5 @@
 """Labelled faces as training pictures: scaled, turned, moved onto other backgrounds, recoloured, painted over."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,13 +8,19 @@ import cv2
 import numpy as np
 
 from segmentation.classes import INDEX, MIRROR
-from segmentation.parsers.finding import FACE
+from segmentation.parsers.detection import FACE
 from training.lending import IGNORE
 
 CLOSE = 0.5  # share of the upright pictures that show little more than the face
 WITHOUT = 0.06  # share of pictures that show no face
 DRESSED = 0.2  # share that get other clothes
-WITH_FACES = ("Faces", "Faces_easy", "cougar_face", "BACKGROUND_Google", "buddha")  # folders of Caltech-101 that are not pictures without faces
+WITH_FACES = (
+    "Faces",
+    "Faces_easy",
+    "cougar_face",
+    "BACKGROUND_Google",
+    "buddha",
+)  # folders of Caltech-101 that are not pictures without faces
 HELD_OUT = 100  # of the labelled faces, never trained on: chosen by the fixed shuffle below
 
 
@@ -27,7 +34,9 @@ def read_rgb(path: Path) -> np.ndarray:
 
 def labelled_faces(folder: Path) -> tuple[list[tuple[Path, Path]], list[tuple[Path, Path]]]:
     """`folder` holds images/N.jpg and masks/N.png (pixel value = class). Returns (training, held-out) pairs of paths."""
-    pairs = [(image, folder / "masks" / f"{image.stem}.png") for image in sorted((folder / "images").iterdir())]
+    pairs = [
+        (image, folder / "masks" / f"{image.stem}.png") for image in sorted((folder / "images").iterdir())
+    ]
     order = np.random.default_rng(0).permutation(len(pairs))
     return [pairs[i] for i in order[HELD_OUT:]], [pairs[i] for i in order[:HELD_OUT]]
 
@@ -64,7 +73,9 @@ class FaceAugmenter:
         """(H,W,3), (H,W) uint8 -> (side,side,3), (side,side) uint8."""
         if self.rng.random() < WITHOUT:
             other = self.others[self.rng.integers(len(self.others))]
-            return self._recolour(cv2.resize(other, (side, side), interpolation=cv2.INTER_AREA)), np.zeros((side, side), np.uint8)
+            return self._recolour(cv2.resize(other, (side, side), interpolation=cv2.INTER_AREA)), np.zeros(
+                (side, side), np.uint8
+            )
         picture, labels = self._place(picture, labels, side)
         if self.rng.random() < 0.5:
             picture, labels = picture[:, ::-1], _swapped(labels[:, ::-1])
@@ -72,7 +83,9 @@ class FaceAugmenter:
 
     def _place(self, picture: np.ndarray, labels: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
         rng = self.rng
-        kind = rng.random()  # most are as the later looks see them: upright, filling the square; others as the first look may
+        kind = (
+            rng.random()
+        )  # most are as the later looks see them: upright, filling the square; others as the first look may
         upright, (x, y) = 0.65 + 0.2 * self.calm, (n / 2 for n in picture.shape[1::-1])
         if kind < CLOSE * upright:
             scale, angle, slack = rng.uniform(1.1, 2.1), rng.normal(0, 7), 0.06
@@ -108,7 +121,14 @@ class FaceAugmenter:
             warped[behind] = self._other(side)[behind]
         return warped, truth
 
-    def _go_on_below(self, warped: np.ndarray, truth: np.ndarray, outside: np.ndarray, labels: np.ndarray, matrix: np.ndarray) -> None:
+    def _go_on_below(
+        self,
+        warped: np.ndarray,
+        truth: np.ndarray,
+        outside: np.ndarray,
+        labels: np.ndarray,
+        matrix: np.ndarray,
+    ) -> None:
         """Labelled pictures end at the shoulders; photos do not. Draws the rest of the body, or leaves its class open, in place."""
         rng, cloth = self.rng, INDEX["cloth"]
         columns = np.flatnonzero(labels[-1] == cloth)
@@ -117,7 +137,10 @@ class FaceAugmenter:
         below = labels.shape[0] * rng.uniform(0.6, 1.5)
         left, right = columns[0], columns[-1]
         wider = labels.shape[1] * rng.uniform(0.0, 0.3)
-        body = np.array([(left, -2), (right, -2), (right + wider, below), (left - wider, below)], float) + (0, labels.shape[0])
+        body = np.array([(left, -2), (right, -2), (right + wider, below), (left - wider, below)], float) + (
+            0,
+            labels.shape[0],
+        )
         shape = np.zeros(truth.shape, np.uint8)
         cv2.fillPoly(shape, [np.round(np.c_[body, np.ones(4)] @ matrix.T).astype(np.int32)], 1)
         here, near = (shape > 0) & outside, truth == cloth
@@ -134,13 +157,20 @@ class FaceAugmenter:
     def _other(self, side: int) -> np.ndarray:
         other = self.others[self.rng.integers(len(self.others))]
         y, x = (self.rng.integers(0, max(1, n - side + 1)) for n in other.shape[:2])
-        other = other[y:y + side, x:x + side]
+        other = other[y : y + side, x : x + side]
         return other if other.shape[:2] == (side, side) else cv2.resize(other, (side, side))
 
     def _recolour(self, picture: np.ndarray) -> np.ndarray:
         rng, side = self.rng, picture.shape[0]
         if rng.random() < 0.4 + 0.3 * self.calm:  # as a camera may see it
-            x = np.clip((picture.astype(np.float32) / 255 - 0.5) * rng.uniform(0.8, 1.2) + 0.5 + rng.normal(0, 0.05) + rng.normal(0, 0.02, 3), 0, 1)
+            x = np.clip(
+                (picture.astype(np.float32) / 255 - 0.5) * rng.uniform(0.8, 1.2)
+                + 0.5
+                + rng.normal(0, 0.05)
+                + rng.normal(0, 0.02, 3),
+                0,
+                1,
+            )
             return (x * 255).astype(np.uint8)
         if rng.random() < 0.15:  # brush strokes: flat patches with crisp borders
             picture = cv2.medianBlur(picture, int(rng.choice((3, 5, 7))))
@@ -148,7 +178,9 @@ class FaceAugmenter:
         if rng.random() < 0.2:  # the colours of another picture (Reinhard et al. 2001, in RGB)
             other = self._other(side).astype(np.float32) / 255
             share = rng.uniform(0.4, 1)
-            moved = (x - x.mean((0, 1))) / (x.std((0, 1)) + 0.05) * (other.std((0, 1)) + 0.05) + other.mean((0, 1))
+            moved = (x - x.mean((0, 1))) / (x.std((0, 1)) + 0.05) * (other.std((0, 1)) + 0.05) + other.mean(
+                (0, 1)
+            )
             x = x + share * (moved - x)
         if rng.random() < 0.2:  # the relief of another picture on the skin
             gray = self._other(side).astype(np.float32).mean(2, keepdims=True) / 255
@@ -170,12 +202,16 @@ class FaceAugmenter:
         return (np.clip(x, 0, 1) * 255).astype(np.uint8)
 
 
-def dressed(picture: np.ndarray, cloth: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def dressed(
+    picture: np.ndarray, cloth: np.ndarray, other: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """The clothes (H,W) bool of a picture (H,W,3) in another colour, or printed with another picture (H,W,3); their folds stay."""
     if not cloth.any():
         return picture
     x, share = picture.astype(np.float32), cv2.GaussianBlur(cloth.astype(np.float32), (0, 0), 1.0)[..., None]
-    dye = rng.uniform(0, 255, 3) if rng.random() < 0.5 else rng.uniform(0, 255) + rng.normal(0, 12, 3)  # black, gray and white are worn most
+    dye = (
+        rng.uniform(0, 255, 3) if rng.random() < 0.5 else rng.uniform(0, 255) + rng.normal(0, 12, 3)
+    )  # black, gray and white are worn most
     if rng.random() < 0.4:
         dye = dye + (other - other.mean((0, 1))) * rng.uniform(0.2, 1)
     worn = dye + (x - x[cloth].mean(0)) * rng.uniform(0.4, 1.2)
@@ -191,5 +227,5 @@ def _face_centre(labels: np.ndarray) -> tuple[float, float] | None:
 def _swapped(labels: np.ndarray) -> np.ndarray:
     """Left and right exchanged in the classes, not in the picture."""
     table = np.full(256, IGNORE, np.uint8)
-    table[:len(MIRROR)] = MIRROR
+    table[: len(MIRROR)] = MIRROR
     return table[labels]

@@ -3,17 +3,26 @@
 Their outlines are drawn by chance, raised into a relief, made of metals, pearls and stones, lit, and hung from the ears or laid around
 the neck; hair and clothes may cover them.
 """
+
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
 from segmentation.classes import INDEX
-from segmentation.parsers.finding import FACE
+from segmentation.parsers.detection import FACE
 from training.lending import Face
 
 WORN = {"earring": 0.12, "necklace": 0.08}  # share of the faces without
-METALS = ((225, 180, 90), (240, 205, 130), (200, 200, 205), (150, 150, 160), (235, 225, 215), (40, 38, 40), (190, 120, 90))  # gold to copper, pearl
+METALS = (
+    (225, 180, 90),
+    (240, 205, 130),
+    (200, 200, 205),
+    (150, 150, 160),
+    (235, 225, 215),
+    (40, 38, 40),
+    (190, 120, 90),
+)  # gold to copper, pearl
 BEFORE = ["hat", *(n for n in INDEX if INDEX[n] in FACE and n != "skin")]  # classes that always cover a jewel
 FINE = 16  # steps in a pixel, in which OpenCV's lines are placed
 
@@ -44,11 +53,27 @@ class Canvas:
 
     def line(self, points: np.ndarray, thick: float, closed: bool = False) -> None:
         """Through points (n,2), at least a pixel wide."""
-        cv2.polylines(self.cover, [np.round(points * FINE).astype(np.int32)], closed, 255, max(1, round(thick)), cv2.LINE_AA, 4)
+        cv2.polylines(
+            self.cover,
+            [np.round(points * FINE).astype(np.int32)],
+            closed,
+            255,
+            max(1, round(thick)),
+            cv2.LINE_AA,
+            4,
+        )
 
     def disc(self, x: float, y: float, radius: float) -> None:
         """Of at least a third of a pixel."""
-        cv2.circle(self.cover, (round(x * FINE), round(y * FINE)), max(FINE // 3, round(radius * FINE)), 255, cv2.FILLED, cv2.LINE_AA, 4)
+        cv2.circle(
+            self.cover,
+            (round(x * FINE), round(y * FINE)),
+            max(FINE // 3, round(radius * FINE)),
+            255,
+            cv2.FILLED,
+            cv2.LINE_AA,
+            4,
+        )
 
 
 def oval(x: float, y: float, across: float, down: float) -> np.ndarray:
@@ -60,7 +85,9 @@ def oval(x: float, y: float, across: float, down: float) -> np.ndarray:
 def drop(x: float, top: float, across: float, down: float) -> np.ndarray:
     """(24,2) points of a teardrop that hangs from (x, top), `across` to each side and `down` long."""
     turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    return np.stack((x + across * np.sin(turn) * np.sin(turn / 2) ** 1.5, top + down * (1 - np.cos(turn)) / 2), 1)
+    return np.stack(
+        (x + across * np.sin(turn) * np.sin(turn / 2) ** 1.5, top + down * (1 - np.cos(turn)) / 2), 1
+    )
 
 
 def link(canvas: Canvas, x: float, top: float, down: float, rng: np.random.Generator) -> None:
@@ -73,7 +100,9 @@ def link(canvas: Canvas, x: float, top: float, down: float, rng: np.random.Gener
         canvas.polygon(drop(x, top, across, down))
     elif kind == 2:  # a diamond or a leaf
         widest = rng.uniform(0.3, 0.7) * down
-        canvas.polygon(np.array([(x, top), (x + across, top + widest), (x, top + down), (x - across, top + widest)]))
+        canvas.polygon(
+            np.array([(x, top), (x + across, top + widest), (x, top + down), (x - across, top + widest)])
+        )
     elif kind == 3:
         canvas.line(oval(x, middle, across, down / 2), down * rng.uniform(0.03, 0.15), closed=True)
     elif kind == 4:  # a chain
@@ -81,17 +110,25 @@ def link(canvas: Canvas, x: float, top: float, down: float, rng: np.random.Gener
             canvas.disc(x, y, down * rng.uniform(0.02, 0.08))
     elif kind == 5:  # a tassel
         for at in np.linspace(-across, across, rng.integers(3, 8)) / 3:
-            canvas.line(np.array([(x + at / 3, top), (x + at, top + down * rng.uniform(0.7, 1))]), down * 0.04)
+            canvas.line(
+                np.array([(x + at / 3, top), (x + at, top + down * rng.uniform(0.7, 1))]), down * 0.04
+            )
     elif kind == 6:  # a cluster of stones
         for at, y in rng.uniform((-across, 0), (across, down), (rng.integers(5, 20), 2)):
-            canvas.disc(x + at * np.sin(np.pi * (0.15 + 0.7 * y / down)), top + y, down * rng.uniform(0.06, 0.14))
+            canvas.disc(
+                x + at * np.sin(np.pi * (0.15 + 0.7 * y / down)), top + y, down * rng.uniform(0.06, 0.14)
+            )
     else:
         canvas.line(np.array([(x, top), (x, top + down)]), down * rng.uniform(0.02, 0.2))
 
 
 def openwork(canvas: Canvas, x: float, top: float, radius: float, rng: np.random.Generator) -> None:
     """A disc or drop of wires and beads that hangs from (x, top)."""
-    rim = oval(x, top + radius, radius * rng.uniform(0.6, 1), radius) if rng.random() < 0.7 else drop(x, top, radius * rng.uniform(0.6, 1.2), 2 * radius)
+    rim = (
+        oval(x, top + radius, radius * rng.uniform(0.6, 1), radius)
+        if rng.random() < 0.7
+        else drop(x, top, radius * rng.uniform(0.6, 1.2), 2 * radius)
+    )
     middle = np.array((x, top + radius * rng.uniform(0.6, 1.4)))
     canvas.outline(rim)
     wire, beads = radius * rng.uniform(0.02, 0.1), rng.random() < 0.5
@@ -101,13 +138,13 @@ def openwork(canvas: Canvas, x: float, top: float, radius: float, rng: np.random
         size = radius * rng.uniform(0.06, 0.16)
         if rng.random() < 0.5:
             canvas.line(ring, wire, closed=True)
-        for point in ring[::rng.integers(1, 4)]:
+        for point in ring[:: rng.integers(1, 4)]:
             if beads:
                 canvas.disc(*point, size * rng.uniform(0.4, 0.7))
             else:
                 canvas.line(oval(*point, size, size * rng.uniform(0.6, 1.6)), wire, closed=True)
     if rng.random() < 0.5:
-        for point in rim[::rng.integers(1, 5)]:
+        for point in rim[:: rng.integers(1, 5)]:
             canvas.line(np.stack((middle, point)), wire)
 
 
@@ -120,7 +157,11 @@ def earring(canvas: Canvas, x: float, y: float, unit: float, rng: np.random.Gene
         openwork(canvas, x, y, unit * np.exp(rng.uniform(np.log(0.05), np.log(0.3))), rng)
     elif kind < 0.65:
         radius = unit * np.exp(rng.uniform(np.log(0.04), np.log(0.25)))
-        canvas.line(oval(x, y + radius, radius * rng.uniform(0.25, 1), radius), radius * rng.uniform(0.02, 0.2), closed=True)
+        canvas.line(
+            oval(x, y + radius, radius * rng.uniform(0.25, 1), radius),
+            radius * rng.uniform(0.02, 0.2),
+            closed=True,
+        )
         if rng.random() < 0.3:
             link(canvas, x, y + radius * rng.uniform(0.2, 1.6), radius * rng.uniform(0.4, 1), rng)
     else:
@@ -129,7 +170,9 @@ def earring(canvas: Canvas, x: float, y: float, unit: float, rng: np.random.Gene
             y += length
 
 
-def necklace(canvas: Canvas, left: np.ndarray, right: np.ndarray, sag: float, unit: float, rng: np.random.Generator) -> None:
+def necklace(
+    canvas: Canvas, left: np.ndarray, right: np.ndarray, sag: float, unit: float, rng: np.random.Generator
+) -> None:
     """One that hangs between two points (x, y), `sag` pixels deep."""
     share = np.linspace(0, 1, 200)[:, None]
     for strand in range(rng.choice((1, 1, 1, 2, 3))):
@@ -148,9 +191,11 @@ def necklace(canvas: Canvas, left: np.ndarray, right: np.ndarray, sag: float, un
 def made(cover: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What has been drawn, of metal and stones, in light: (H,W,3), 0 to 255 and above."""
     inside = cv2.distanceTransform((cover > 64).astype(np.uint8), cv2.DIST_L2, 3)
-    relief = rng.uniform(0.5, 2) * np.sqrt(inside) + rng.uniform(0, 1.5) * noise(cover.shape, rng.uniform(1.5, 6), rng)
+    relief = rng.uniform(0.5, 2) * np.sqrt(inside) + rng.uniform(0, 1.5) * noise(
+        cover.shape, rng.uniform(1.5, 6), rng
+    )
     dy, dx = np.gradient(relief)
-    normal = np.stack((-dx, -dy, np.ones_like(dx)), 2) / np.sqrt(dx ** 2 + dy ** 2 + 1)[..., None]
+    normal = np.stack((-dx, -dy, np.ones_like(dx)), 2) / np.sqrt(dx**2 + dy**2 + 1)[..., None]
     lamp = rng.normal(0, 0.6, 3) + (0, -0.5, 1)
     lit = np.clip(normal @ (lamp / np.linalg.norm(lamp)), 0, 1)[..., None]
     metal, stone = np.array(METALS)[rng.integers(len(METALS), size=2)]
@@ -158,7 +203,11 @@ def made(cover: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         stone = rng.uniform(0, 255, 3)
     where = np.clip(3 * noise(cover.shape, rng.uniform(3, 20), rng) + rng.uniform(-3, 1), 0, 1)[..., None]
     glitter = rng.uniform(0, 160) * (noise(cover.shape, 1.5, rng) > 0.6)[..., None]
-    return (metal + where * (stone - metal)) * (rng.uniform(0.2, 0.6) + 0.8 * lit) + rng.uniform(0, 250) * lit ** rng.uniform(6, 40) + glitter * lit
+    return (
+        (metal + where * (stone - metal)) * (rng.uniform(0.2, 0.6) + 0.8 * lit)
+        + rng.uniform(0, 250) * lit ** rng.uniform(6, 40)
+        + glitter * lit
+    )
 
 
 class Jeweller:
@@ -180,12 +229,14 @@ class Jeweller:
 
     def at_the_ears(self, canvas: Canvas, labels: np.ndarray, unit: float) -> tuple[str, ...]:
         """Draws a pair, or one of it; gives the classes that cover it."""
-        rng, pair = self.rng, self.rng.integers(2 ** 32)
+        rng, pair = self.rng, self.rng.integers(2**32)
         shown = rng.choice(("l_ear", "r_ear", "both"), p=(0.15, 0.15, 0.7))
         for side in ("l_ear", "r_ear"):
             if shown in (side, "both") and (lobe := lobe_of(labels, side)) is not None:
                 earring(canvas, *lobe, unit, np.random.default_rng(pair))
-        return tuple(name for name, share in (("hair", 0.25), ("skin", 0.85), ("cloth", 0.1)) if rng.random() < share)
+        return tuple(
+            name for name, share in (("hair", 0.25), ("skin", 0.85), ("cloth", 0.1)) if rng.random() < share
+        )
 
     def around_the_neck(self, canvas: Canvas, labels: np.ndarray, unit: float) -> tuple[str, ...]:
         """Draws one; gives the classes that cover it."""
@@ -200,9 +251,17 @@ class Jeweller:
         wider, tilt = unit * rng.uniform(-0.02, 0.15), unit * rng.normal(0, 0.03, 2)
         ends = np.array(((columns[0] - wider, y + tilt[0]), (columns[-1] + wider, y + tilt[1])))
         necklace(canvas, *ends, unit * rng.uniform(0.0, 0.8), unit, rng)
-        return ("skin", "background", "l_ear", "r_ear", *(name for name, share in (("hair", 0.9), ("cloth", 0.5)) if rng.random() < share))
+        return (
+            "skin",
+            "background",
+            "l_ear",
+            "r_ear",
+            *(name for name, share in (("hair", 0.9), ("cloth", 0.5)) if rng.random() < share),
+        )
 
-    def put_on(self, picture: np.ndarray, labels: np.ndarray, canvas: Canvas, name: str, covering: tuple[str, ...]) -> Face:
+    def put_on(
+        self, picture: np.ndarray, labels: np.ndarray, canvas: Canvas, name: str, covering: tuple[str, ...]
+    ) -> Face:
         """The face with what has been drawn, behind the classes `covering`."""
         rng, (x, y, width, height) = self.rng, cv2.boundingRect(canvas.whole)
         reach = labels.shape[0] // 64
@@ -212,11 +271,19 @@ class Jeweller:
         share = cover * seen
         if not (share > 100).any():
             return picture, labels
-        painted = cv2.morphologyEx((whole > 100).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((max(3, labels.shape[0] // 100),) * 2, np.uint8))
+        painted = cv2.morphologyEx(
+            (whole > 100).astype(np.uint8),
+            cv2.MORPH_CLOSE,
+            np.ones((max(3, labels.shape[0] // 100),) * 2, np.uint8),
+        )
         skin = picture[np.isin(labels, FACE)].mean() / 150  # how bright the light on the face is
-        soft = cv2.GaussianBlur(share.astype(np.float32) / 255, (0, 0), rng.uniform(0.3, 1.0))[..., None] * rng.uniform(0.75, 1)
+        soft = cv2.GaussianBlur(share.astype(np.float32) / 255, (0, 0), rng.uniform(0.3, 1.0))[
+            ..., None
+        ] * rng.uniform(0.75, 1)
         picture, labels = picture.copy(), labels.copy()
-        picture[here] = (picture[here] + soft * (made(cover, rng) * np.clip(skin, 0.2, 1.3) - picture[here])).clip(0, 255)
+        picture[here] = (
+            picture[here] + soft * (made(cover, rng) * np.clip(skin, 0.2, 1.3) - picture[here])
+        ).clip(0, 255)
         labels[here][(painted > 0) & seen] = INDEX[name]
         return picture, labels
 

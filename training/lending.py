@@ -2,6 +2,7 @@
 
 Copied with their labels, as in Ghiasi et al. 2021 (Simple Copy-Paste, arXiv 2012.07177), but put where the other face would wear them.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -12,8 +13,16 @@ import numpy as np
 from segmentation.classes import INDEX
 
 IGNORE = 255  # pixels whose class is unknown
-LENT = {"eye_glasses": (0.08, 0.004), "hat": (0.1, 0.02), "earring": (0.05, 0.0005), "necklace": (0.03, 0.0005)}  # share of faces, area of the least
-PARTS = [[INDEX[n] for n in names] for names in (("l_eye",), ("r_eye",), ("l_brow",), ("r_brow",), ("nose",), ("mouth", "u_lip", "l_lip"))]
+LENT = {
+    "eye_glasses": (0.08, 0.004),
+    "hat": (0.1, 0.02),
+    "earring": (0.05, 0.0005),
+    "necklace": (0.03, 0.0005),
+}  # share of faces, area of the least
+PARTS = [
+    [INDEX[n] for n in names]
+    for names in (("l_eye",), ("r_eye",), ("l_brow",), ("r_brow",), ("nose",), ("mouth", "u_lip", "l_lip"))
+]
 AWRY = 0.04  # of the picture's width: how far the parts of two faces may lie apart when one is put over the other
 
 Face = tuple[np.ndarray, np.ndarray]  # picture (H,W,3) uint8, labels (H,W) uint8
@@ -25,7 +34,10 @@ class Lender:
     def __init__(self, faces: list[Face], rng: np.random.Generator) -> None:
         self.faces, self.rng = faces, rng
         self.parts = [middles(labels) for _, labels in faces]
-        self.wearing = {name: [i for i, (_, labels) in enumerate(faces) if (labels == INDEX[name]).mean() > least] for name, (_, least) in LENT.items()}
+        self.wearing = {
+            name: [i for i, (_, labels) in enumerate(faces) if (labels == INDEX[name]).mean() > least]
+            for name, (_, least) in LENT.items()
+        }
 
     def __call__(self, i: int) -> Face:
         """Face i; the returned arrays are its own where nothing was lent."""
@@ -61,7 +73,9 @@ def over(source: np.ndarray, target: np.ndarray, awry: float) -> np.ndarray | No
     return np.array([[factor.real, -factor.imag, moved.real], [factor.imag, factor.real, moved.imag]])
 
 
-def put_on(taken: Callable[[np.ndarray, np.ndarray], np.ndarray], donor: Face, face: Face, matrix: np.ndarray) -> Face:
+def put_on(
+    taken: Callable[[np.ndarray, np.ndarray], np.ndarray], donor: Face, face: Face, matrix: np.ndarray
+) -> Face:
     """`face` with what `taken` chooses of the donor, given both faces' labels (H,W), the donor's laid over the face's."""
     picture, labels = face
     size = labels.shape[1::-1]
@@ -69,12 +83,16 @@ def put_on(taken: Callable[[np.ndarray, np.ndarray], np.ndarray], donor: Face, f
     named = cv2.warpAffine(donor[1], matrix, size, flags=cv2.INTER_NEAREST, borderValue=IGNORE)
     here = taken(named, labels) & (named != IGNORE)
     share = np.maximum(cv2.GaussianBlur(here.astype(np.float32), (0, 0), 1.0), 0)[..., None]
-    return (picture + share * (lent.astype(np.float32) - picture)).astype(np.uint8), np.where(here, named, labels)
+    return (picture + share * (lent.astype(np.float32) - picture)).astype(np.uint8), np.where(
+        here, named, labels
+    )
 
 
 def glasses(named: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """(H,W) bool: the frames with all that is seen through them."""
-    outlines, _ = cv2.findContours((named == INDEX["eye_glasses"]).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outlines, _ = cv2.findContours(
+        (named == INDEX["eye_glasses"]).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
     return cv2.drawContours(np.zeros(named.shape, np.uint8), outlines, -1, 1, cv2.FILLED) > 0
 
 

@@ -5,6 +5,7 @@
 Cross-entropy with softened class weights plus dice (Milletari et al. 2016), see `training.timed` for the rest: the same command
 goes on from its checkpoint. Pictures are drawn in a process of their own.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -22,19 +23,38 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from segmentation.classes import CLASSES, INDEX
 from segmentation.parsers.compact_network import CompactParserNetwork
-from training.face_pictures import WITH_FACES, FaceAugmenter, labelled_faces, read_labels, read_rgb, sides_mended
+from training.face_pictures import (
+    WITH_FACES,
+    FaceAugmenter,
+    labelled_faces,
+    read_labels,
+    read_rgb,
+    sides_mended,
+)
 from training.jewellery import Jeweller
 from training.lending import IGNORE, Lender
 from training.timed import TimedTraining, add_options, set_up
 
 VALIDATION_SIDE = 288
 SELDOMER = 0.5  # how often a face of --extra is drawn, against one whose map was painted
-RARE = (("hat", 3.0, 0.01), ("eye_glasses", 2.0, 0.002), ("cloth", 1.0, 0.03), ("necklace", 2.0, 0.0002), ("earring", 1.0, 0.001), ("mouth", 0.5, 0.002))  # class, extra draws, share
+RARE = (
+    ("hat", 3.0, 0.01),
+    ("eye_glasses", 2.0, 0.002),
+    ("cloth", 1.0, 0.03),
+    ("necklace", 2.0, 0.0002),
+    ("earring", 1.0, 0.001),
+    ("mouth", 0.5, 0.002),
+)  # class, extra draws, share
 
 
 def class_weights(labels: list[np.ndarray]) -> Tensor:
     """(19,) weights by the fourth root of rarity, mean 1: rare parts count more, but do not flood the picture."""
-    share = np.bincount(np.concatenate([m[::4, ::4].ravel() for m in labels]), minlength=len(CLASSES))[:len(CLASSES)] + 1.0
+    share = (
+        np.bincount(np.concatenate([m[::4, ::4].ravel() for m in labels]), minlength=len(CLASSES))[
+            : len(CLASSES)
+        ]
+        + 1.0
+    )
     weights = (share / share.sum()) ** -0.25
     return torch.tensor(np.minimum(weights, 4 * np.median(weights)) / weights.mean(), dtype=torch.float32)
 
@@ -51,16 +71,16 @@ def grown(network: CompactParserNetwork, smaller: dict[str, Tensor]) -> dict[str
             state[name] = torch.zeros_like(new) if name.endswith("second.1.weight") else new
         elif new.dim() == 4:
             state[name] = new.clone()
-            state[name][:old.shape[0], old.shape[1]:] = 0
-            state[name][:old.shape[0], :old.shape[1]] = old
+            state[name][: old.shape[0], old.shape[1] :] = 0
+            state[name][: old.shape[0], : old.shape[1]] = old
         else:
-            state[name] = torch.cat((old, new[len(old):])) if new.dim() else old
+            state[name] = torch.cat((old, new[len(old) :])) if new.dim() else old
     return state
 
 
 def rarity(labels: np.ndarray) -> float:
     """How often a face is drawn: more where classes occur that most faces lack."""
-    share = np.bincount(labels[::4, ::4].ravel(), minlength=256)[:len(CLASSES)] / labels[::4, ::4].size
+    share = np.bincount(labels[::4, ::4].ravel(), minlength=256)[: len(CLASSES)] / labels[::4, ::4].size
     return 1 + sum(more for name, more, least in RARE if share[INDEX[name]] > least)
 
 
@@ -81,9 +101,23 @@ class Batches(IterableDataset):
     faces are drawn with probability `drawn`; `calm` maps a moment (time.time) to 0..1, see FaceAugmenter.
     """
 
-    def __init__(self, faces: list[tuple[np.ndarray, np.ndarray]], drawn: np.ndarray, others: list[np.ndarray], sides: list[int], batch: int,
-                 calm: tuple[float, float]) -> None:
-        self.faces, self.drawn, self.others, self.sides, self.batch, self.calm = faces, drawn, others, sides, batch, calm
+    def __init__(
+        self,
+        faces: list[tuple[np.ndarray, np.ndarray]],
+        drawn: np.ndarray,
+        others: list[np.ndarray],
+        sides: list[int],
+        batch: int,
+        calm: tuple[float, float],
+    ) -> None:
+        self.faces, self.drawn, self.others, self.sides, self.batch, self.calm = (
+            faces,
+            drawn,
+            others,
+            sides,
+            batch,
+            calm,
+        )
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         cv2.setNumThreads(0)
@@ -92,9 +126,19 @@ class Batches(IterableDataset):
         while True:
             augment.calm = float(np.clip((time.time() - self.calm[0]) / (self.calm[1] - self.calm[0]), 0, 1))
             side = int(rng.choice(self.sides))
-            pictures, labels = zip(*(augment(*adorn(*lend(i)), side) for i in rng.choice(len(self.faces), size=self.batch, p=self.drawn)))
-            dy, dx = rng.integers(0, 2, 2)  # a cell answers for four pixels: each in turn, so that its answer lies in their middle
-            yield torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2), torch.from_numpy(np.stack(labels)[:, dy::2, dx::2]).long()
+            pictures, labels = zip(
+                *(
+                    augment(*adorn(*lend(i)), side)
+                    for i in rng.choice(len(self.faces), size=self.batch, p=self.drawn)
+                )
+            )
+            dy, dx = rng.integers(
+                0, 2, 2
+            )  # a cell answers for four pixels: each in turn, so that its answer lies in their middle
+            yield (
+                torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2),
+                torch.from_numpy(np.stack(labels)[:, dy::2, dx::2]).long(),
+            )
 
 
 def validate(network: CompactParserNetwork, pairs: list[tuple[Path, Path]]) -> np.ndarray:
@@ -107,8 +151,10 @@ def validate(network: CompactParserNetwork, pairs: list[tuple[Path, Path]]) -> n
             small = cv2.resize(read_rgb(image), (VALIDATION_SIDE,) * 2, interpolation=cv2.INTER_AREA)
             x = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
             logits = F.interpolate(network(x), size=truth.shape, mode="bilinear", align_corners=False)
-            confusion += np.bincount(truth.ravel().astype(int) * len(CLASSES) + logits.argmax(1).numpy().ravel(),
-                                     minlength=confusion.size).reshape(confusion.shape)
+            confusion += np.bincount(
+                truth.ravel().astype(int) * len(CLASSES) + logits.argmax(1).numpy().ravel(),
+                minlength=confusion.size,
+            ).reshape(confusion.shape)
     network.train()
     hit = np.diag(confusion)
     union = confusion.sum(0) + confusion.sum(1) - hit
@@ -116,14 +162,39 @@ def validate(network: CompactParserNetwork, pairs: list[tuple[Path, Path]]) -> n
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--labelled", type=Path, required=True, help="folder with images/ and masks/")
-    options.add_argument("--others", type=Path, nargs="+", required=True, help="folders of pictures without faces")
-    options.add_argument("--extra", type=Path, nargs="*", default=[], help="more folders with images/ and masks/, all trained on")
+    options.add_argument(
+        "--others", type=Path, nargs="+", required=True, help="folders of pictures without faces"
+    )
+    options.add_argument(
+        "--extra",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="more folders with images/ and masks/, all trained on",
+    )
     add_options(options, minutes=75, batch=8, out="runs/parser")
-    options.add_argument("--sides", type=int, nargs="+", default=[192, 192, 224, 224], help="of a batch, drawn anew: sizes seen apart from scales")
-    options.add_argument("--calm-from", type=float, default=0.5, help="share of the time after which pictures get calmer, see FaceAugmenter")
-    options.add_argument("--start", type=Path, help="weights to start from, of this network or of a smaller one: a checkpoint or the .safetensors that ships")
+    options.add_argument(
+        "--sides",
+        type=int,
+        nargs="+",
+        default=[192, 192, 224, 224],
+        help="of a batch, drawn anew: sizes seen apart from scales",
+    )
+    options.add_argument(
+        "--calm-from",
+        type=float,
+        default=0.5,
+        help="share of the time after which pictures get calmer, see FaceAugmenter",
+    )
+    options.add_argument(
+        "--start",
+        type=Path,
+        help="weights to start from, of this network or of a smaller one: a checkpoint or the .safetensors that ships",
+    )
     args = options.parse_args()
     set_up(args)
 
@@ -136,16 +207,29 @@ def main() -> None:
     drawn[painted:] *= SELDOMER
     drawn /= drawn.sum()
     weights = class_weights([labels for _, labels in faces])
-    paths = sorted(p for folder in args.others for p in folder.rglob("*.jpg") if p.parent.name not in WITH_FACES)
+    paths = sorted(
+        p for folder in args.others for p in folder.rglob("*.jpg") if p.parent.name not in WITH_FACES
+    )
     others = [read_rgb(paths[i]) for i in np.random.default_rng().permutation(len(paths))[:1500]]
 
     network = CompactParserNetwork().train().to(memory_format=torch.channels_last)
     if args.start:
-        weights_before = load_file(args.start) if args.start.suffix == ".safetensors" else torch.load(args.start, weights_only=True)["average"]
+        weights_before = (
+            load_file(args.start)
+            if args.start.suffix == ".safetensors"
+            else torch.load(args.start, weights_only=True)["average"]
+        )
         network.load_state_dict(grown(network, weights_before))
     training = TimedTraining(network, args, weight_decay=0.02, clip=5.0)
     calm = training.moment(args.calm_from), training.moment(args.calm_from + 0.3)
-    batches = iter(DataLoader(Batches(faces, drawn, others, args.sides, args.batch, calm), batch_size=None, num_workers=1, prefetch_factor=4))
+    batches = iter(
+        DataLoader(
+            Batches(faces, drawn, others, args.sides, args.batch, calm),
+            batch_size=None,
+            num_workers=1,
+            prefetch_factor=4,
+        )
+    )
     for arithmetic in training.steps():
         x, y = next(batches)
         with arithmetic:
@@ -154,8 +238,11 @@ def main() -> None:
         if training.saved(class_weights=weights):
             iou = validate(training.average, held_out[::2])
             core = np.delete(iou, [15, 16])  # without earring and necklace
-            print(f"{training}  IoU all {np.nanmean(iou):.3f}  core {np.nanmean(core):.3f}  "
-                  + " ".join(f"{c.name} {v:.2f}" for c, v in zip(CLASSES, iou)), flush=True)
+            print(
+                f"{training}  IoU all {np.nanmean(iou):.3f}  core {np.nanmean(core):.3f}  "
+                + " ".join(f"{c.name} {v:.2f}" for c, v in zip(CLASSES, iou)),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

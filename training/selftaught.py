@@ -5,6 +5,7 @@
 The parser sees each picture as it is; training shows it scaled, turned and recoloured. What the parser is unsure of
 stays open. Give `--out` to `training.parser` as `--extra`. Goes on where it was stopped.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -14,19 +15,25 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from facetransfer.images import open_picture
+from facetransfer.base.images import open_picture
 from segmentation.classes import INDEX
 from segmentation.parsers import load_parser
 from training.face_pictures import IGNORE
 
 SURE = 0.6  # of the winning class's probability
-DOUBTED = [INDEX[n] for n in ("earring", "necklace")]  # half of what the parser calls one is none: stays open too
+DOUBTED = [
+    INDEX[n] for n in ("earring", "necklace")
+]  # half of what the parser calls one is none: stays open too
 SIDE = 512  # pixels, as the labelled faces have
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--pictures", type=Path, nargs="+", required=True, help="folders of pictures with a face each")
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument(
+        "--pictures", type=Path, nargs="+", required=True, help="folders of pictures with a face each"
+    )
     options.add_argument("--most", type=int, default=500, help="pictures taken from a folder")
     options.add_argument("--out", type=Path, required=True)
     args = options.parse_args()
@@ -35,7 +42,7 @@ def main() -> None:
         (args.out / part).mkdir(parents=True, exist_ok=True)
     for folder in args.pictures:
         paths = sorted(folder.glob("*.jpg"))
-        for path in paths[::max(1, len(paths) // args.most)][:args.most]:
+        for path in paths[:: max(1, len(paths) // args.most)][: args.most]:
             mask = args.out / "masks" / f"{folder.name}_{path.stem}.png"
             if mask.exists():
                 continue
@@ -46,7 +53,9 @@ def main() -> None:
             if not found.faces:
                 continue
             labels = found.semantic.labels
-            labels = np.where((found.confidence > SURE) & ~np.isin(labels, DOUBTED), labels, IGNORE).astype(np.uint8)
+            labels = np.where((found.confidence > SURE) & ~np.isin(labels, DOUBTED), labels, IGNORE).astype(
+                np.uint8
+            )
             picture.save(args.out / "images" / f"{mask.stem}.jpg", quality=92)
             cv2.imwrite(str(mask), labels)
             print(mask.stem, f"{(labels != IGNORE).mean():.0%} known", flush=True)

@@ -6,6 +6,7 @@
 give their texture alone. The result is a folder of images/ and masks/ for `python -m training.parser --extra`. What is
 there already is kept: the same command goes on.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -15,9 +16,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from facetransfer.engine import transfer
-from facetransfer.images import fit, open_picture, save_picture, to_image, to_tensor
-from facetransfer.settings import TransferSettings
+from facetransfer.base.images import fit, open_picture, save_picture, to_image, to_tensor
+from facetransfer.base.settings import TransferSettings
+from facetransfer.core.engine import transfer
 from segmentation.guidance import guides_of
 from segmentation.parsers import load_parser
 from segmentation.semantic_map import SemanticMap, map_path, read_map
@@ -33,9 +34,13 @@ def style_map(path: Path, picture: Image.Image) -> SemanticMap:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--labelled", type=Path, required=True, help="folder with images/ and masks/")
-    options.add_argument("--faces", type=Path, nargs="+", required=True, help="pictures of faces in other skins")
+    options.add_argument(
+        "--faces", type=Path, nargs="+", required=True, help="pictures of faces in other skins"
+    )
     options.add_argument("--textures", type=Path, required=True, help="folder of textures")
     options.add_argument("--count", type=int, default=120)
     options.add_argument("--threads", type=int, default=1)
@@ -45,7 +50,10 @@ def main() -> None:
     for name in ("images", "masks"):
         (args.out / name).mkdir(parents=True, exist_ok=True)
 
-    faces = [(picture := fit(open_picture(path), SIDE), style_map(path, picture).resized(picture.size)) for path in args.faces]
+    faces = [
+        (picture := fit(open_picture(path), SIDE), style_map(path, picture).resized(picture.size))
+        for path in args.faces
+    ]
     textures = sorted(args.textures.rglob("*.jpg"))
     training, _ = labelled_faces(args.labelled)
     for number in range(args.count):
@@ -55,7 +63,13 @@ def main() -> None:
         if target.exists():
             continue
         content, truth = fit(open_picture(image), SIDE), SemanticMap(read_labels(mask)).resized((SIDE, SIDE))
-        settings = TransferSettings(size=SIDE, phases=2, iterations=int(rng.integers(15, 40)), style_weight=float(rng.uniform(10, 40)), seed=number)
+        settings = TransferSettings(
+            size=SIDE,
+            phases=2,
+            iterations=int(rng.integers(15, 40)),
+            style_weight=float(rng.uniform(10, 40)),
+            seed=number,
+        )
         if rng.random() < WITH_FACE:
             style, semantic = faces[rng.integers(len(faces))]
             guides = guides_of(truth, semantic)

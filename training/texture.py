@@ -8,6 +8,7 @@ colours and on edges), and the photo's category is read from conv4_2 (its folder
 scaled to a mean activation of 1 over pictures and places, which changes no function but makes one set of weights fit
 all layers (by filter, as Gatys et al. 2015 do, was tried: quiet filters then shout noise). The same command goes on from its checkpoint.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -21,8 +22,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facetransfer.features.compact import MEAN, STD, WIDTHS
-from facetransfer.features.layers import LAYERS, VGGLayout
+from facetransfer.core.features.compact import MEAN, STD, WIDTHS
+from facetransfer.core.features.layers import LAYERS, VGGLayout
 from training.face_pictures import read_rgb
 from training.timed import TimedTraining, add_options, set_up
 
@@ -38,7 +39,11 @@ class Decoder(nn.Module):
         blocks: list[nn.Module] = []
         for _ in range(doublings):
             width = max(24, channels // 2)
-            blocks += [nn.Conv2d(channels, width * 4, 3, padding=1, padding_mode="replicate"), nn.PixelShuffle(2), nn.ReLU()]
+            blocks += [
+                nn.Conv2d(channels, width * 4, 3, padding=1, padding_mode="replicate"),
+                nn.PixelShuffle(2),
+                nn.ReLU(),
+            ]
             channels = width
         self.blocks = nn.Sequential(*blocks, nn.Conv2d(channels, 3, 3, padding=1, padding_mode="replicate"))
 
@@ -53,8 +58,12 @@ class TextureLearner(nn.Module):
         for conv in self.network.convs.values():
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
             nn.init.zeros_(conv.bias)
-        self.decoders = nn.ModuleDict({name: Decoder(WIDTHS[int(name[0]) - 1], int(name[0]) - 1) for name in DECODED})
-        self.classify = nn.Sequential(nn.Linear(2 * WIDTHS[3], 192), nn.ReLU(), nn.Dropout(0.2), nn.Linear(192, categories))
+        self.decoders = nn.ModuleDict(
+            {name: Decoder(WIDTHS[int(name[0]) - 1], int(name[0]) - 1) for name in DECODED}
+        )
+        self.classify = nn.Sequential(
+            nn.Linear(2 * WIDTHS[3], 192), nn.ReLU(), nn.Dropout(0.2), nn.Linear(192, categories)
+        )
 
     def forward(self, spoilt: Tensor) -> tuple[list[Tensor], Tensor]:
         found = self.network(spoilt, (*DECODED, "4_2"))
@@ -73,17 +82,19 @@ def crop(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     shortest = min(picture.shape[:2])
     side = int(shortest * rng.uniform(0.35, 1) ** 1.0)
     y, x = (int(rng.integers(0, n - side + 1)) for n in picture.shape[:2])
-    part = cv2.resize(picture[y:y + side, x:x + side], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    part = cv2.resize(picture[y : y + side, x : x + side], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return part[:, ::-1] if rng.random() < 0.5 else part
 
 
 def spoil(clean: Tensor, rng: np.random.Generator) -> Tensor:
     """Noise of varying strength on pictures (B,3,H,W), and holes of gray in half of them."""
     batch = len(clean)
-    strength = torch.tensor(rng.choice((0.0, 0.05, 0.15, 0.3), size=batch), dtype=torch.float32).view(-1, 1, 1, 1)
+    strength = torch.tensor(rng.choice((0.0, 0.05, 0.15, 0.3), size=batch), dtype=torch.float32).view(
+        -1, 1, 1, 1
+    )
     spoilt = clean + strength * torch.randn_like(clean)
     holes = torch.rand(batch, 1, SIDE // 8, SIDE // 8) < 0.25
-    holes &= (torch.rand(batch, 1, 1, 1) < 0.5)
+    holes &= torch.rand(batch, 1, 1, 1) < 0.5
     return torch.where(F.interpolate(holes.float(), scale_factor=8) > 0, torch.tensor(0.5), spoilt)
 
 
@@ -100,16 +111,28 @@ def scale_to_unit_mean(network: VGGLayout, pictures: Tensor) -> None:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--photos", type=Path, required=True, help="folder of category folders")
-    options.add_argument("--more", type=Path, nargs="*", default=[], help="folders of pictures without category")
+    options.add_argument(
+        "--more", type=Path, nargs="*", default=[], help="folders of pictures without category"
+    )
     add_options(options, minutes=60, batch=24, out="runs/texture")
-    options.add_argument("--start", type=Path, help="weights of the network to start from, a .safetensors; the decoders begin anew")
+    options.add_argument(
+        "--start",
+        type=Path,
+        help="weights of the network to start from, a .safetensors; the decoders begin anew",
+    )
     args = options.parse_args()
     set_up(args)
 
     categories = sorted(p.name for p in args.photos.iterdir() if p.is_dir())
-    pictures = [(read_rgb(path), i) for i, name in enumerate(categories) for path in sorted((args.photos / name).glob("*.jpg"))]
+    pictures = [
+        (read_rgb(path), i)
+        for i, name in enumerate(categories)
+        for path in sorted((args.photos / name).glob("*.jpg"))
+    ]
     order = np.random.default_rng(0).permutation(len(pictures))
     held_out = [pictures[i] for i in order[:200]]
     pictures = [pictures[i] for i in order[200:]]
@@ -134,14 +157,23 @@ def main() -> None:
         clean, category = batch_of(pictures, rng, args.batch)
         with arithmetic:
             repainted, guess = learner(spoil(clean, rng))
-        pixels = sum(F.l1_loss(r, clean) + 2 * F.l1_loss(edges(r), edges(clean)) for r in (r.float() for r in repainted))
-        training.learn(pixels + 0.05 * F.cross_entropy(guess.float(), category, ignore_index=-1, label_smoothing=0.1))
+        pixels = sum(
+            F.l1_loss(r, clean) + 2 * F.l1_loss(edges(r), edges(clean))
+            for r in (r.float() for r in repainted)
+        )
+        training.learn(
+            pixels + 0.05 * F.cross_entropy(guess.float(), category, ignore_index=-1, label_smoothing=0.1)
+        )
         if training.saved():
             with torch.inference_mode():
                 repainted, guess = training.average(fixed)
                 errors = [F.l1_loss(r, fixed).item() for r in repainted]
-            print(f"{training}  held out: " + " ".join(f"L1 from {n} {e:.4f}" for n, e in zip(DECODED, errors))
-                  + f"  category {(guess.argmax(1) == fixed_category).float().mean():.2f}", flush=True)
+            print(
+                f"{training}  held out: "
+                + " ".join(f"L1 from {n} {e:.4f}" for n, e in zip(DECODED, errors))
+                + f"  category {(guess.argmax(1) == fixed_category).float().mean():.2f}",
+                flush=True,
+            )
     scale_to_unit_mean(training.average.network, fixed)
     torch.save(training.average.network.state_dict(), args.out / "network.pt")
 

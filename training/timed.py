@@ -1,4 +1,5 @@
 """A training that lasts a given time: AdamW, a rate that falls as a cosine by time, averaged weights, checkpoints to go on from."""
+
 from __future__ import annotations
 
 import math
@@ -26,7 +27,11 @@ def add_options(options: ArgumentParser, minutes: float, batch: int, out: str) -
     options.add_argument("--batch", type=int, default=batch)
     options.add_argument("--rate", type=float, default=2e-3)
     options.add_argument("--threads", type=int, default=1)
-    options.add_argument("--bf16", action="store_true", help="bfloat16 where torch can: twice as fast on a processor that multiplies it")
+    options.add_argument(
+        "--bf16",
+        action="store_true",
+        help="bfloat16 where torch can: twice as fast on a processor that multiplies it",
+    )
     options.add_argument("--out", type=Path, default=Path(out))
 
 
@@ -63,7 +68,9 @@ class TimedTraining:
         while not self.over:
             falling = (1 + math.cos(math.pi * self.spent / self.budget)) / 2
             for group in self.optimiser.param_groups:
-                group["lr"] = self.rate * min(1, (self.step + 1) / WARM_UP) * (LEAST_RATE + (1 - LEAST_RATE) * falling)
+                group["lr"] = (
+                    self.rate * min(1, (self.step + 1) / WARM_UP) * (LEAST_RATE + (1 - LEAST_RATE) * falling)
+                )
             yield torch.autocast("cpu", torch.bfloat16, enabled=self.bf16)
 
     def learn(self, loss: Tensor) -> None:
@@ -85,8 +92,17 @@ class TimedTraining:
         if time.time() - self._reported < REPORTED and not self.over:
             return False
         self._reported = time.time()
-        torch.save({"model": self.model.state_dict(), "average": self.average.state_dict(), "optimiser": self.optimiser.state_dict(),
-                    "spent": self.spent, "step": self.step, **more}, self.checkpoint)
+        torch.save(
+            {
+                "model": self.model.state_dict(),
+                "average": self.average.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "spent": self.spent,
+                "step": self.step,
+                **more,
+            },
+            self.checkpoint,
+        )
         return True
 
     def __str__(self) -> str:

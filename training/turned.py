@@ -7,6 +7,7 @@ a labelled portrait by the program's own core, guided by the exact map. The resu
 `python -m training.parser --extra`. What is there already is kept: the same command goes on; --from and --count share it
 among processes.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -16,9 +17,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from facetransfer.engine import transfer
-from facetransfer.images import fit, open_picture, save_picture, to_image, to_tensor
-from facetransfer.settings import TransferSettings
+from facetransfer.base.images import fit, open_picture, save_picture, to_image, to_tensor
+from facetransfer.base.settings import TransferSettings
+from facetransfer.core.engine import transfer
 from segmentation.guidance import guides_of
 from segmentation.semantic_map import SemanticMap
 from training.face_pictures import WITH_FACES, labelled_faces, read_labels, sides_mended
@@ -29,11 +30,15 @@ LEAST, MOST = 20, 105  # degrees
 PLAIN = 0.3  # share left as rendered, beside the statues
 
 
-def turned(number: int, portraits: list[tuple[Path, Path]], others: list[Path]) -> tuple[Image.Image, SemanticMap]:
+def turned(
+    number: int, portraits: list[tuple[Path, Path]], others: list[Path]
+) -> tuple[Image.Image, SemanticMap]:
     """The picture of that number and its map."""
     rng = np.random.default_rng(number)
     turn = rng.uniform(LEAST, MOST) * rng.choice((-1, 1))
-    behind = np.asarray(ImageOps.fit(open_picture(others[rng.integers(len(others))]).convert("RGB"), (SIDE, SIDE)))
+    behind = np.asarray(
+        ImageOps.fit(open_picture(others[rng.integers(len(others))]).convert("RGB"), (SIDE, SIDE))
+    )
     sitter = Sitter(number)
     plain = sitter.statue or rng.random() < PLAIN
     with torch.no_grad():
@@ -42,15 +47,34 @@ def turned(number: int, portraits: list[tuple[Path, Path]], others: list[Path]) 
     if plain:
         return Image.fromarray(rgb), truth
     image, mask = portraits[rng.integers(len(portraits))]
-    style, style_map = fit(open_picture(image), SIDE), SemanticMap(sides_mended(read_labels(mask))).resized((SIDE, SIDE))
-    settings = TransferSettings(size=SIDE, phases=2, iterations=int(rng.integers(15, 40)), style_weight=float(rng.uniform(8, 30)), seed=number)
-    return to_image(transfer(to_tensor(Image.fromarray(rgb)), to_tensor(style), guides_of(truth, style_map), settings)), truth
+    style, style_map = (
+        fit(open_picture(image), SIDE),
+        SemanticMap(sides_mended(read_labels(mask))).resized((SIDE, SIDE)),
+    )
+    settings = TransferSettings(
+        size=SIDE,
+        phases=2,
+        iterations=int(rng.integers(15, 40)),
+        style_weight=float(rng.uniform(8, 30)),
+        seed=number,
+    )
+    return to_image(
+        transfer(to_tensor(Image.fromarray(rgb)), to_tensor(style), guides_of(truth, style_map), settings)
+    ), truth
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--labelled", type=Path, required=True, help="folder with images/ and masks/")
-    options.add_argument("--others", type=Path, nargs="+", required=True, help="folders of pictures without faces, for backgrounds")
+    options.add_argument(
+        "--others",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="folders of pictures without faces, for backgrounds",
+    )
     options.add_argument("--from", type=int, default=0, dest="first", help="number of the first")
     options.add_argument("--count", type=int, default=300)
     options.add_argument("--threads", type=int, default=1)
@@ -60,7 +84,9 @@ def main() -> None:
     for name in ("images", "masks"):
         (args.out / name).mkdir(parents=True, exist_ok=True)
     portraits, _ = labelled_faces(args.labelled)
-    others = sorted(p for folder in args.others for p in folder.rglob("*.jpg") if p.parent.name not in WITH_FACES)
+    others = sorted(
+        p for folder in args.others for p in folder.rglob("*.jpg") if p.parent.name not in WITH_FACES
+    )
     for number in range(args.first, args.first + args.count):
         target = args.out / "images" / f"{number}.png"
         if target.exists():

@@ -1,4 +1,5 @@
 """A head and shoulders as signed distances, part by part. x: picture right, y: up, z: to the viewer; chin about -1."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -49,8 +50,16 @@ class Form:
     shoulders: tuple[Vec, Vec] = ((0, -2.00, -0.22), (1.50, 0.64, 0.54))
 
 
-HUMAN_EAR = dict(base=(0.575, -0.37, 0.02), tip=(0.73, 0.16, -0.14), facing=(0.70, 0.05, 0.72), width=0.165,
-                 thick=0.024, rim=0.034, cup=0.42, round_=1.0)
+HUMAN_EAR = dict(
+    base=(0.575, -0.37, 0.02),
+    tip=(0.73, 0.16, -0.14),
+    facing=(0.70, 0.05, 0.72),
+    width=0.165,
+    thick=0.024,
+    rim=0.034,
+    cup=0.42,
+    round_=1.0,
+)
 PIVOT = (0.0, -0.6, -0.15)
 
 
@@ -68,7 +77,7 @@ def lid_gap(q: Tensor, form: Form) -> Tensor:
     """Signed distance (in the front plane) to the almond between the lids; q: points relative to the eye, +x side."""
     half, up, down, tilt = form.opening
     x, y = q[0], q[1] - tilt * q[0]
-    s = (x / half)
+    s = x / half
     upper = up * (1 - s * s) * (1 - 0.25 * s)
     lower = -down * (1 - s * s) * (1 + 0.25 * s)
     return torch.maximum(y - upper, lower - y)
@@ -96,7 +105,9 @@ def lids(p: Tensor, form: Form) -> tuple[Tensor, Tensor]:
     ball = torch.sqrt((q * q).sum(0)) - radius
     gap = lid_gap(q, form)
     shell = carve(ball - form.lid, gap, 0.014)
-    roll = torch.sqrt(gap * gap + (ball - form.lid * 0.7) ** 2 + 1e-9) - form.lid * 0.55  # the rounded lid border
+    roll = (
+        torch.sqrt(gap * gap + (ball - form.lid * 0.7) ** 2 + 1e-9) - form.lid * 0.55
+    )  # the rounded lid border
     return union(shell, roll, 0.02), ball
 
 
@@ -114,10 +125,14 @@ def lips(p: Tensor, form: Form) -> tuple[Tensor, Tensor]:
     meet = form.mouth_y + form.smile * (s * s).clamp(max=1.2)
     front = form.mouth_z - (form.mouth_z - mouth_corner(form)[2]) * (s * s).clamp(max=1.2)
     past = (p[0] - half).clamp(min=0)
-    bow = torch.exp(-((s - 0.20) / 0.13) ** 2) - 0.5 * torch.exp(-(s / 0.10) ** 2)  # two peaks and the dip between
-    upper = length(p[1] - meet - up * (0.66 * inside + 0.16 * bow), p[2] - front, past) - up * inside ** 0.6 - 0.005
-    lower = length(p[1] - meet + low * 0.74 * inside, p[2] - front + 0.010, past) - low * inside ** 0.5 - 0.004
-    seam = 0.012 * torch.exp(-((p[1] - meet) / 0.015) ** 2) * torch.exp(-(past / 0.02) ** 2)
+    bow = torch.exp(-(((s - 0.20) / 0.13) ** 2)) - 0.5 * torch.exp(
+        -((s / 0.10) ** 2)
+    )  # two peaks and the dip between
+    upper = (
+        length(p[1] - meet - up * (0.66 * inside + 0.16 * bow), p[2] - front, past) - up * inside**0.6 - 0.005
+    )
+    lower = length(p[1] - meet + low * 0.74 * inside, p[2] - front + 0.010, past) - low * inside**0.5 - 0.004
+    seam = 0.012 * torch.exp(-(((p[1] - meet) / 0.015) ** 2)) * torch.exp(-((past / 0.02) ** 2))
     return upper * 0.9 + seam, lower * 0.9 + seam
 
 
@@ -130,9 +145,11 @@ def folds(p: Tensor, form: Form) -> Tensor:
     """Depth (length) of the folds every face has: from the nose wings to the mouth, under the lip, the philtrum."""
     depth, width = form.nasolabial
     wing, corner = form.wing[0], mouth_corner(form)
-    line = [(wing[0] + 0.07, wing[1] + 0.06, wing[2] - 0.06),
-            (corner[0] + 0.05, (wing[1] + corner[1]) / 2, corner[2] + 0.02),
-            (corner[0] + 0.085, corner[1] - 0.10, corner[2] - 0.09)]
+    line = [
+        (wing[0] + 0.07, wing[1] + 0.06, wing[2] - 0.06),
+        (corner[0] + 0.05, (wing[1] + corner[1]) / 2, corner[2] + 0.02),
+        (corner[0] + 0.085, corner[1] - 0.10, corner[2] - 0.09),
+    ]
     y, z = form.mouth_y, form.mouth_z
     chin_fold = furrow(p, [(0, y - 0.15, z - 0.03), (0.14, y - 0.14, z - 0.10)], 0.05)
     philtrum = furrow(p, [(0, wing[1] - 0.08, z + 0.03), (0, y + 0.06, z + 0.02)], 0.025)
@@ -149,21 +166,43 @@ def head(world: Tensor, form: Form) -> Parts:
     lid, ball = lids(m, form)
     upper, lower = lips(m, form)
     ear, _, _ = leaf(m, **form.ear)
-    ear = union(ear, ellipsoid(m, (form.ear["base"][0] - 0.02, form.ear["base"][1] + 0.26, form.ear["base"][2] + 0.06),
-                               (0.06, 0.05, 0.05)), 0.05)
+    ear = union(
+        ear,
+        ellipsoid(
+            m,
+            (form.ear["base"][0] - 0.02, form.ear["base"][1] + 0.26, form.ear["base"][2] + 0.06),
+            (0.06, 0.05, 0.05),
+        ),
+        0.05,
+    )
     nostril = ellipsoid(m, *form.nostril)
     chest = ellipsoid(world, form.shoulders[0], tuple(r - 0.06 for r in form.shoulders[1]))
     neck = union(taper(world, *form.neck), chest, 0.30)
     w = mirrored(world)
-    neck = union(neck, taper(w, (0.50, -0.50, -0.15), (0.09, -1.62, 0.20), form.tendon * 1.2, form.tendon), 0.12)
+    neck = union(
+        neck, taper(w, (0.50, -0.50, -0.15), (0.09, -1.62, 0.20), form.tendon * 1.2, form.tendon), 0.12
+    )
     neck = union(neck, taper(w, (0.0, -1.05, 0.20), (0.0, -1.25, 0.20), 0.07, 0.06), 0.14)
-    return {"skin": union(skin, lid, 0.03), "nose": carve(nose_, nostril, 0.025), "u_lip": upper, "l_lip": lower,
-            "ear": ear, "neck": neck, "eye": ball, "cloth": ellipsoid(world, *form.shoulders),
-            "nostril": nostril}
+    return {
+        "skin": union(skin, lid, 0.03),
+        "nose": carve(nose_, nostril, 0.025),
+        "u_lip": upper,
+        "l_lip": lower,
+        "ear": ear,
+        "neck": neck,
+        "eye": ball,
+        "cloth": ellipsoid(world, *form.shoulders),
+        "nostril": nostril,
+    }
 
 
 BLEND = {"nose": 0.075, "u_lip": 0.022, "l_lip": 0.022, "ear": 0.05, "neck": 0.12}
-BIAS = {"nose": 0.012, "u_lip": 0.004, "l_lip": 0.004, "ear": 0.010}  # how far a part's label reaches into the blend
+BIAS = {
+    "nose": 0.012,
+    "u_lip": 0.004,
+    "l_lip": 0.004,
+    "ear": 0.010,
+}  # how far a part's label reaches into the blend
 
 
 def blended(parts: Parts) -> Tensor:
@@ -188,8 +227,9 @@ def side(world: Tensor, form: Form) -> Tensor:
     return to_head(world, form)[0] > 0
 
 
-def brow_weight(p: Tensor, inner: tuple[float, float], peak: tuple[float, float], outer: tuple[float, float],
-                half: float) -> Tensor:
+def brow_weight(
+    p: Tensor, inner: tuple[float, float], peak: tuple[float, float], outer: tuple[float, float], half: float
+) -> Tensor:
     """(N,) 1 in the middle of the brow, 0 at its border, negative outside. Points in the head frame, (x, y) knots."""
     x, y = p[0].abs(), p[1]
     t = ((x - inner[0]) / (outer[0] - inner[0])).clamp(0, 1)
@@ -197,4 +237,4 @@ def brow_weight(p: Tensor, inner: tuple[float, float], peak: tuple[float, float]
     middle = inner[1] + (outer[1] - inner[1]) * t + bend * 4 * t * (1 - t)
     width = half * (1 - 0.65 * t) * torch.sqrt((t * 12).clamp(max=1))
     past = torch.maximum(inner[0] - x, x - outer[0]).clamp(min=0)
-    return 1 - torch.sqrt((y - middle) ** 2 + past ** 2) / (width + 0.012)
+    return 1 - torch.sqrt((y - middle) ** 2 + past**2) / (width + 0.012)

@@ -1,4 +1,5 @@
 """Turns a picture into an oil painting: bristle strokes that follow a direction field, impasto, canvas."""
+
 from __future__ import annotations
 
 import cv2
@@ -26,7 +27,9 @@ def stroke_templates(rng: np.random.Generator, count: int = 18) -> list[np.ndarr
         along = streak[row, (u * (w - 1)).astype(int)]
         dry = np.clip(1.15 + 0.9 * bristle[row] - np.clip(u - 0.55, 0, 1) * 1.6 + 0.6 * along, 0, 1)
         cover = cv2.GaussianBlur((inside * body * dry).astype(np.float32), (0, 0), 0.8)
-        lip = np.exp(-((np.abs(v) - 0.74) / 0.12) ** 2) + 0.7 * np.exp(-((u - stop[row] + 0.07) / 0.05) ** 2)
+        lip = np.exp(-(((np.abs(v) - 0.74) / 0.12) ** 2)) + 0.7 * np.exp(
+            -(((u - stop[row] + 0.07) / 0.05) ** 2)
+        )
         height = 0.45 + 0.35 * bristle[row] + 0.30 * lip + 0.15 * along
         out.append(np.dstack([cover, np.clip(height, 0, 1), bristle[row]]).astype(np.float32))
     return out
@@ -41,8 +44,18 @@ class Canvas:
         self.templates = stroke_templates(rng)
         self.rng = rng
 
-    def stroke(self, x: float, y: float, angle: float, length: float, width: float, tone: np.ndarray, load: float,
-               opacity: float, region: np.ndarray | None) -> None:
+    def stroke(
+        self,
+        x: float,
+        y: float,
+        angle: float,
+        length: float,
+        width: float,
+        tone: np.ndarray,
+        load: float,
+        opacity: float,
+        region: np.ndarray | None,
+    ) -> None:
         """One stroke centred on (x, y), sizes in pixels; where `region` (H, W) differs from its centre stays clean."""
         reach = int(0.5 * np.hypot(length, width)) + 2
         left, top = int(x) - reach, int(y) - reach
@@ -55,8 +68,12 @@ class Canvas:
         sx, sy = length / w, width / h
         move = np.array([[c * sx, -s * sy, 0], [s * sx, c * sy, 0]])
         move[:, 2] = (x - x0, y - y0) - move[:, :2] @ (w / 2, h / 2)
-        stamp = cv2.warpAffine(self.templates[self.rng.integers(len(self.templates))], move, (x1 - x0, y1 - y0),
-                               flags=cv2.INTER_LINEAR)
+        stamp = cv2.warpAffine(
+            self.templates[self.rng.integers(len(self.templates))],
+            move,
+            (x1 - x0, y1 - y0),
+            flags=cv2.INTER_LINEAR,
+        )
         cover = stamp[..., 0] * opacity
         if region is not None:
             cover = cover * (region[y0:y1, x0:x1] == region[int(y), int(x)])
@@ -67,8 +84,19 @@ class Canvas:
         thick += cover * (stamp[..., 1] * load + 0.25 * thick - thick)
 
 
-def layer(canvas: Canvas, target: np.ndarray, angle: np.ndarray, region: np.ndarray, width: float, stretch: np.ndarray,
-          where: np.ndarray, tolerance: float, jitter: np.ndarray, load: float, keep_inside: bool) -> int:
+def layer(
+    canvas: Canvas,
+    target: np.ndarray,
+    angle: np.ndarray,
+    region: np.ndarray,
+    width: float,
+    stretch: np.ndarray,
+    where: np.ndarray,
+    tolerance: float,
+    jitter: np.ndarray,
+    load: float,
+    keep_inside: bool,
+) -> int:
     """One pass with one brush over the places in `where` (H, W bool) that still differ from the target.
 
     width: pixels; stretch (H, W): stroke length in widths; angle (H, W): radians; jitter (H, W): colour variation.
@@ -91,16 +119,24 @@ def layer(canvas: Canvas, target: np.ndarray, angle: np.ndarray, region: np.ndar
         wild = jitter[r, c]
         tone = seen[r, c] if not keep_inside else 0.5 * (seen[r, c] + target[r, c])
         tone = tone * (1 + rng.normal(0, 0.75 * wild)) + rng.normal(0, 0.24 * wild, 3) * (0.15 + tone)
-        canvas.stroke(x, y, angle[r, c] + rng.normal(0, 0.13), width * stretch[r, c] * rng.uniform(0.75, 1.25),
-                      width * rng.uniform(0.75, 1.2), np.clip(tone, 0, 1).astype(np.float32),
-                      load * rng.uniform(0.6, 1.1), 0.93, region if keep_inside else None)
+        canvas.stroke(
+            x,
+            y,
+            angle[r, c] + rng.normal(0, 0.13),
+            width * stretch[r, c] * rng.uniform(0.75, 1.25),
+            width * rng.uniform(0.75, 1.2),
+            np.clip(tone, 0, 1).astype(np.float32),
+            load * rng.uniform(0.6, 1.1),
+            0.93,
+            region if keep_inside else None,
+        )
         count += 1
     return count
 
 
 def weave(shape: tuple[int, int], pitch: float) -> np.ndarray:
     """Plain-woven canvas, height 0..1; `pitch` is the distance of threads in pixels."""
-    y, x = np.mgrid[0:shape[0], 0:shape[1]].astype(np.float32)
+    y, x = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
     u, v = x / pitch + 0.15 * np.sin(y / pitch / 9), y / pitch + 0.15 * np.sin(x / pitch / 11)
     over = np.sin(np.pi * u) * np.sin(np.pi * v) > 0
     return np.where(over, np.abs(np.sin(np.pi * u)), np.abs(np.sin(np.pi * v))).astype(np.float32)
@@ -119,8 +155,9 @@ def raked(canvas: Canvas, pitch: float, depth: float) -> np.ndarray:
     return np.clip(canvas.colour * lit[..., None] + glint[..., None], 0, 1)
 
 
-def smoothed_direction(across_x: np.ndarray, across_y: np.ndarray, weight: np.ndarray, region: np.ndarray,
-                       sigma: float) -> np.ndarray:
+def smoothed_direction(
+    across_x: np.ndarray, across_y: np.ndarray, weight: np.ndarray, region: np.ndarray, sigma: float
+) -> np.ndarray:
     """(H, W) angle perpendicular to a vector field, averaged (as an undirected line) within each region."""
     theta = 2 * (np.arctan2(across_y, across_x) + np.pi / 2)
     out = np.zeros_like(weight)

@@ -1,4 +1,5 @@
 """`bust`: a chipped antique portrait. White veined marble, drilled curls, drapery of banded red stone."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -14,21 +15,39 @@ from .noise import band, cells, fbm, gradient_noise, ridged, stretched
 from .solids import carve, ellipsoid, segment, taper, union
 from .tracer import Camera, Light, Surface, bumped, developed, see, shade
 
-FORM = Form(yaw=-0.13, pitch=0.02, roll=0.04, ear=HUMAN_EAR, cheek_hollow=((0.60, -0.52, 0.40), (0.12, 0.18, 0.16)),
-            jaw=((0, -0.60, 0.20), (0.48, 0.34, 0.46)), lid=0.026, opening=(0.150, 0.076, 0.056, 0.03),
-            brow_ridge=((0.10, 0.16, 0.72), (0.46, 0.15, 0.55), 0.070),
-            neck=((0, -0.55, -0.12), (0, -1.75, -0.24), 0.44, 0.52), tendon=0.10, nasolabial=(0.012, 0.045),
-            shoulders=((0, -2.02, -0.22), (1.45, 0.70, 0.56)))
+FORM = Form(
+    yaw=-0.13,
+    pitch=0.02,
+    roll=0.04,
+    ear=HUMAN_EAR,
+    cheek_hollow=((0.60, -0.52, 0.40), (0.12, 0.18, 0.16)),
+    jaw=((0, -0.60, 0.20), (0.48, 0.34, 0.46)),
+    lid=0.026,
+    opening=(0.150, 0.076, 0.056, 0.03),
+    brow_ridge=((0.10, 0.16, 0.72), (0.46, 0.15, 0.55), 0.070),
+    neck=((0, -0.55, -0.12), (0, -1.75, -0.24), 0.44, 0.52),
+    tendon=0.10,
+    nasolabial=(0.012, 0.045),
+    shoulders=((0, -2.02, -0.22), (1.45, 0.70, 0.56)),
+)
 CAMERA = Camera(centre_y=-0.26, half=1.66)
-LIGHTS = [Light((0.78, 0.74, 0.55), (1.95, 1.76, 1.48), True, (0.10, 0.08, 0.06)),
-          Light((-0.95, 0.05, 0.45), (0.26, 0.34, 0.46), False, (0.2, 0.2, 0.2)),
-          Light((-0.75, 0.55, -0.75), (1.5, 1.7, 2.0), True)]
+LIGHTS = [
+    Light((0.78, 0.74, 0.55), (1.95, 1.76, 1.48), True, (0.10, 0.08, 0.06)),
+    Light((-0.95, 0.05, 0.45), (0.26, 0.34, 0.46), False, (0.2, 0.2, 0.2)),
+    Light((-0.75, 0.55, -0.75), (1.5, 1.7, 2.0), True),
+]
 BROW = dict(inner=(0.09, 0.165), peak=(0.28, 0.215), outer=(0.47, 0.145), half=0.042)
 CURL = 0.105  # radius of a curl
 CHIPS = [  # centre and radius
-    ((0.27, 0.44, 0.66), 0.10), ((-0.42, -0.60, 0.45), 0.085), ((0.72, 0.16, -0.10), 0.075),
-    ((0.03, -0.345, 1.045), 0.06), ((-0.22, 0.82, 0.58), 0.12), ((0.13, -0.95, 0.66), 0.075),
-    ((-0.45, 0.14, 0.62), 0.06), ((0.0, 0.10, 0.80), 0.03)]
+    ((0.27, 0.44, 0.66), 0.10),
+    ((-0.42, -0.60, 0.45), 0.085),
+    ((0.72, 0.16, -0.10), 0.075),
+    ((0.03, -0.345, 1.045), 0.06),
+    ((-0.22, 0.82, 0.58), 0.12),
+    ((0.13, -0.95, 0.66), 0.075),
+    ((-0.45, 0.14, 0.62), 0.06),
+    ((0.0, 0.10, 0.80), 0.03),
+]
 
 
 def curl_centres() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -36,7 +55,7 @@ def curl_centres() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     count = 250
     rng = np.random.default_rng(5)
     i = np.arange(count) + 0.5
-    y, turn = 1 - 2 * i / count, i * np.pi * (3 - 5 ** 0.5)
+    y, turn = 1 - 2 * i / count, i * np.pi * (3 - 5**0.5)
     r = np.sqrt(1 - y * y)
     sphere = np.stack([r * np.cos(turn), y, r * np.sin(turn)], 1) + rng.normal(0, 0.03, (count, 3))
     sphere /= np.linalg.norm(sphere, axis=1, keepdims=True)
@@ -65,7 +84,9 @@ def curled_hair(p: Tensor) -> Tensor:
     """Distance to the carved hair. p: head frame."""
     centre, radii = FORM.cranium
     shell = ellipsoid(p, centre, tuple(r + 0.05 for r in radii))
-    line = -(0.58 * p[1] - 0.70 * p[2] + 0.13 + 0.06 * p[0] ** 2)  # in front of and below this plane is the face
+    line = -(
+        0.58 * p[1] - 0.70 * p[2] + 0.13 + 0.06 * p[0] ** 2
+    )  # in front of and below this plane is the face
     ear_room = ellipsoid(mirrored(p), (0.74, -0.12, 0.06), (0.20, 0.30, 0.24))
     line = torch.maximum(line, -ear_room)
     rough = -union(-shell, -line, 0.05)
@@ -111,11 +132,11 @@ def parts_of(world: Tensor) -> Parts:
     phase = 3.1 * (y - 0.42 * (x - 0.35) ** 2 + 0.55 * x) + 0.35 * sag
     ridge = 0.5 + 0.5 * torch.sin(2 * torch.pi * phase * 0.8)
     minor = 0.5 + 0.5 * torch.sin(2 * torch.pi * phase * 2.1 + 3 * sag)
-    fold = ridge ** 1.7 + 0.22 * minor * (1 - ridge)
+    fold = ridge**1.7 + 0.22 * minor * (1 - ridge)
     cloth = parts["cloth"] - 0.12 * fold - 0.03 * sag + 0.005
     opening = taper(world, (0.02, -1.0, 0.2), (0.10, -1.75, 0.62), 0.50, 0.10) + 0.03 * sag
     opening = torch.minimum(opening, segment(world, (0, -0.9, -0.1), (0, -1.45, -0.1))[0] - 0.60)
-    hem = torch.sqrt(opening ** 2 + cloth ** 2 + 1e-9) - 0.050  # a rolled border
+    hem = torch.sqrt(opening**2 + cloth**2 + 1e-9) - 0.050  # a rolled border
     parts["cloth"] = union(carve(cloth, opening, 0.03), hem, 0.03)
     return parts
 
@@ -142,7 +163,7 @@ def flesh_look(p: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     ear, brow = is_class(label, "l_ear", "r_ear").float(), is_class(label, "l_brow", "r_brow").float()
     upper = is_class(label, "u_lip").float()
     forehead = band(y, 0.18, 0.32) * (1 - ear)
-    cheek = torch.exp(-((x - 0.38) / 0.24) ** 2 - ((y + 0.32) / 0.26) ** 2) * (1 - nose) * (1 - ear)
+    cheek = torch.exp(-(((x - 0.38) / 0.24) ** 2) - ((y + 0.32) / 0.26) ** 2) * (1 - nose) * (1 - ear)
     chin = band(y, -0.66, -0.80)
     eye_r = torch.sqrt((x - 0.265) ** 2 + (y * 1.3) ** 2)
     socket = band(eye_r, 0.25, 0.15)
@@ -151,7 +172,9 @@ def flesh_look(p: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     albedo = mix(colour(0.54, 0.50, 0.435), colour(0.335, 0.325, 0.315), cloud * 0.8)
     albedo = mix(albedo, colour(0.115, 0.125, 0.145), vein * (0.9 - 0.35 * cheek))
     albedo = mix(albedo, colour(0.25, 0.20, 0.15), bold * forehead * 0.85)
-    rain = band(fbm(stretched(p, (8, 1.1, 3)), 4, 232), 0.02, 0.40) * band(y, -0.15, 0.30)  # soot washed down by rain
+    rain = band(fbm(stretched(p, (8, 1.1, 3)), 4, 232), 0.02, 0.40) * band(
+        y, -0.15, 0.30
+    )  # soot washed down by rain
     albedo = mix(albedo, colour(0.20, 0.175, 0.14), rain * 0.62 * (1 - ear))
     albedo = mix(albedo, colour(0.57, 0.46, 0.37), cheek * 0.6)
     albedo = mix(albedo, colour(0.66, 0.60, 0.50), nose * 0.7)
@@ -169,7 +192,11 @@ def flesh_look(p: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     relief = relief + 0.0012 * torch.cos((x - 0.4 * y + bend) * 220) * nose
     # weather: pits on the cheeks, more and coarser near the chin
     pit, _, pit_id = cells(p * 21, 250)
-    pits = band(pit, 0.30, 0.14) * (pit_id > 0.1 - 0.6 * cheek).float() * (0.15 + cheek + 0.6 * chin).clamp(max=1)
+    pits = (
+        band(pit, 0.30, 0.14)
+        * (pit_id > 0.1 - 0.6 * cheek).float()
+        * (0.15 + cheek + 0.6 * chin).clamp(max=1)
+    )
     small, _, small_id = cells(p * 48, 251)
     dense = (0.2 + 0.8 * cheek + 0.5 * nose).clamp(max=1)
     pits = pits + 0.7 * band(small, 0.32, 0.15) * (small_id > 0.0).float() * dense
@@ -193,7 +220,9 @@ def cracks(p: Tensor) -> Tensor:
     on_first = band(p[1], 0.15, 0.30) + band(p[1], -0.36, -0.50)
     width = 0.006 + 0.005 * gradient_noise(p * 9, 262)
     on_second = band(p[1], -0.6, -0.9)
-    return (band(first, 0.012, 0.003) * on_first.clamp(max=1) + (second < width).float() * on_second).clamp(0, 1)
+    return (band(first, 0.012, 0.003) * on_first.clamp(max=1) + (second < width).float() * on_second).clamp(
+        0, 1
+    )
 
 
 def hair_look(p: Tensor) -> tuple[Tensor, Tensor]:
@@ -228,7 +257,9 @@ def drapery_look(p: Tensor) -> tuple[Tensor, Tensor]:
     bands = torch.sin((p[1] * 4.2 + p[0] * 1.3 + 1.5 * warp) * 5.5)
     fine = torch.sin((p[1] * 4.2 + p[0] * 1.3 + 1.5 * warp) * 24 + 2 * warp)
     f1, f2, pebble = cells(p * 5.5 + warp * 0.4, 295)
-    albedo = mix(colour(0.085, 0.022, 0.020), colour(0.21, 0.075, 0.045), band(bands + 0.35 * fine, -0.4, 0.9))
+    albedo = mix(
+        colour(0.085, 0.022, 0.020), colour(0.21, 0.075, 0.045), band(bands + 0.35 * fine, -0.4, 0.9)
+    )
     pebbles = band(f2 - f1 + 0.15 * warp, 0.10, 0.22) * (pebble > 0.55).float()
     albedo = mix(albedo, colour(0.34, 0.22, 0.16), pebbles * 0.7)
     albedo = mix(albedo, colour(0.45, 0.33, 0.25), band(ridged(p * 2.4 + warp, 3, 296), 0.80, 0.96) * 0.8)
@@ -245,7 +276,7 @@ def eye_look(p: Tensor) -> tuple[Tensor, Tensor]:
     gx = d[0] - torch.where(p[0] > 0, 0.08, -0.02)
     gy = d[1] - 0.10
     r = torch.sqrt(gx * gx + gy * gy)
-    ring = torch.exp(-((r - 0.46) / 0.035) ** 2)
+    ring = torch.exp(-(((r - 0.46) / 0.035) ** 2))
     bean = band(r, 0.26, 0.20) * band(torch.sqrt(gx * gx + (gy - 0.16) ** 2), 0.10, 0.17)
     vein, cloud = veined(p, 4.0, 310)
     albedo = mix(colour(0.66, 0.63, 0.58), colour(0.47, 0.47, 0.47), cloud * 0.7)
@@ -259,16 +290,22 @@ def look_of(surface: Surface) -> Look:
     p, label = to_head(surface.p, FORM), surface.label
     look = Look.plain(p.shape[1])
     where = is_class(label, "skin", "nose", "u_lip", "l_lip", "l_brow", "r_brow", "l_ear", "r_ear")
-    chunks = [flesh_look(q, lab) for q, lab in zip(p[:, where].split(1 << 15, 1), label[where].split(1 << 15))]
+    chunks = [
+        flesh_look(q, lab) for q, lab in zip(p[:, where].split(1 << 15, 1), label[where].split(1 << 15))
+    ]
     albedo, relief, shine = (torch.cat(c) for c in zip(*chunks))
     look.put(where, albedo, relief, 34.0, shine)
-    for names, material, points, gloss, shine in ((("hair",), hair_look, p, 16., 0.10),
-                                                  (("neck",), neck_look, surface.p, 26., 0.20),
-                                                  (("cloth",), drapery_look, surface.p, 40., 0.20),
-                                                  (("l_eye", "r_eye"), eye_look, p, 60., 0.45)):
+    for names, material, points, gloss, shine in (
+        (("hair",), hair_look, p, 16.0, 0.10),
+        (("neck",), neck_look, surface.p, 26.0, 0.20),
+        (("cloth",), drapery_look, surface.p, 40.0, 0.20),
+        (("l_eye", "r_eye"), eye_look, p, 60.0, 0.45),
+    ):
         where = is_class(label, *names)
         if where.any():
-            albedo, relief = (torch.cat(c) for c in zip(*[material(q) for q in points[:, where].split(1 << 15, 1)]))
+            albedo, relief = (
+                torch.cat(c) for c in zip(*[material(q) for q in points[:, where].split(1 << 15, 1)])
+            )
             look.put(where, albedo, relief, gloss, shine)
     return look
 
@@ -290,15 +327,30 @@ def backdrop(size: int) -> np.ndarray:
 
 def render(size: int, factor: int = 2, camera: Camera = CAMERA) -> tuple[np.ndarray, np.ndarray]:
     """uint8 RGB (size, size, 3) and uint8 labels (size, size)."""
-    surface = see(lambda q: blended(parts_of(q)), lambda q: with_brows(figure.class_of(q, parts_of(q), FORM), q),
-                  camera, LIGHTS, size * factor)
+    surface = see(
+        lambda q: blended(parts_of(q)),
+        lambda q: with_brows(figure.class_of(q, parts_of(q), FORM), q),
+        camera,
+        LIGHTS,
+        size * factor,
+    )
     look = look_of(surface)
     hollow = figure.cavity(surface, look.height, 0.006)
     look.albedo *= (1 + 60 * hollow).clamp(0.45, 1.3)[:, None]
     dirt = (1 - surface.open_).clamp(0, 1) * 0.75  # dust and old patina stay where no hand wipes
     look.albedo = mix(look.albedo, look.albedo * colour(0.50, 0.40, 0.28), dirt)
-    light = shade(surface, LIGHTS, bumped(surface, look.height), look.albedo, look.gloss, look.shine,
-                  (colour(0.24, 0.25, 0.28), colour(0.11, 0.095, 0.08)), surface.open_)
+    light = shade(
+        surface,
+        LIGHTS,
+        bumped(surface, look.height),
+        look.albedo,
+        look.gloss,
+        look.shine,
+        (colour(0.24, 0.25, 0.28), colour(0.11, 0.095, 0.08)),
+        surface.open_,
+    )
     seen = surface.picture(torch.ones(light.shape[0]))[..., None] > 0
     picture = developed(np.where(seen, surface.picture(light), backdrop(size * factor)), 0.68)
-    return figure.finished(picture, surface.picture(surface.label.to(torch.uint8), INDEX["background"]), factor)
+    return figure.finished(
+        picture, surface.picture(surface.label.to(torch.uint8), INDEX["background"]), factor
+    )

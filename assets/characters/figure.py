@@ -1,4 +1,5 @@
 """What the three characters share: labels, looks, relief shading, hairs drawn over a surface, and the final picture."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -47,10 +48,16 @@ class Look:
     @classmethod
     def plain(cls, count: int) -> Look:
         """Matt mid grey everywhere."""
-        return cls(torch.full((count, 3), 0.3), torch.zeros(count), torch.full((count,), 20.0),
-                   torch.full((count,), 0.1))
+        return cls(
+            torch.full((count, 3), 0.3),
+            torch.zeros(count),
+            torch.full((count,), 20.0),
+            torch.full((count,), 0.1),
+        )
 
-    def put(self, where: Tensor, albedo: Tensor, height: Tensor, gloss: float | Tensor, shine: float | Tensor) -> None:
+    def put(
+        self, where: Tensor, albedo: Tensor, height: Tensor, gloss: float | Tensor, shine: float | Tensor
+    ) -> None:
         """Set the points in `where` (bool (N,)); the values are for those points only."""
         self.albedo[where], self.height[where] = albedo, height
         self.gloss[where] = torch.as_tensor(gloss)
@@ -87,20 +94,29 @@ def cavity(surface: Surface, height: Tensor, radius: float) -> Tensor:
     return surface.gather(out.astype(np.float32))
 
 
-def backdrop_noise(size: int, frequency: float, seed: int, octaves: int = 4, stretch: float = 1.0) -> np.ndarray:
+def backdrop_noise(
+    size: int, frequency: float, seed: int, octaves: int = 4, stretch: float = 1.0
+) -> np.ndarray:
     """(size, size) cloud noise, about -1..1; `frequency` in features per picture, the same at every size."""
     s = (torch.arange(size) + 0.5) / size * frequency
     y, x = torch.meshgrid(s, s * stretch, indexing="ij")
     total = torch.zeros(size * size)
     for octave in range(octaves):
-        k = 2.0 ** octave
+        k = 2.0**octave
         points = torch.stack([x.flatten() * k, y.flatten() * k, torch.full((size * size,), 0.5 + octave)])
         total += gradient_noise(points, seed + octave) / k
     return total.reshape(size, size).numpy()
 
 
-def draw_hairs(picture: np.ndarray, label: np.ndarray | None, class_index: int, lines: list[np.ndarray],
-               colours: np.ndarray, widths: np.ndarray, opacity: float = 0.9) -> None:
+def draw_hairs(
+    picture: np.ndarray,
+    label: np.ndarray | None,
+    class_index: int,
+    lines: list[np.ndarray],
+    colours: np.ndarray,
+    widths: np.ndarray,
+    opacity: float = 0.9,
+) -> None:
     """Draw polylines [(K, 2) pixels] over picture (H, W, 3) 0..1 and, where they cover it, over label (H, W)."""
     shift = 4
     for line, tone, width in zip(lines, colours, widths):
@@ -113,8 +129,15 @@ def draw_hairs(picture: np.ndarray, label: np.ndarray | None, class_index: int, 
         local = np.round((line - (x0, y0)) * (1 << shift)).astype(np.int32)
         for i in range(len(local) - 1):  # the tip is thinner than the root
             strength = int(255 * (1 - 0.6 * i / len(local)))
-            cv2.line(cover, tuple(map(int, local[i])), tuple(map(int, local[i + 1])), strength,
-                     max(1, int(round(width * (1 - 0.4 * i / len(local))))), cv2.LINE_AA, shift)
+            cv2.line(
+                cover,
+                tuple(map(int, local[i])),
+                tuple(map(int, local[i + 1])),
+                strength,
+                max(1, int(round(width * (1 - 0.4 * i / len(local))))),
+                cv2.LINE_AA,
+                shift,
+            )
         a = cover[..., None].astype(np.float32) / 255 * opacity
         picture[y0:y1, x0:x1] = picture[y0:y1, x0:x1] * (1 - a) + tone * a
         if label is not None:

@@ -1,4 +1,5 @@
 """`goblin`: an old cave dweller. Leathery wrinkled skin, warts and veins, big wet eyes, pointed ears, rags."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -15,25 +16,54 @@ from .solids import carve, furrow, leaf, segment, taper
 from .tracer import Camera, Light, Surface, bumped, developed, in_chunks, see, shade
 
 FORM = Form(
-    yaw=0.16, pitch=0.04, roll=-0.05,
-    cranium=((0, 0.27, -0.14), (0.73, 0.73, 0.86)), mask=((0, -0.20, 0.16), (0.55, 0.74, 0.62)),
-    jaw=((0, -0.60, 0.22), (0.37, 0.30, 0.44)), chin=((0, -0.88, 0.56), (0.13, 0.12, 0.14)),
-    cheekbone=((0.42, -0.20, 0.48), (0.19, 0.11, 0.18)), cheek=((0.30, -0.42, 0.46), (0.17, 0.16, 0.18)),
+    yaw=0.16,
+    pitch=0.04,
+    roll=-0.05,
+    cranium=((0, 0.27, -0.14), (0.73, 0.73, 0.86)),
+    mask=((0, -0.20, 0.16), (0.55, 0.74, 0.62)),
+    jaw=((0, -0.60, 0.22), (0.37, 0.30, 0.44)),
+    chin=((0, -0.88, 0.56), (0.13, 0.12, 0.14)),
+    cheekbone=((0.42, -0.20, 0.48), (0.19, 0.11, 0.18)),
+    cheek=((0.30, -0.42, 0.46), (0.17, 0.16, 0.18)),
     cheek_hollow=((0.58, -0.50, 0.44), (0.14, 0.20, 0.18)),
-    brow_ridge=((0.10, 0.22, 0.70), (0.52, 0.24, 0.48), 0.10), socket=((0.285, 0.0, 0.86), (0.21, 0.15, 0.20)),
-    muzzle=((0, -0.62, 0.47), (0.45, 0.22, 0.34)), eye=((0.290, 0.01, 0.545), 0.195), lid=0.026,
-    opening=(0.180, 0.098, 0.085, 0.10), bridge=((0, 0.10, 0.735), (0, -0.24, 0.92), 0.06, 0.09),
-    tip=((0, -0.32, 0.965), (0.125, 0.10, 0.11)), wing=((0.145, -0.355, 0.84), (0.095, 0.085, 0.12)),
-    nostril=((0.085, -0.425, 0.915), (0.055, 0.046, 0.075)), mouth_y=-0.635, mouth_z=0.825, mouth_half=0.34,
-    lip_up=0.036, lip_low=0.046, smile=-0.045, nasolabial=(0.050, 0.045),
-    neck=((0, -0.55, -0.14), (0, -1.75, -0.24), 0.31, 0.38), tendon=0.085,
+    brow_ridge=((0.10, 0.22, 0.70), (0.52, 0.24, 0.48), 0.10),
+    socket=((0.285, 0.0, 0.86), (0.21, 0.15, 0.20)),
+    muzzle=((0, -0.62, 0.47), (0.45, 0.22, 0.34)),
+    eye=((0.290, 0.01, 0.545), 0.195),
+    lid=0.026,
+    opening=(0.180, 0.098, 0.085, 0.10),
+    bridge=((0, 0.10, 0.735), (0, -0.24, 0.92), 0.06, 0.09),
+    tip=((0, -0.32, 0.965), (0.125, 0.10, 0.11)),
+    wing=((0.145, -0.355, 0.84), (0.095, 0.085, 0.12)),
+    nostril=((0.085, -0.425, 0.915), (0.055, 0.046, 0.075)),
+    mouth_y=-0.635,
+    mouth_z=0.825,
+    mouth_half=0.34,
+    lip_up=0.036,
+    lip_low=0.046,
+    smile=-0.045,
+    nasolabial=(0.050, 0.045),
+    neck=((0, -0.55, -0.14), (0, -1.75, -0.24), 0.31, 0.38),
+    tendon=0.085,
     shoulders=((0, -2.00, -0.25), (1.40, 0.66, 0.50)),
-    ear=dict(base=(0.56, -0.16, 0.04), tip=(1.46, 0.50, -0.34), facing=(0.10, 0.05, 1.0), width=0.25, thick=0.022,
-             rim=0.030, cup=0.40, round_=0.0))
+    ear=dict(
+        base=(0.56, -0.16, 0.04),
+        tip=(1.46, 0.50, -0.34),
+        facing=(0.10, 0.05, 1.0),
+        width=0.25,
+        thick=0.022,
+        rim=0.030,
+        cup=0.40,
+        round_=0.0,
+    ),
+)
 CAMERA = Camera(centre_y=-0.27, half=1.62)
-LIGHTS = [Light((-0.80, 0.72, 0.55), (2.6, 2.3, 1.75), True, (0.20, 0.08, 0.04)),
-          Light((0.95, 0.15, 0.30), (0.22, 0.38, 0.44), False, (0.1, 0.1, 0.1)),
-          Light((0.75, 0.45, -0.85), (1.5, 1.35, 0.9), True), Light((-0.9, 0.2, -0.6), (0.35, 0.6, 0.65))]
+LIGHTS = [
+    Light((-0.80, 0.72, 0.55), (2.6, 2.3, 1.75), True, (0.20, 0.08, 0.04)),
+    Light((0.95, 0.15, 0.30), (0.22, 0.38, 0.44), False, (0.1, 0.1, 0.1)),
+    Light((0.75, 0.45, -0.85), (1.5, 1.35, 0.9), True),
+    Light((-0.9, 0.2, -0.6), (0.35, 0.6, 0.65)),
+]
 BROW = dict(inner=(0.10, 0.215), peak=(0.30, 0.285), outer=(0.54, 0.20), half=0.050)
 
 
@@ -53,15 +83,28 @@ def old_age(p: Tensor, warp: Tensor) -> Tensor:
     frown = creases((x + 0.02 * warp) * 11 - 0.5, 4) * between * 0.022
     ex, ey = x - 0.29, (y - 0.0) * 1.25
     r = torch.sqrt(ex * ex + ey * ey + 1e-6)
-    bags = creases(r * 17 + 0.25 * warp, 3) * band(r, 0.20, 0.23) * band(r, 0.42, 0.30) * band(ey, 0.02, -0.08) * 0.013
+    bags = (
+        creases(r * 17 + 0.25 * warp, 3)
+        * band(r, 0.20, 0.23)
+        * band(r, 0.42, 0.30)
+        * band(ey, 0.02, -0.08)
+        * 0.013
+    )
     angle = torch.atan2(y - 0.02 + 0.02 * warp, x - 0.30)
     beside = band(r, 0.20, 0.25) * band(r, 0.50, 0.32) * band(x, 0.40, 0.48)
     feet = creases(angle * 4.2 + 0.3 * warp, 3) * beside * 0.014
     hang = x + 0.22 * (y + 0.45) ** 2 + 0.10 * y + 0.035 * warp
-    jowl = creases(hang * 10.5, 4) * band(y, -0.22, -0.34) * band(y, -0.92, -0.72) * band(x, 0.26, 0.36) * 0.016
-    above_lip = torch.exp(-((y + 0.545) / 0.035) ** 2) * band(x, 0.34, 0.24)
+    jowl = (
+        creases(hang * 10.5, 4) * band(y, -0.22, -0.34) * band(y, -0.92, -0.72) * band(x, 0.26, 0.36) * 0.016
+    )
+    above_lip = torch.exp(-(((y + 0.545) / 0.035) ** 2)) * band(x, 0.34, 0.24)
     whistle = creases((x + 0.012 * warp) * 15 * (1 + 0.5 * y), 3) * above_lip * 0.008
-    under = creases((x + 0.02 * warp) * 11, 3) * torch.exp(-((y + 0.76) / 0.05) ** 2) * band(x, 0.32, 0.22) * 0.010
+    under = (
+        creases((x + 0.02 * warp) * 11, 3)
+        * torch.exp(-(((y + 0.76) / 0.05) ** 2))
+        * band(x, 0.32, 0.22)
+        * 0.010
+    )
     bridge = band(x, 0.17, 0.08) * band(y, -0.26, -0.16) * band(y, 0.14, 0.04)
     snarl = creases((y + 0.5 * x + 0.02 * warp) * 15, 3) * bridge * 0.010
     fold = 0.020 * furrow(m, [(0.10, 0.02, 0.80), (0.24, -0.22, 0.72), (0.42, -0.30, 0.62)], 0.035)
@@ -120,7 +163,9 @@ def skin_look(p: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     half = p[0].sign()
     skew = torch.stack([p[0] + 0.6 * p[1] * half, p[1] - 0.6 * p[0] * half, z]) + warp
     skew = stretched(skew, (26, 7, 12))
-    hatch = ridged(skew, 3, 43, 0.6) * (1 - forehead) * (1 - nose)  # thin slack skin that hangs from the cheekbones
+    hatch = (
+        ridged(skew, 3, 43, 0.6) * (1 - forehead) * (1 - nose)
+    )  # thin slack skin that hangs from the cheekbones
     relief = relief - 0.010 * band(hatch, 0.55, 0.95)
     thin = (band(x, 0.28, 0.5) + forehead * 0.7).clamp(max=1)  # where the skin is thin: temples and forehead
     veins = band(ridged(p * 2.6 + warp * 6, 2, 38, 0.35), 0.80, 0.97) * thin
@@ -129,7 +174,7 @@ def skin_look(p: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     albedo = mix(albedo, colour(0.31, 0.135, 0.085), nose * 0.85)
     albedo = mix(albedo, colour(0.16, 0.115, 0.115), lid_zone * 0.75)
     albedo = mix(albedo, colour(0.25, 0.22, 0.19), chin * 0.6)
-    cheekbone = torch.exp(-((x - 0.42) / 0.16) ** 2 - ((y + 0.28) / 0.13) ** 2)
+    cheekbone = torch.exp(-(((x - 0.42) / 0.16) ** 2) - ((y + 0.28) / 0.13) ** 2)
     albedo = mix(albedo, colour(0.27, 0.16, 0.11), cheekbone * 0.55)
     albedo = mix(albedo, colour(0.13, 0.17, 0.085), band(soft, 0.0, 0.5) * 0.65)
     albedo = mix(albedo, colour(0.33, 0.30, 0.20), band(fbm(p * 11, 3, 41), 0.12, 0.5) * 0.5)
@@ -164,7 +209,12 @@ def ear_look(p: Tensor) -> tuple[Tensor, Tensor]:
     ribs = creases(s * 1.6 + 1.0 * gradient_noise(p * 4, 60) + 0.35 * gradient_noise(p * 11, 65), 2)
     veins = band(ridged(p * 6.0, 3, 61, 0.5), 0.74, 0.94)
     f1, f2, _ = cells(p * 34, 62)
-    relief = 0.012 * (1 - ribs) * inner + 0.006 * veins + 0.005 * band(f2 - f1, 0, 0.35) + 0.006 * fbm(p * 18, 3, 63)
+    relief = (
+        0.012 * (1 - ribs) * inner
+        + 0.006 * veins
+        + 0.005 * band(f2 - f1, 0, 0.35)
+        + 0.006 * fbm(p * 18, 3, 63)
+    )
     albedo = mix(colour(0.215, 0.215, 0.115), colour(0.40, 0.165, 0.115), inner * (0.85 - 0.3 * t))
     albedo = mix(albedo, colour(0.17, 0.06, 0.075), veins * 0.75)
     albedo = mix(albedo, colour(0.12, 0.11, 0.06), ribs * inner * 0.5)
@@ -180,7 +230,9 @@ def neck_look(p: Tensor) -> tuple[Tensor, Tensor]:
     rings = band(ridged(stretched(p, (3, 17, 5)) + 0.4 * soft, 2, 74), 0.70, 0.97)
     f1, f2, _ = cells(stretched(p + 0.03 * soft, (50, 34, 40)), 75)
     lozenge = band(f2 - f1, 0, 0.35)
-    relief = 0.010 * (1 - cords) + 0.012 * scale - 0.012 * rings + 0.005 * lozenge + 0.006 * fbm(p * 15, 3, 72)
+    relief = (
+        0.010 * (1 - cords) + 0.012 * scale - 0.012 * rings + 0.005 * lozenge + 0.006 * fbm(p * 15, 3, 72)
+    )
     albedo = mix(colour(0.095, 0.105, 0.058), colour(0.185, 0.14, 0.078), band(soft, -0.3, 0.5))
     albedo = albedo * (0.35 + 0.5 * scale - 0.2 * cords - 0.2 * rings + 0.25 * lozenge)[:, None]
     return mix(albedo, colour(0.06, 0.045, 0.03), band(fbm(p * 9, 3, 73), 0.25, 0.55) * 0.6), relief
@@ -207,7 +259,9 @@ def eye_look(p: Tensor) -> tuple[Tensor, Tensor]:
     m = mirrored(p)
     d = m - torch.tensor(FORM.eye[0])[:, None]
     d = d / d.norm(dim=0)
-    gaze_x = torch.where(p[0] > 0, -0.10, 0.04)  # in the folded frame: both look a little to the picture's left
+    gaze_x = torch.where(
+        p[0] > 0, -0.10, 0.04
+    )  # in the folded frame: both look a little to the picture's left
     gx, gy = d[0] - gaze_x, d[1] - 0.02
     r, angle = torch.sqrt(gx * gx + gy * gy), torch.atan2(gy, gx)
     streak = fbm(torch.stack([torch.cos(angle) * 9, torch.sin(angle) * 9, r * 5 + p[0].sign() * 3]), 3, 90)
@@ -229,10 +283,14 @@ def look_of(surface: Surface) -> Look:
     chunks = [skin_look(q, lab) for q, lab in zip(p[:, where].split(1 << 15, 1), label[where].split(1 << 15))]
     albedo, relief, shine = (torch.cat(c) for c in zip(*chunks))
     look.put(where, albedo, relief, 22.0, shine)
-    for names, material, gloss, shine in ((("u_lip",), lambda q: lip_look(q, True), 45., 0.55),
-                                          (("l_lip",), lambda q: lip_look(q, False), 45., 0.6),
-                                          (("l_ear", "r_ear"), ear_look, 22., 0.22), (("neck",), neck_look, 20., 0.18),
-                                          (("cloth",), rag_look, 8., 0.03), (("l_eye", "r_eye"), eye_look, 420., 1.3)):
+    for names, material, gloss, shine in (
+        (("u_lip",), lambda q: lip_look(q, True), 45.0, 0.55),
+        (("l_lip",), lambda q: lip_look(q, False), 45.0, 0.6),
+        (("l_ear", "r_ear"), ear_look, 22.0, 0.22),
+        (("neck",), neck_look, 20.0, 0.18),
+        (("cloth",), rag_look, 8.0, 0.03),
+        (("l_eye", "r_eye"), eye_look, 420.0, 1.3),
+    ):
         where = is_class(label, *names)
         if not where.any():
             continue
@@ -276,7 +334,9 @@ def brow_hairs(surface: Surface, picture: np.ndarray, rng: np.random.Generator) 
         figure.draw_hairs(picture, None, 0, list(np.stack([x, y], -1)), tone, np.full(150, size / 520), 0.85)
 
 
-def scalp_hairs(surface: Surface, camera: Camera, picture: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> None:
+def scalp_hairs(
+    surface: Surface, camera: Camera, picture: np.ndarray, label: np.ndarray, rng: np.random.Generator
+) -> None:
     """Greasy tufts over the temples that fall behind the ears, and a few strands combed over the bald top."""
     lines, tones, widths = [], [], []
     for i in range(560):
@@ -287,8 +347,17 @@ def scalp_hairs(surface: Surface, camera: Camera, picture: np.ndarray, label: np
         fall = rng.uniform(0.12, 0.40) if stray else rng.uniform(0.35, 1.25)
         wave, phase = rng.uniform(0.01, 0.04), 2.0 * np.sign(a) + rng.normal(0, 0.5)
         spread, lift = np.sign(a) * (0.10 + 0.14 * rng.random()), rng.uniform(0.0, 0.14)
-        points = [skull + np.array([spread * np.sqrt(t) + wave * np.sin(7 * t + phase) * t,
-                                    lift * t * (1 - t) * 2 - fall * t ** 1.7, 0]) for t in np.linspace(0, 1, 9)]
+        points = [
+            skull
+            + np.array(
+                [
+                    spread * np.sqrt(t) + wave * np.sin(7 * t + phase) * t,
+                    lift * t * (1 - t) * 2 - fall * t**1.7,
+                    0,
+                ]
+            )
+            for t in np.linspace(0, 1, 9)
+        ]
         tone, width = rng.choice([0.06, 0.12, 0.22, 0.36], p=[0.3, 0.35, 0.25, 0.1]), rng.uniform(0.5, 1.0)
         if outward @ camera.axes().numpy()[:, 2] < -0.25:  # behind the head
             continue
@@ -304,16 +373,29 @@ def scalp_hairs(surface: Surface, camera: Camera, picture: np.ndarray, label: np
 def render(size: int, factor: int = 2, camera: Camera = CAMERA) -> tuple[np.ndarray, np.ndarray]:
     """uint8 RGB (size, size, 3) and uint8 labels (size, size)."""
     rng = np.random.default_rng(7)
-    surface = see(lambda q: blended(parts_of(q)), lambda q: with_brows(figure.class_of(q, parts_of(q), FORM), q),
-                  camera, LIGHTS, size * factor)
+    surface = see(
+        lambda q: blended(parts_of(q)),
+        lambda q: with_brows(figure.class_of(q, parts_of(q), FORM), q),
+        camera,
+        LIGHTS,
+        size * factor,
+    )
     look = look_of(surface)
     hollow = figure.cavity(surface, look.height, 0.008)
     look.albedo *= (1 + 70 * hollow).clamp(0.35, 1.5)[:, None]
     depth = in_chunks(lambda q: old_age(to_head(q, FORM), gradient_noise(to_head(q, FORM) * 4, 3)), surface.p)
     skin = is_class(surface.label, "skin", "nose", "l_brow", "r_brow")
     look.albedo[skin] *= (1 - 26 * depth[skin]).clamp(0.45, 1)[:, None]
-    light = shade(surface, LIGHTS, bumped(surface, look.height), look.albedo, look.gloss, look.shine,
-                  (colour(0.17, 0.22, 0.235), colour(0.075, 0.06, 0.04)), surface.open_)
+    light = shade(
+        surface,
+        LIGHTS,
+        bumped(surface, look.height),
+        look.albedo,
+        look.gloss,
+        look.shine,
+        (colour(0.17, 0.22, 0.235), colour(0.075, 0.06, 0.04)),
+        surface.open_,
+    )
     seen = surface.picture(torch.ones(light.shape[0]))[..., None] > 0
     picture = developed(np.where(seen, surface.picture(light), backdrop(size * factor)), 1.05)
     label = surface.picture(surface.label.to(torch.uint8), INDEX["background"])

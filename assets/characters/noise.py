@@ -1,4 +1,5 @@
 """Procedural noise on points. `p` is always a (3, N) float32 tensor; every function gives (N,)."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -42,8 +43,11 @@ def gradient_noise(p: Tensor, seed: int = 0) -> Tensor:
             wxy = wx * (uy if dy else 1 - uy)
             for dz in (0, 1):
                 h = lattice_hash(ix + dx, iy + dy, iz + dz, seed)
-                slope = (bits_to_unit(h, 0) * (fx - dx) + bits_to_unit(h, 10) * (fy - dy)
-                         + bits_to_unit(h, 20) * (fz - dz))
+                slope = (
+                    bits_to_unit(h, 0) * (fx - dx)
+                    + bits_to_unit(h, 10) * (fy - dy)
+                    + bits_to_unit(h, 20) * (fz - dz)
+                )
                 total += slope * wxy * (uz if dz else 1 - uz)
     return total * 1.3
 
@@ -52,7 +56,7 @@ def fbm(p: Tensor, octaves: int, seed: int = 0, gain: float = 0.5) -> Tensor:
     """Sum of octaves of gradient noise: cloudy, about -1..1."""
     total, amplitude, norm = torch.zeros_like(p[0]), 1.0, 0.0
     for octave in range(octaves):
-        total += amplitude * gradient_noise(p * 2.03 ** octave + 17.1 * octave, seed + octave)
+        total += amplitude * gradient_noise(p * 2.03**octave + 17.1 * octave, seed + octave)
         norm += amplitude
         amplitude *= gain
     return total * (1.4 / norm)
@@ -62,7 +66,7 @@ def ridged(p: Tensor, octaves: int, seed: int = 0, gain: float = 0.5) -> Tensor:
     """Sum of folded octaves: 0..1 with thin crests at 1, like creases, veins and cracks."""
     total, amplitude, norm = torch.zeros_like(p[0]), 1.0, 0.0
     for octave in range(octaves):
-        n = 1 - gradient_noise(p * 2.07 ** octave + 9.7 * octave, seed + octave).abs().clamp(max=0.5) * 2
+        n = 1 - gradient_noise(p * 2.07**octave + 9.7 * octave, seed + octave).abs().clamp(max=0.5) * 2
         total += amplitude * n * n
         norm += amplitude
         amplitude *= gain
@@ -82,9 +86,11 @@ def cells(p: Tensor, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         for dy in (-1, 0, 1):
             for dz in (-1, 0, 1):
                 h = lattice_hash(ix + dx, iy + dy, iz + dz, seed)
-                d = ((dx + 0.5 + 0.42 * bits_to_unit(h, 0) - fx) ** 2
-                     + (dy + 0.5 + 0.42 * bits_to_unit(h, 10) - fy) ** 2
-                     + (dz + 0.5 + 0.42 * bits_to_unit(h, 20) - fz) ** 2)
+                d = (
+                    (dx + 0.5 + 0.42 * bits_to_unit(h, 0) - fx) ** 2
+                    + (dy + 0.5 + 0.42 * bits_to_unit(h, 10) - fy) ** 2
+                    + (dz + 0.5 + 0.42 * bits_to_unit(h, 20) - fz) ** 2
+                )
                 nearer = d < first
                 second = torch.where(nearer, first, torch.minimum(second, d))
                 first = torch.where(nearer, d, first)

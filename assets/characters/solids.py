@@ -1,4 +1,5 @@
 """Signed distances of simple solids, and how they are blended. Points are (3, N), distances (N,), unit: half a head."""
+
 from __future__ import annotations
 
 import torch
@@ -40,7 +41,7 @@ def furrow(p: Tensor, points: list[Vec], width: float) -> Tensor:
     d = segment(p, points[0], points[1])[0]
     for a, b in zip(points[1:], points[2:]):
         d = torch.minimum(d, segment(p, a, b)[0])
-    return torch.exp(-(d / width) ** 2)
+    return torch.exp(-((d / width) ** 2))
 
 
 def union(a: Tensor, b: Tensor, k: float) -> Tensor:
@@ -54,8 +55,17 @@ def carve(a: Tensor, b: Tensor, k: float) -> Tensor:
     return -union(-a, b, k)
 
 
-def leaf(p: Tensor, base: Vec, tip: Vec, facing: Vec, width: float, thick: float, rim: float, cup: float,
-         round_: float) -> tuple[Tensor, Tensor, Tensor]:
+def leaf(
+    p: Tensor,
+    base: Vec,
+    tip: Vec,
+    facing: Vec,
+    width: float,
+    thick: float,
+    rim: float,
+    cup: float,
+    round_: float,
+) -> tuple[Tensor, Tensor, Tensor]:
     """A cupped leaf from `base` to `tip` whose hollow side looks along `facing`: the form of an ear.
 
     Gives the distance, the place along it (0 base, 1 tip) and the place across it (-1..1). `rim` thickens the border
@@ -77,8 +87,10 @@ def leaf(p: Tensor, base: Vec, tip: Vec, facing: Vec, width: float, thick: float
     s = (v / half).clamp(-1.4, 1.4)
     edge = torch.maximum(v.abs() - half, torch.maximum(-u, u - size))
     bend = w - cup * width * (s * s - 0.5)
-    border = torch.exp(-((s.abs() - 0.86) / 0.16) ** 2) * band01(t, 0.12)
-    fold = torch.exp(-((s - 0.25) / 0.16) ** 2) * band01(t - 0.3, 0.2) * round_  # the inner ridge of a human ear
+    border = torch.exp(-(((s.abs() - 0.86) / 0.16) ** 2)) * band01(t, 0.12)
+    fold = (
+        torch.exp(-(((s - 0.25) / 0.16) ** 2)) * band01(t - 0.3, 0.2) * round_
+    )  # the inner ridge of a human ear
     plate = (bend.abs() - thick - rim * (border + 0.8 * fold)) * 0.7
     return -union(-plate, -edge * 0.8, 0.04), t, s
 

@@ -1,4 +1,5 @@
 """Rays, sphere tracing, shadows and light. Pictures are (H, W, ...) arrays, points (3, N) tensors."""
+
 from __future__ import annotations
 
 import math
@@ -40,7 +41,9 @@ class Camera:
         s = (torch.arange(size) + 0.5) / size * 2 - 1
         y, x = torch.meshgrid(-s * self.half, s * self.half, indexing="ij")
         d = torch.stack([x.flatten(), y.flatten(), torch.full((size * size,), 0.4 - self.distance)])
-        return self.axes() @ torch.tensor([self.centre_x, self.centre_y, self.distance]), self.axes() @ (d / d.norm(dim=0))
+        return self.axes() @ torch.tensor([self.centre_x, self.centre_y, self.distance]), self.axes() @ (
+            d / d.norm(dim=0)
+        )
 
     def project(self, p: np.ndarray, size: int) -> np.ndarray:
         """World points (N, 3) as pixel coordinates (N, 2), x then y."""
@@ -55,12 +58,20 @@ def in_chunks(f: Callable[[Tensor], Tensor], p: Tensor) -> Tensor:
     return torch.cat([f(c) for c in p.split(CHUNK, dim=1)], dim=-1)
 
 
-def trace(distance: Distance, origin: Tensor, directions: Tensor, near: float, far: float, steps: int = 90,
-          stride: float = 0.85, hit: float = 8e-4) -> Tensor:
+def trace(
+    distance: Distance,
+    origin: Tensor,
+    directions: Tensor,
+    near: float,
+    far: float,
+    steps: int = 90,
+    stride: float = 0.85,
+    hit: float = 8e-4,
+) -> Tensor:
     """(N,) length of each ray to the surface, infinite where it misses. `stride` < 1 allows inexact distances."""
     out = torch.full((directions.shape[1],), float("inf"))
     for begin in range(0, directions.shape[1], CHUNK):
-        d = directions[:, begin:begin + CHUNK]
+        d = directions[:, begin : begin + CHUNK]
         live = torch.arange(d.shape[1])
         t = torch.full((d.shape[1],), near)
         for _ in range(steps):
@@ -81,7 +92,7 @@ def trace(distance: Distance, origin: Tensor, directions: Tensor, near: float, f
 
 def normals(distance: Distance, p: Tensor, step: float = 2e-3) -> Tensor:
     """(3, N) unit normals by differences at the corners of a tetrahedron."""
-    corners = torch.tensor([[1., -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]])
+    corners = torch.tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]])
     n = torch.zeros_like(p)
     for c in corners:
         n += c[:, None] * in_chunks(lambda q: distance(q + c[:, None] * step), p)
@@ -97,7 +108,9 @@ def occlusion(distance: Distance, p: Tensor, n: Tensor) -> Tensor:
     return (1 - total / 2.0).clamp(0.0, 1)
 
 
-def light_reaches(distance: Distance, p: Tensor, n: Tensor, to_light: Tensor, softness: float = 9.0) -> Tensor:
+def light_reaches(
+    distance: Distance, p: Tensor, n: Tensor, to_light: Tensor, softness: float = 9.0
+) -> Tensor:
     """(N,) 0..1, the penumbra of an area light in the unit direction `to_light` (3,)."""
     out = torch.ones(p.shape[1])
     facing = (n * to_light[:, None]).sum(0) > -0.15
@@ -199,8 +212,16 @@ def bumped(surface: Surface, height: Tensor) -> Tensor:
     return surface.gather(bent.astype(np.float32)).T.contiguous()
 
 
-def shade(surface: Surface, lights: list[Light], n: Tensor, albedo: Tensor, gloss: Tensor, shine: Tensor,
-          ambient: tuple[Tensor, Tensor], occluded: Tensor) -> Tensor:
+def shade(
+    surface: Surface,
+    lights: list[Light],
+    n: Tensor,
+    albedo: Tensor,
+    gloss: Tensor,
+    shine: Tensor,
+    ambient: tuple[Tensor, Tensor],
+    occluded: Tensor,
+) -> Tensor:
     """(N, 3) linear light. n: (3, N) bent normals; albedo (N, 3); gloss (N,) specular exponent; shine (N,) strength.
 
     `ambient` is the colour from above and from below; `occluded` (N,) scales it.
@@ -218,7 +239,9 @@ def shade(surface: Surface, lights: list[Light], n: Tensor, albedo: Tensor, glos
         reach = lit[:, None] ** (1 / (1 + 1.5 * wrap))
         half = to + surface.view
         half = half / half.norm(dim=0)
-        spec = (n * half).sum(0).clamp(min=1e-4) ** gloss * (gloss + 6) / 40 * shine * fresnel * (cos[:, 0] > 0)
+        spec = (
+            (n * half).sum(0).clamp(min=1e-4) ** gloss * (gloss + 6) / 40 * shine * fresnel * (cos[:, 0] > 0)
+        )
         colour = torch.tensor(light.colour)
         open_ = (0.35 + 0.65 * occluded)[:, None]
         out = out + colour * (albedo * diffuse * reach * open_ + (spec * lit * occluded)[:, None])

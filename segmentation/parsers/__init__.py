@@ -2,6 +2,7 @@
 
 A parser is a function from an RGB picture to a `Parse`.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from facetransfer.errors import InputError
+from facetransfer.base.errors import InputError
 from segmentation import PARSERS
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
@@ -61,7 +62,13 @@ class Parse:
         scale = min(1.0, PROBABILITIES_SIDE / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
         small = np.stack([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in probabilities])
-        return cls(SemanticMap(labels.astype(np.uint8)), confidence, torch.from_numpy(small).half().numpy(), faces, chosen)
+        return cls(
+            SemanticMap(labels.astype(np.uint8)),
+            confidence,
+            torch.from_numpy(small).half().numpy(),
+            faces,
+            chosen,
+        )
 
     @property
     def frame(self) -> FaceFrame | None:
@@ -89,6 +96,8 @@ def load_parser(name: str = "compact", device: str = "cpu", file: str | None = N
         raise InputError(f"no parser is called {name!r}: choose from {', '.join(PARSERS)}")
     if name == "compact":
         if file:
-            raise InputError("the parser compact has its own weights: leave the file out, or choose bisenet or parsenet")
+            raise InputError(
+                "the parser compact has its own weights: leave the file out, or choose bisenet or parsenet"
+            )
         return import_module(f"{__name__}.compact").load(device)
     return import_module(f"{__name__}.published").load(name, device, file)

@@ -1,9 +1,10 @@
 """`compact`: our own face parser. Finds the faces, then looks again at squares around one of them."""
+
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable
 
 import cv2
 import numpy as np
@@ -12,21 +13,27 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from facetransfer.devices import arithmetic
-from facetransfer.errors import InputError
-from facetransfer.weights import load_weights
+from facetransfer.base.devices import arithmetic
+from facetransfer.base.errors import InputError
+from facetransfer.base.weights import load_weights
 from segmentation.classes import MIRROR
 from segmentation.parsers import Parse
+from segmentation.parsers.cleanup import drop_scraps
 from segmentation.parsers.compact_network import STRIDE, CompactParserNetwork
-from segmentation.parsers.finding import find_faces
-from segmentation.parsers.scraps import drop_scraps
-from segmentation.parsers.square import Square
+from segmentation.parsers.crop import Square
+from segmentation.parsers.detection import find_faces
 
 LARGEST_SIDE = 1536  # pixels; a larger picture is parsed at this size, or 19 probabilities for each of its pixels would fill the memory
-LOOKS = ((2.0, 320), (1.3, 352), (0.9, 352))  # of the later looks: the square's side in lengths of the face, the pixels it is seen at
+LOOKS = (
+    (2.0, 320),
+    (1.3, 352),
+    (0.9, 352),
+)  # of the later looks: the square's side in lengths of the face, the pixels it is seen at
 TRUSTED = 0.6  # share of a later look where an earlier one saw the same place: their errors differ, so that the mean has fewer
 
-Look = tuple[float, Callable[[np.ndarray, Square], Tensor]]  # the square's side in lengths of the face; what sees it there
+Look = tuple[
+    float, Callable[[np.ndarray, Square], Tensor]
+]  # the square's side in lengths of the face; what sees it there
 
 
 @dataclass(frozen=True)
@@ -42,23 +49,42 @@ class CompactParser:
         """`face` counts the faces from 1, the largest first. Raises InputError where there are fewer."""
         if max(picture.size) > LARGEST_SIDE:
             scale = LARGEST_SIDE / max(picture.size)
-            found = self(picture.resize([max(1, round(n * scale)) for n in picture.size], Image.Resampling.BOX), face)
-            return Parse(found.semantic.resized(picture.size), cv2.resize(found.confidence, picture.size), found.probabilities,
-                         tuple(f.scaled(1 / scale) for f in found.faces), found.chosen)
+            found = self(
+                picture.resize([max(1, round(n * scale)) for n in picture.size], Image.Resampling.BOX), face
+            )
+            return Parse(
+                found.semantic.resized(picture.size),
+                cv2.resize(found.confidence, picture.size),
+                found.probabilities,
+                tuple(f.scaled(1 / scale) for f in found.faces),
+                found.chosen,
+            )
         rgb = np.array(picture.convert("RGB"))
         height, width = rgb.shape[:2]
         faces, coarse = find_faces(rgb, self._logits)
         if face < 1 or face > max(1, len(faces)):
-            raise InputError(f"face {face} was asked for, but {len(faces) or 'no'} {'face was' if len(faces) == 1 else 'faces were'} found: "
-                             f"give a number from 1 to {max(1, len(faces))}")
+            raise InputError(
+                f"face {face} was asked for, but {len(faces) or 'no'} {'face was' if len(faces) == 1 else 'faces were'} found: "
+                f"give a number from 1 to {max(1, len(faces))}"
+            )
         if not faces:
             return Parse.of(_enlarged(coarse, height, width).numpy())
         here = faces[face - 1]
-        looks, whole = [self.published] if self.published else [(margin, partial(self._fine, size=size)) for margin, size in LOOKS], None
+        looks, whole = (
+            [self.published]
+            if self.published
+            else [(margin, partial(self._fine, size=size)) for margin, size in LOOKS],
+            None,
+        )
         for margin, see in looks:
-            square = Square(here.x, here.y, min(margin * here.length, float(max(width, height))), here.tilt).within(width, height)
+            square = Square(
+                here.x, here.y, min(margin * here.length, float(max(width, height))), here.tilt
+            ).within(width, height)
             box = left, top, right, bottom = square.box(width, height)
-            seen, weights = torch.from_numpy(square.back(see(rgb, square).numpy(), box)), torch.from_numpy(square.fade(box, width, height))
+            seen, weights = (
+                torch.from_numpy(square.back(see(rgb, square).numpy(), box)),
+                torch.from_numpy(square.fade(box, width, height)),
+            )
             if whole is not None:
                 weights *= TRUSTED
             elif box == (0, 0, width, height) and weights.min() == 1:
@@ -97,4 +123,6 @@ def load(device: str) -> CompactParser:
     """The trained parser, from the weights that ship with the program."""
     network = CompactParserNetwork()
     network.load_state_dict(load_weights("parser"), strict=False)
-    return CompactParser(network.eval().folded().requires_grad_(False).to(device, memory_format=torch.channels_last), device)
+    return CompactParser(
+        network.eval().folded().requires_grad_(False).to(device, memory_format=torch.channels_last), device
+    )

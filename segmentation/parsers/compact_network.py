@@ -2,6 +2,7 @@
 
 Plain 3x3 convolutions rather than separable ones: at this size they run faster on a CPU, forward and backward.
 """
+
 from __future__ import annotations
 
 import torch
@@ -17,15 +18,20 @@ MEAN, STD = (0.45, 0.42, 0.40), (0.28, 0.27, 0.27)  # of the input, RGB in [0, 1
 
 
 def _conv(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False),
-                         nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
 
 
 class _Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = _conv(channels, channels)
-        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+        self.second = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.second(self.first(x)))
@@ -41,11 +47,15 @@ class CompactParserNetwork(nn.Module):
         self.stem = _conv(3, STEM, stride=2)
         channels, stages = STEM, []
         for width, blocks in STAGES:
-            stages.append(nn.Sequential(_conv(channels, width, stride=2), *(_Residual(width) for _ in range(blocks))))
+            stages.append(
+                nn.Sequential(_conv(channels, width, stride=2), *(_Residual(width) for _ in range(blocks)))
+            )
             channels = width
         self.stages = nn.ModuleList(stages)
         # The whole picture's mean tells a crop of a face from a street with a face in it.
-        self.context = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, PYRAMID, 1), nn.ReLU(inplace=True))
+        self.context = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, PYRAMID, 1), nn.ReLU(inplace=True)
+        )
         self.lateral = nn.ModuleList(nn.Conv2d(width, PYRAMID, 1) for width, _ in STAGES)
         self.smooth = nn.ModuleList(_conv(PYRAMID, PYRAMID) for _ in STAGES)
         self.to_half = nn.Conv2d(PYRAMID, STEM, 1)

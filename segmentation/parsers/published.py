@@ -4,6 +4,7 @@ BiSeNet: Yu et al. 2018, trained on CelebAMask-HQ by zllrunning; ParseNet: from 
 facexlib's own releases into torch's cache, once and on request, or from a file. No hash of theirs is published: the one of
 the download is remembered beside it. A file is read without running anything in it and must have exactly the network's tensors.
 """
+
 from __future__ import annotations
 
 import os
@@ -14,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facetransfer.errors import InputError, shortened
-from facetransfer.weights import check_remembered, published_weights, remember_sha256
+from facetransfer.base.errors import InputError, shortened
+from facetransfer.base.weights import check_remembered, published_weights, remember_sha256
 from segmentation.classes import INDEX
 from segmentation.parsers.compact import CompactParser
 from segmentation.parsers.compact import load as load_compact
-from segmentation.parsers.square import Square
+from segmentation.parsers.crop import Square
 
 SIDE = 512  # pixels of the square that both were trained on
 RELEASES = "https://github.com/xinntao/facexlib/releases/download"
@@ -37,10 +38,22 @@ class PublishedNetwork:
 
 
 NETWORKS = {
-    "bisenet": PublishedNetwork(f"{RELEASES}/v0.2.0/parsing_bisenet.pth", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), tuple(
-        "background skin l_brow r_brow l_eye r_eye eye_glasses l_ear r_ear earring nose mouth u_lip l_lip neck necklace cloth hair hat".split())),
-    "parsenet": PublishedNetwork(f"{RELEASES}/v0.2.2/parsing_parsenet.pth", (0.5,) * 3, (0.5,) * 3, tuple(
-        "background skin nose eye_glasses l_eye r_eye l_brow r_brow l_ear r_ear mouth u_lip l_lip hair hat earring necklace neck cloth".split())),
+    "bisenet": PublishedNetwork(
+        f"{RELEASES}/v0.2.0/parsing_bisenet.pth",
+        (0.485, 0.456, 0.406),
+        (0.229, 0.224, 0.225),
+        tuple(
+            "background skin l_brow r_brow l_eye r_eye eye_glasses l_ear r_ear earring nose mouth u_lip l_lip neck necklace cloth hair hat".split()
+        ),
+    ),
+    "parsenet": PublishedNetwork(
+        f"{RELEASES}/v0.2.2/parsing_parsenet.pth",
+        (0.5,) * 3,
+        (0.5,) * 3,
+        tuple(
+            "background skin nose eye_glasses l_eye r_eye l_brow r_brow l_ear r_ear mouth u_lip l_lip hair hat earring necklace neck cloth".split()
+        ),
+    ),
 }
 
 
@@ -54,7 +67,9 @@ class SquareParser:
 
     def __call__(self, rgb: np.ndarray, square: Square) -> Tensor:
         seen = torch.from_numpy(square.cut(rgb, SIDE)).to(self.device).permute(2, 0, 1)[None].float() / 255
-        mean, std = (torch.tensor(v, device=self.device).view(1, 3, 1, 1) for v in (self.kind.mean, self.kind.std))
+        mean, std = (
+            torch.tensor(v, device=self.device).view(1, 3, 1, 1) for v in (self.kind.mean, self.kind.std)
+        )
         found = self.network((seen - mean) / std)[0][0].softmax(0)
         return found[[self.kind.order.index(name) for name in INDEX]].cpu()
 
@@ -63,14 +78,18 @@ def build(name: str) -> nn.Module:
     """The network without weights."""
     from facexlib.parsing import BiSeNet, ParseNet  # only here: heavy
 
-    return BiSeNet(num_class=19) if name == "bisenet" else ParseNet(in_size=SIDE, out_size=SIDE, parsing_ch=19)
+    return (
+        BiSeNet(num_class=19) if name == "bisenet" else ParseNet(in_size=SIDE, out_size=SIDE, parsing_ch=19)
+    )
 
 
 def load(name: str, device: str, file: str | None = None) -> CompactParser:
     """Raises InputError where the weights are not there, cannot be downloaded, or are not this network's."""
     kind, path = NETWORKS[name], Path(file) if file else downloaded(name)
     if not path.exists():
-        raise InputError(f"{path} does not exist: check the name, or leave it out and the weights are downloaded")
+        raise InputError(
+            f"{path} does not exist: check the name, or leave it out and the weights are downloaded"
+        )
     if not file:
         check_remembered(path)
     state = published_weights(path)
@@ -78,7 +97,9 @@ def load(name: str, device: str, file: str | None = None) -> CompactParser:
     try:
         network.load_state_dict(state, strict=True)
     except (RuntimeError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} has not the weights of {name} ({shortened(str(error), 80)}): download it from {kind.address}") from None
+        raise InputError(
+            f"{path} has not the weights of {name} ({shortened(str(error), 80)}): download it from {kind.address}"
+        ) from None
     compact = load_compact(device)
     square = SquareParser(network.eval().requires_grad_(False).to(device), kind, device)
     return CompactParser(compact.network, device, (kind.margin, square))
@@ -94,6 +115,8 @@ def downloaded(name: str) -> Path:
             torch.hub.download_url_to_file(address, os.fspath(path), progress=True)
             remember_sha256(path)
         except OSError as error:
-            raise InputError(f"the weights of {name} could not be downloaded ({error}): choose the parser compact, or try again with a "
-                             f"connection, or give the file from {address}") from None
+            raise InputError(
+                f"the weights of {name} could not be downloaded ({error}): choose the parser compact, or try again with a "
+                f"connection, or give the file from {address}"
+            ) from None
     return path

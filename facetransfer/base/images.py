@@ -1,0 +1,224 @@
+"""Pictures in and out: the only place where files, PIL pictures and tensors are turned into each other."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from facetransfer.base.errors import InputError, shortened
+
+MAX_PIXELS = 64_000_000  # of a file; more is refused before a pixel is decoded
+WORKED_PIXELS = 2048 * 2048  # that are worked on at once: some 7 GB with the network compact
+LEFT = 600  # seconds after which nobody is still writing a file
+MIN_SIDE = 32  # pixels; conv4_1 must keep a 3x3 window
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")  # that a result may be written as
+
+# What Pillow has to remark on a spoilt file is said by us, in one line, or does not matter.
+for remark in (UserWarning, Image.DecompressionBombWarning):
+    warnings.filterwarnings("ignore", category=remark, module=r"PIL\.")
+
+
+def open_picture(path: str | os.PathLike[str]) -> Image.Image:
+    """Any picture file as RGB, turned as its EXIF says; first frame of an animation, on white where it is transparent.
+
+    Raises InputError when the file is missing, not a picture, cut off, or larger than MAX_PIXELS.
+    """
+    path = readable_file(path)
+    Image.init()  # formats other than the common five are not known before
+    try:
+        with (
+            open(path, "rb") as file,
+            Image.open(file, formats=FORMATS) as picture,
+        ):  # opened here: Pillow leaves it open where it cannot read it
+            return as_rgb(picture)
+    except InputError as error:
+        raise InputError(f"{path.name} {error}") from None
+    except (UnidentifiedImageError, Image.DecompressionBombError):
+        raise InputError(
+            f"{path.name} is not a picture that can be read: give a PNG, JPEG, WebP, TIFF or BMP file "
+            f"of at most {MAX_PIXELS // 10**6} million pixels"
+        ) from None
+    except Exception as error:  # what a decoder says of a spoilt file is written nowhere, and differs between versions of Pillow
+        raise InputError(
+            f"{path.name} is damaged or cut off ({shortened(str(error))}): save it again or give another file"
+        ) from None
+
+
+def readable_file(path: str | os.PathLike[str]) -> Path:
+    """The path of a file that can be read; InputError for what is missing, a folder, a device or a pipe, or not ours to read."""
+    path = Path(path)
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{path} does not exist: check the name") from None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{shortened(str(path))} cannot be a file ({getattr(error, 'strerror', None) or error}): check the name"
+        ) from None
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path} is a folder: give a picture file")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path} is a device or a pipe: give a picture file")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} may not be read: change its rights or give another file")
+    return path
+
+
+def as_rgb(picture: Image.Image) -> Image.Image:
+    """A PIL picture of any mode as RGB. Raises InputError when it is too large."""
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"has {width}x{height} pixels: at most {MAX_PIXELS // 10**6} million are taken, make it smaller first"
+        )
+    if getattr(picture, "is_animated", False):
+        picture.seek(0)
+    picture.load()
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+        deep = np.nan_to_num(np.asarray(picture, dtype=np.float64))
+        # Sixteen bits are scaled as such; other depths by what is there, since their range is nowhere written.
+        top = (
+            65535.0
+            if picture.mode != "F" and deep.max(initial=0) <= 65535
+            else max(deep.max(initial=0), 1e-9)
+        )
+        picture = Image.fromarray((deep / top * 255).clip(0, 255).astype(np.uint8), "L")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert("RGB")
+
+
+def fitted_size(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """(width, height) scaled so that the longest side is `longest` pixels (0: unchanged)."""
+    if not longest:
+        return size
+    scale = longest / max(size)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def fit(picture: Image.Image, longest: int) -> Image.Image:
+    """The picture with its longest side at `longest` pixels (0: unchanged). Raises InputError if a side gets too short, or both too long."""
+    size = check_workable(fitted_size(picture.size, longest))
+    if min(size) < MIN_SIDE:
+        raise InputError(
+            f"a picture of {picture.width}x{picture.height} pixels is {size[0]}x{size[1]} at this size: each side "
+            f"must keep at least {MIN_SIDE}, so choose a larger size or a less narrow picture"
+        )
+    return picture if size == picture.size else picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def check_workable(size: tuple[int, int]) -> tuple[int, int]:
+    """The (width, height); InputError where that is more than can be worked on."""
+    if size[0] * size[1] > WORKED_PIXELS:
+        raise InputError(
+            f"{size[0]}x{size[1]} pixels are more than the {WORKED_PIXELS / 1e6:.1f} million that can be worked on: give a size of at most 2048"
+        )
+    return size
+
+
+def to_tensor(picture: Image.Image) -> Any:
+    """RGB picture to a tensor (1,3,H,W), float32 in [0,1]."""
+    import torch
+
+    return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)[None].float().div_(255)
+
+
+def to_image(tensor: Any) -> Image.Image:
+    """A tensor (1,3,H,W) in [0,1] to an RGB picture."""
+    pixels = tensor.detach()[0].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0)
+    return Image.fromarray(pixels.cpu().contiguous().numpy())
+
+
+def check_writable(path: str | os.PathLike[str], suffixes: tuple[str, ...] = SUFFIXES) -> Path:
+    """The path if a file with one of these endings (none: any) can be written there; InputError otherwise. Nothing is left there, or removed."""
+    path = Path(path)
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:  # too long, a loop of links, a character that no name has
+        raise InputError(
+            f"{shortened(str(path))} cannot be a file ({getattr(error, 'strerror', None) or error}): choose another name"
+        ) from None
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise InputError(
+            f"{path.name} has no ending that is known: end the output with one of {' '.join(suffixes)}"
+        )
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file in it")
+    if not path.parent.is_dir():
+        raise InputError(f"the folder {path.parent} does not exist: make it first or choose another")
+    try:
+        with tempfile.TemporaryFile(
+            dir=path.parent
+        ):  # without a name, and gone at once: rights alone do not tell of a full disk or a read-only one
+            pass
+    except OSError as error:
+        raise InputError(
+            f"the folder {path.parent} cannot be written to ({error.strerror or error}): choose another"
+        ) from None
+    return path
+
+
+def save_picture(picture: Image.Image, path: str | os.PathLike[str], **options: Any) -> None:
+    """Writes the whole picture; an old file stays intact until the new one is whole."""
+    path = check_writable(path)
+    kind = Image.registered_extensions()[path.suffix.lower()]
+    if kind == "JPEG":
+        options = {"quality": 95, "subsampling": 0, **options}
+    with written_whole(path) as temporary, open(temporary, "wb") as file:
+        picture.save(file, format=kind, **options)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes the whole text, as `save_picture` does."""
+    with written_whole(Path(path)) as temporary:
+        Path(temporary).write_text(text, "utf-8")
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[str]:
+    """A name beside `path` to write to; moved there at the end, removed on an error. InputError where it cannot be written.
+
+    What a killed process left of the same result LEFT seconds ago is removed on the way.
+    """
+    prefix, suffix = f".{path.stem[:40]}-", f".part{path.suffix}"
+    try:
+        for left in path.parent.glob(f"{glob.escape(prefix)}????????{glob.escape(suffix)}"):
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > LEFT:
+                    left.unlink()
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
+        os.close(handle)
+    except OSError as error:
+        raise InputError(
+            f"{path} could not be written ({error.strerror or error}): choose another place"
+        ) from None
+    try:
+        yield temporary
+        mask = os.umask(0)  # mkstemp makes the file private; a result has the rights of any new file
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise InputError(
+                f"{path} could not be written ({error.strerror or error}): choose another place"
+            ) from None
+        raise

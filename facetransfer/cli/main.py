@@ -1,0 +1,303 @@
+"""The command line: reads, checks everything before any work, transfers, writes. torch is not imported before it is needed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facetransfer.base.errors import InputError, complain, in_one_line
+from facetransfer.base.images import check_writable, open_picture
+from facetransfer.cli.batch import contents_in, targets_in
+from facetransfer.cli.flags import options, settings_from
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from facetransfer.core.engine import Step
+    from facetransfer.jobs.job import Job
+    from segmentation.parsers import Parser
+
+FOR_ONE = (
+    "content_map",
+    "start_image",
+    "region",
+    "recipe",
+    "animation",
+    "report",
+)  # flags that belong to one content picture
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; the exit status: 0 done, 2 wrong input, 130 stopped by Ctrl-C (what there was is written)."""
+    args = options().parse_args(arguments)
+    try:
+        return run(args)
+    except InputError as error:
+        return complain(error)
+    except KeyboardInterrupt:
+        print("stopped before the first picture: nothing was written", file=sys.stderr)
+        return 130
+
+
+def run(args: argparse.Namespace) -> int:
+    """One content picture or none into a file, or several into a folder."""
+    check_numbers(args)
+    contents = contents_in(args.content or [], args.semantic_ext)
+    several = (
+        len(contents) > 1 or contents != (args.content or []) or bool(contents) and os.path.isdir(args.output)
+    )
+    if not several:
+        args.content = contents[0] if contents else None
+        check_outputs(args)
+        return run_one(args, open_picture(args.style))
+    for name in FOR_ONE:
+        if getattr(args, name):
+            raise InputError(
+                f"--{name.replace('_', '-')} belongs to one content picture, and there are {len(contents)}: leave it out, or run them one by one"
+            )
+    return run_each(args, contents, open_picture(args.style))
+
+
+def check_numbers(args: argparse.Namespace) -> None:
+    """InputError for a wrong setting or number, before anything is opened."""
+    settings_from(args)
+    for name in ("print_every", "save_every"):
+        if getattr(args, name) < 0:
+            raise InputError(
+                f"{name.replace('_', ' ')} is {getattr(args, name)}: give a number of steps, or 0 for never"
+            )
+    if args.face is not None and args.face < 1:
+        raise InputError(f"face is {args.face}: faces are counted from 1, the largest")
+
+
+def run_each(args: argparse.Namespace, contents: list[Path], style: Image.Image) -> int:
+    """Each content by itself; one that fails is said in its red line, and the others still get theirs."""
+    from facetransfer.cli.inputs import remembering
+
+    targets, keep, failed = targets_in(args.output, contents, args.style), remembering(style), 0
+    for count, (content, target) in enumerate(zip(contents, targets), 1):
+        print(f"{count} of {len(contents)}: {content.name}", file=sys.stderr)
+        try:
+            one = argparse.Namespace(**{**vars(args), "content": content, "output": target})
+            check_outputs(one)
+            if (status := run_one(one, style, keep)) == 130:
+                return status
+        except InputError as error:
+            failed += 1
+            complain(error if content.name in str(error) else InputError(f"{content.name}: {error}"))
+        except KeyboardInterrupt:
+            print(
+                f"stopped: {count - 1 - failed} of {len(contents)} pictures are in {args.output}",
+                file=sys.stderr,
+            )
+            return 130
+    print(f"{len(contents) - failed} of {len(contents)} pictures are in {args.output}", file=sys.stderr)
+    return 2 if failed else 0
+
+
+def check_outputs(args: argparse.Namespace) -> None:
+    """InputError where a file that will be written cannot be, or two would be the same."""
+    from facetransfer.jobs.animation import check_animation
+
+    check_writable(args.output)
+    if args.animation:
+        check_animation(args.animation)
+    if args.report:
+        check_writable(args.report, ())
+    maps = [path for path in map_outputs(args) if path] if args.save_maps else []
+    for path in maps:
+        check_writable(path)
+    outputs = [path.absolute() for path in (args.output, args.animation, args.report, *maps) if path]
+    if len(set(outputs)) < len(outputs):
+        twice = next(path for path in outputs if outputs.count(path) > 1)
+        raise InputError(f"two results would both be written to {twice}: give each a name of its own")
+
+
+def map_outputs(args: argparse.Namespace) -> list[Path | None]:
+    """Where --save-maps writes the maps of content and style."""
+    return [
+        path and args.output.with_name(f"{args.output.stem}_{path.stem}_sem.png")
+        for path in (args.content or args.content_map, args.style)
+    ]
+
+
+def run_one(
+    args: argparse.Namespace, style: Image.Image, keep: Callable[[Parser], Parser] | None = None
+) -> int:
+    """One transfer. `keep` is put around the parser."""
+    from facetransfer.base.devices import shown
+    from facetransfer.jobs.time_estimate import expected_seconds, in_words
+
+    content = args.content and open_picture(args.content)
+    job, device = made_ready(args, content, style, keep)
+    for note in job.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if args.recipe:
+        print(f"in full: {in_one_line(command_of(args, job))}", file=sys.stderr)
+    if args.save_maps:
+        for face, path in zip(job.whole, map_outputs(args)):
+            if face is not None and face.semantic:
+                face.semantic.save(path)
+    time_here = in_words(expected_seconds(job.settings, job.size, device))
+    print(f"{job.size[0]}x{job.size[1]} pixels on {shown(device)}, {time_here}", file=sys.stderr)
+    return work(args, job, device)
+
+
+def made_ready(
+    args: argparse.Namespace,
+    content: Image.Image | None,
+    style: Image.Image,
+    keep: Callable[[Parser], Parser] | None,
+) -> tuple[Job, str]:
+    """The job of one content or none, and the device that it runs on."""
+    import numpy as np
+
+    from facetransfer.base.devices import choose_device
+    from facetransfer.cli.main import inputs as reading
+    from facetransfer.jobs import class_weights as regions
+    from facetransfer.jobs.job import prepare
+    from facetransfer.jobs.recipe import read_recipe
+
+    start, region = (path and open_picture(path) for path in (args.start_image, args.region))
+    recipe = read_recipe(args.recipe) if args.recipe else None
+    if recipe:
+        reading.restore(args, recipe)
+    settings, device = settings_from(args, recipe), choose_device(args.device)
+    parse = reading.parser_of(args, device)
+    faces = reading.find_faces(args, content, style, keep(parse) if parse and keep else parse)
+    size = args.output_size and f"{args.output_size[0]}x{args.output_size[1]}"
+    asked = {
+        "into": args.into or "",
+        "strength": regions.as_text(args.strength or {}),
+        "parser": args.parser or "compact",
+        "face": str(args.face or ""),
+        "output_size": size or "",
+    }
+    job = prepare(
+        *faces,
+        settings,
+        place=args.into or "alone",
+        strengths=args.strength,
+        start=start,
+        options={n: v for n, v in asked.items() if v},
+        region=None if region is None else np.asarray(region.convert("L")) > 127,
+        canvas=args.output_size,
+    )
+    if recipe:
+        job.notes.extend(reading.check_same(recipe, job.recipe))
+    return job, device
+
+
+def work(args: argparse.Namespace, job: Job, device: str) -> int:
+    """Transfers and writes the result and what else was asked for; Ctrl-C writes the picture so far."""
+    from facetransfer.jobs.animation import Animation
+    from facetransfer.jobs.job import result_picture
+
+    began, step, status = time.monotonic(), None, 0
+    film = Animation(args.animation, job.size) if args.animation else None
+    try:
+        for count, step in enumerate(with_progress(job.steps(device), args.print_every), 1):
+            if args.save_every and count % args.save_every == 0:
+                save_on_the_way(args, job, step, count)
+            if film:
+                film.add(step)
+    except KeyboardInterrupt:
+        if step is None:
+            raise
+        status = 130
+        print(
+            f"stopped in phase {step.phase} of {step.phases}: the picture so far is written", file=sys.stderr
+        )
+    picture = result_picture(step, job.size)
+    save_result(args, job, picture, whole=not status)
+    if film:
+        film.save()
+    if args.report:
+        write_report(args, job, picture, step, time.monotonic() - began, device)
+    leak = "" if step.leak is None else f"  ({step.leak:.1%} of the patches come from another class)"
+    print(f"{in_one_line(args.output)}{leak}")
+    return status
+
+
+def with_progress(steps: Iterator[Step], print_every: int) -> Iterator[Step]:
+    """The steps, with a bar on stderr and, every so many, the losses on stdout."""
+    from tqdm import tqdm
+
+    shown = 0.0
+    with tqdm(total=1.0, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}") as bar:
+        for count, step in enumerate(steps, 1):
+            if (
+                step.done == 1 or time.monotonic() - shown >= bar.mininterval
+            ):  # a GPU is waited for where its losses are looked at
+                bar.set_description_str(f"phase {step.phase}/{step.phases}", refresh=False)
+                bar.set_postfix_str(f"loss {sum(step.losses.values()):.4f}", refresh=False)
+                shown = time.monotonic()
+            bar.update(step.done - bar.n)
+            if print_every and count % print_every == 0:
+                tqdm.write(
+                    f"{count}: " + "  ".join(f"{name} {value:.5f}" for name, value in step.losses.items())
+                )
+            yield step
+
+
+def save_on_the_way(args: argparse.Namespace, job: Job, step: Step, count: int) -> None:
+    """The picture after so many steps, beside the output."""
+    from facetransfer.base.images import save_picture
+    from facetransfer.jobs.job import result_picture
+
+    save_picture(
+        result_picture(step, job.size),
+        args.output.with_name(f"{args.output.stem}_{count:05d}{args.output.suffix}"),
+    )
+
+
+def save_result(args: argparse.Namespace, job: Job, picture: Image.Image, whole: bool) -> None:
+    """The result where it goes; a PNG of a run that came to its end carries its recipe."""
+    from facetransfer.base.images import save_picture
+
+    carried: dict[str, Any] = (
+        {"pnginfo": job.recipe.in_png()} if args.output.suffix.lower() == ".png" and whole else {}
+    )
+    save_picture(job.placed(picture), args.output, **carried)
+
+
+def command_of(args: argparse.Namespace, job: Job) -> str:
+    """The command line that makes the same, beside the files that it names."""
+    files = {
+        name: path.name
+        for name in (
+            "content",
+            "style",
+            "content_map",
+            "style_map",
+            "start_image",
+            "region",
+            "parser_file",
+            "output",
+        )
+        if (path := getattr(args, name))
+    }
+    return job.recipe.command(files)
+
+
+def write_report(
+    args: argparse.Namespace, job: Job, picture: Image.Image, step: Step, seconds: float, device: str
+) -> None:
+    """The numbers of the result as JSON."""
+    from facetransfer.base.images import write_text
+    from facetransfer.cli.main import inputs as reading
+
+    report = job.report(picture, step.leak, reading.parser_of(args, device))
+    report |= {
+        "seconds": round(seconds, 2),
+        "losses": dict(step.losses),
+        "notes": job.notes,
+        "command": command_of(args, job),
+    }
+    write_text(args.report, json.dumps(report, indent=1) + "\n")

@@ -1,0 +1,76 @@
+"""The content in the style's light: each class at the style's mean and contrast, colour by colour, before patches are searched for.
+
+Gatys et al. 2016 (arXiv 1606.05897, section 3.1) move the whole style's colours to the content's; here it is the content
+that moves, class by class. A patch is then found for how bright a place is within its part of the face, not for how bright the
+photo is: evenly lit skin takes evenly lit patches, and white cloth may become black.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from facetransfer.core.guides import Guide
+
+CONTRAST = 0.5, 1.5  # a class's contrast is brought to the style's within these times its own
+KIN = 0.3  # a class that the style lacks moves to the classes that are akin by this much at least
+BORDER = 0.01  # of the shorter side: how far the border between two classes is blended to each side
+BORDER_CELLS = (
+    2  # what is measured and blended lies on a grid that has so many cells there, where pixels are finer
+)
+
+
+@torch.no_grad()
+def toned(content: Tensor, style: Tensor, guides: tuple[Guide, Guide], share: float) -> Tensor:
+    """The content (1,3,H,W) in [0,1] with the tones of the style (1,3,h,w), where `share` in [0,1] is how far it goes.
+
+    A class of the content's guide that the style's has no kin of keeps its tones.
+    """
+    if not share:
+        return content
+    (pixels, classes), (style_pixels, style_classes) = (
+        _on_grid(picture, guide) for picture, guide in zip((content, style), guides)
+    )
+    labels = classes.argmax(0)
+    own, deviation, present = _statistics(
+        pixels, torch.arange(len(classes), device=labels.device).view(-1, 1, 1) == labels
+    )
+    wanted, style_deviation, akin = _statistics(
+        style_pixels, style_classes >= (style_classes.amax((1, 2), keepdim=True) - 1e-3).clamp_min(KIN)
+    )
+    moves = (present & akin).view(-1, 1)
+    contrast = torch.where(moves, (style_deviation / deviation.clamp_min(1e-3)).clamp(*CONTRAST), 1.0)
+    offset = torch.where(moves, wanted - contrast * own, 0.0)
+    table = torch.cat((1 + share * (contrast - 1), share * offset), 1).to(
+        content.dtype
+    )  # (K,6): what each class's pixels are multiplied by, and what is added
+    blended = F.avg_pool2d(
+        table[labels].permute(2, 0, 1)[None],
+        2 * BORDER_CELLS + 1,
+        stride=1,
+        padding=BORDER_CELLS,
+        count_include_pad=False,
+    )
+    factor, added = F.interpolate(
+        blended, size=content.shape[2:], mode="bilinear", align_corners=False
+    ).split(3, 1)
+    return (content * factor).add_(added).clamp_(0, 1)
+
+
+def _on_grid(picture: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
+    """The picture's pixels (3,h,w) and its classes (K,h,w) at the cells of a grid over it."""
+    cell = max(1.0, min(picture.shape[2:]) * BORDER / BORDER_CELLS)
+    size = [round(n / cell) for n in picture.shape[2:]]
+    return tuple(F.interpolate(x, size=size, mode="nearest-exact")[0] for x in (picture, guide.classes[None]))
+
+
+def _statistics(pixels: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and standard deviation (K,3) of the pixels (3,h,w) in each of the masks (K,h,w), and whether there are any, (K,).
+
+    In float64, where the number of threads, which decides how sums are cut, changes nothing that is left in float32.
+    """
+    pixels, inside = pixels.flatten(1).double(), masks.flatten(1).double()
+    count = inside.sum(1, keepdim=True)
+    mean, square = (inside @ x.T / count.clamp_min(1) for x in (pixels, pixels.square()))
+    return mean, (square - mean.square()).clamp_min(0).sqrt(), count[:, 0] > 0

@@ -1,0 +1,50 @@
+"""What steers the search for patches: for each pixel its class, and its place in the face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Guide:
+    """The guide of one picture, of any size: it is brought to each layer's grid by averaging.
+
+    classes: (K,H,W) in [0,1], one channel per class; both pictures of a pair share their order.
+    position: (2,H,W), x and y from the middle of the face in face sizes, or None where no face is known.
+    """
+
+    classes: Tensor
+    position: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.classes.dim() != 3 or (
+            self.position is not None and self.position.shape != (2, *self.classes.shape[1:])
+        ):
+            raise ValueError(
+                f"a guide has classes (K,H,W) and a position (2,H,W), not {tuple(self.classes.shape)} and "
+                f"{None if self.position is None else tuple(self.position.shape)}"
+            )
+
+    @cached_property
+    def strongest(self) -> Tensor:
+        """(H,W): the class channel that is strongest at each place."""
+        return self.classes.argmax(0)
+
+    def on_grid(self, height: int, width: int) -> Guide:
+        """The same guide on a grid of (height, width) cells, each the mean of the pixels it covers."""
+
+        def pooled(x: Tensor) -> Tensor:
+            return F.adaptive_avg_pool2d(x[None], (height, width))[0]
+
+        return Guide(pooled(self.classes), None if self.position is None else pooled(self.position))
+
+    def rows(self, count: int) -> Guide:
+        """The first rows of the guide: of a stack, its first grid."""
+        return Guide(self.classes[:, :count], None if self.position is None else self.position[:, :count])
+
+    def to(self, device: str) -> Guide:
+        return Guide(self.classes.to(device), None if self.position is None else self.position.to(device))

@@ -1,0 +1,95 @@
+"""What a person should know of two pictures and their maps before the run, each with one line of advice."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from facetransfer.base.settings import TransferSettings
+from facetransfer.core.features.layers import stride_of
+from facetransfer.core.phases import phases_that_fit, style_layers_of
+from segmentation.classes import CLASSES, GUIDE_OF, GUIDES, guide_words
+from segmentation.guidance import substitutes
+from segmentation.semantic_map import FaceFrame, SemanticMap
+
+SMALL_FACE = 0.15  # of the picture's longest side
+OPPOSITE = 0.05  # face sizes that the noses lie beside the middle, to opposite sides
+SIZES = 2.5  # times that one face may be larger than the other
+WINDOW = 3  # cells
+
+
+def shares(*maps: SemanticMap) -> list[tuple[str, tuple[float, ...]]]:
+    """(label, share in each map) of every class that occurs, the largest first."""
+    each = [m.shares() for m in maps]
+    rows = [
+        (c.label, tuple(float(s[c.index]) for s in each))
+        for c in CLASSES
+        if any(s[c.index] > 0 for s in each)
+    ]
+    return sorted(rows, key=lambda row: -max(row[1]))
+
+
+def smallest_phase(
+    labels: np.ndarray, name: str, settings: TransferSettings, size: tuple[int, int]
+) -> int | None:
+    """The last phase in which a guide class is narrower than a window of the finest style layer; None if it never is."""
+    here = GUIDE_OF[labels] == GUIDES.index(name)
+    area, phases = float(here.mean()) * size[0] * size[1], phases_that_fit(settings.phases, size, size)
+    side = stride_of(style_layers_of(settings)[-1]) * WINDOW
+    too_small = [i + 1 for i in range(phases) if area * 4.0 ** (i + 1 - phases) < side**2]
+    return too_small[-1] if too_small else None
+
+
+def advice(
+    maps: tuple[SemanticMap, SemanticMap],
+    frames: tuple[FaceFrame | None, FaceFrame | None],
+    sizes: tuple[tuple[int, int], tuple[int, int]],
+    settings: TransferSettings = TransferSettings(),
+) -> list[str]:
+    """Lines of advice, the gravest first; empty when all is well. Frames are in pixels of the pictures, sizes their (width, height)."""
+    lines = []
+    for name, frame in zip(("content", "style"), frames):
+        if frame is None:
+            lines.append(
+                f"No face is known in the {name} picture: choose a picture with a larger, brighter face, or paint its parts."
+            )
+    if not (maps[0].is_face and maps[1].is_face):
+        return lines
+    for name, frame, size in zip(("content", "style"), frames, sizes):
+        if frame and frame.size < SMALL_FACE * max(size):
+            lines.append(
+                f"The face in the {name} picture is small ({frame.size / max(size):.0%} of its longest side): cut the picture closer"
+                + (
+                    ", or put the result back into the content photo, which works on the face alone."
+                    if name == "content"
+                    else "."
+                )
+            )
+    if all(frames):
+        if frames[0].turn * frames[1].turn < 0 and min(abs(f.turn) for f in frames) > OPPOSITE:
+            lines.append(
+                "The faces look to opposite sides"
+                + (
+                    ": the style is mirrored for the search."
+                    if settings.align == "on"
+                    else ": switch on Align the faces."
+                )
+            )
+        ratio = (frames[0].size / max(sizes[0])) / (frames[1].size / max(sizes[1]))
+        if settings.align == "off" and max(ratio, 1 / ratio) > SIZES:
+            lines.append(
+                f"One face is {max(ratio, 1 / ratio):.1f} times as large as the other: switch on Align the faces, or cut the pictures alike."
+            )
+    for part, kin in substitutes(*maps).items():
+        there = f"{guide_words(kin)} stands in for it" if kin else "whatever is nearest stands in for it"
+        lines.append(
+            f"The style picture has no {guide_words(part)}: {there}; paint one if something there could serve."
+        )
+    largest = settings.size or max(sizes[0])
+    fitted = tuple(max(1, round(n * largest / max(sizes[0]))) for n in sizes[0])
+    for part in dict.fromkeys(GUIDES[g] for g in np.unique(GUIDE_OF[maps[0].labels])):
+        phase = smallest_phase(maps[0].labels, part, settings, fitted)
+        if phase is not None and phase >= phases_that_fit(settings.phases, fitted, fitted):
+            lines.append(
+                f"The content's {guide_words(part)} is smaller than a patch even at the end: a larger size shows it."
+            )
+    return lines

@@ -1,0 +1,86 @@
+"""Puts a result somewhere else: into the style picture, or back into the photo that it was cut from."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from PIL import Image
+
+FADE = 1 / 8  # of the shorter side: how far the rim of a part is blended into the photo around it
+SOFT = 1 / 128  # of the longer side: how far the border of what goes back is blended
+
+
+def into_picture(
+    picture: Image.Image, result: Image.Image, matrix: np.ndarray, part: np.ndarray, allowed: np.ndarray
+) -> Image.Image:
+    """The part of the result, placed into the picture without a seam (Poisson blending, Perez et al. 2003, as OpenCV has it).
+
+    matrix (2,3) takes places (x, y) of the result to places of the picture; part (H,W) bool, of the result's size; allowed
+    (H,W) bool, of the picture's size: where it may go, so that hair stays hair. If nothing is left the picture comes back
+    as it was.
+    """
+    source, target, matrix = np.asarray(result), np.asarray(picture), matrix.copy()
+    scale = float(np.hypot(*matrix[:, 0]))
+    if scale < 1:  # averaged first, so that nothing aliases
+        smaller = [max(1, round(n * scale)) for n in result.size]
+        matrix[:, :2] *= result.width / smaller[0]
+        source = cv2.resize(source, smaller, interpolation=cv2.INTER_AREA)
+        part = cv2.resize(part.astype(np.uint8), smaller, interpolation=cv2.INTER_NEAREST_EXACT) > 0
+    placed = matrix.copy()
+    placed[:, 2] += placed[:, :2].sum(1) * 0.5 - 0.5  # from places to OpenCV's pixels
+    warped = cv2.warpAffine(
+        source, placed, picture.size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    mask = cv2.warpAffine(part.astype(np.uint8) * 255, placed, picture.size, flags=cv2.INTER_LINEAR)
+    mask = (mask > 127) * np.uint8(255)
+    inside = cv2.warpAffine(np.full(part.shape, 255, np.uint8), placed, picture.size, flags=cv2.INTER_NEAREST)
+    mask = cv2.bitwise_and(mask, cv2.erode(inside, np.ones((5, 5), np.uint8), borderValue=0))
+    mask[
+        ~cv2.morphologyEx(allowed.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)).astype(bool)
+    ] = 0
+    mask[[0, 1, -2, -1]] = 0
+    mask[:, [0, 1, -2, -1]] = 0
+    x, y, width, height = cv2.boundingRect(mask)
+    if width < 3 or height < 3:
+        return picture
+    blended = cv2.seamlessClone(
+        np.ascontiguousarray(warped[..., ::-1]),
+        np.ascontiguousarray(target[..., ::-1]),
+        mask,
+        (x + width // 2, y + height // 2),
+        cv2.NORMAL_CLONE,
+    )
+    return Image.fromarray(np.ascontiguousarray(blended[..., ::-1]))
+
+
+def back_into(
+    picture: Image.Image, result: Image.Image, box: tuple[int, int, int, int], share: np.ndarray | None = None
+) -> Image.Image:
+    """The result over the part (left, top, right, bottom) of the picture that it was made from, its rim blended in.
+
+    share (H,W) in [0,1], of the result's shape: how much of it is taken; where it is 0 the picture stays to the byte. None for all.
+    """
+    left, top, right, bottom = box
+    width, height = right - left, bottom - top
+    part = np.asarray(result.resize((width, height), Image.Resampling.LANCZOS), dtype=np.float32)
+    fade = max(1, round(min(width, height) * FADE))
+
+    def ramp(n: int, start: bool, end: bool) -> np.ndarray:
+        rise = np.clip((np.arange(n, dtype=np.float32) + 0.5) / fade, 0, 1)
+        return np.minimum(rise if start else 1.0, rise[::-1] if end else 1.0) * np.ones(n, np.float32)
+
+    rim = np.minimum.outer(
+        ramp(height, top > 0, bottom < picture.height), ramp(width, left > 0, right < picture.width)
+    )
+    share = (rim if share is None else rim * _softened(share, (width, height)))[..., None]
+    pixels = np.array(picture)
+    here = pixels[top:bottom, left:right]
+    pixels[top:bottom, left:right] = np.round(here + share * (part - here)).astype(np.uint8)
+    return Image.fromarray(pixels)
+
+
+def _softened(share: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A share (H,W) at (width, height), its borders soft to the inside: what is kept is kept to the byte."""
+    radius = max(1, round(max(size) * SOFT))
+    whole = cv2.resize(share.astype(np.float32), size, interpolation=cv2.INTER_NEAREST_EXACT)
+    return cv2.blur(cv2.erode(whole, np.ones((2 * radius + 1,) * 2, np.uint8)), (2 * radius + 1,) * 2)

@@ -1,0 +1,129 @@
+"""The recipe in a result's PNG: settings, versions and fingerprints of the inputs. Data, never executed; it names no path."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from facetransfer import __version__
+from facetransfer.base.errors import InputError, shortened
+from facetransfer.base.images import FORMATS, open_picture
+from facetransfer.base.settings import PLACES, TransferSettings, all_settings
+
+KEY = "facetransfer"  # of the PNG's text
+LARGEST = 20_000  # characters; more is no recipe of ours
+STATEMENT = "made by Face transfer: a picture made by a program"
+
+
+def fingerprint(pixels: np.ndarray) -> str:
+    """sha256 of an array's shape and bytes, as hex."""
+    return hashlib.sha256(
+        repr((pixels.shape, str(pixels.dtype))).encode() + np.ascontiguousarray(pixels).tobytes()
+    ).hexdigest()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a result was made from. inputs: fingerprints of pictures and maps by role; options: of the job, by name."""
+
+    settings: TransferSettings
+    inputs: dict[str, str] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "settings": asdict(self.settings),
+                "inputs": self.inputs,
+                "options": self.options,
+                "versions": self.versions,
+            },
+            sort_keys=True,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Raises InputError where the text is no recipe, or a setting is unknown or out of its range."""
+        if len(text) > LARGEST:
+            raise InputError(
+                f"the recipe has {len(text)} characters, more than the {LARGEST} that one can have: give a picture that this program made"
+            )
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError):
+            data = None
+        known = {s.name: s for s in all_settings()}
+        if not isinstance(data, dict) or not all(
+            isinstance(data.get(k, {}), dict) for k in ("settings", "inputs", "options", "versions")
+        ):
+            raise InputError("the picture's recipe cannot be read: give a picture that this program made")
+        given = data.get("settings", {})
+        if unknown := set(given) - set(known):
+            raise InputError(
+                f"the recipe has a setting {shortened(repr(sorted(unknown)[0]), 40)} that this version does not know: it was made by another one"
+            )
+        plain = {
+            k: {n: v for n, v in data.get(k, {}).items() if isinstance(v, (str, int, float, bool, list))}
+            for k in ("inputs", "options", "versions")
+        }
+        return cls(TransferSettings(**given), plain["inputs"], plain["options"], plain["versions"])
+
+    def in_png(self) -> PngInfo:
+        """The text chunks of a PNG that carry it."""
+        info = PngInfo()
+        info.add_text(KEY, self.to_json())
+        info.add_text("Software", f"Face transfer {__version__}")
+        info.add_text("Comment", STATEMENT)
+        return info
+
+    def command(self, files: dict[str, str] | None = None) -> str:
+        """The command line that makes the result again. files: by flag, what each file is called; without them, content, style and output."""
+        files = files or {"content": "content.png", "style": "style.png", "output": "result.png"}
+        given = {
+            name: f"{value:.10g}" if isinstance(value, float) else str(value)
+            for s in all_settings()
+            if (value := getattr(self.settings, name := s.name)) != s.default
+            and not (name == "start" and value == "image")
+        }
+        given |= {
+            name: str(value)
+            for name, value in self.options.items()
+            if value not in (None, "") and (name, value) != ("into", PLACES[0])
+        }
+        words = [
+            word
+            for name, value in {**files, **given}.items()
+            for word in (f"--{name.replace('_', '-')}", value)
+        ]
+        return shlex.join(["python", "-m", "facetransfer", *words])
+
+
+def versions() -> dict[str, str]:
+    """What the bytes of a result may depend on."""
+    import torch
+
+    return {
+        "facetransfer": __version__,
+        "torch": torch.__version__,
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def read_recipe(path: str | os.PathLike[str]) -> Recipe:
+    """The recipe in a PNG file. Raises InputError where there is none, or it is spoilt."""
+    open_picture(path)  # our words for what is not there, not a picture, or too large
+    with Image.open(path, formats=FORMATS) as picture:
+        text = getattr(picture, "text", {}).get(KEY)
+    if not isinstance(text, str):
+        raise InputError(f"{Path(path).name} carries no recipe: give a PNG that this program made")
+    return Recipe.from_json(text)

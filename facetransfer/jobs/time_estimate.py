@@ -1,0 +1,57 @@
+"""How long a run will take here, from a measurement of a tenth of a second."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from facetransfer.base.devices import arithmetic
+from facetransfer.base.settings import METHODS, TransferSettings
+from facetransfer.core.features import load_network
+from facetransfer.core.phases import phases_that_fit, search_times, style_layers_of
+
+SIDE, TRIES = 128, 3
+BESIDE = 1.2  # what a whole evaluation costs, in runs of the network forward and backward alone
+SEARCH = 1.5  # what a search costs, in evaluations
+
+_least: dict[tuple[object, ...], float] = {}  # seconds per pixel so far, by what was asked
+
+
+def seconds_per_pixel(network: str, layers: tuple[str, ...], device: str, precision: str = "auto") -> float:
+    """Seconds of one evaluation for each pixel of the picture: the least of a few runs, and of one more each time it is asked, since
+    the first may have met a machine that was busy starting.
+    """
+    key = network, layers, device, precision
+    net, picture = (
+        load_network(network, device),
+        torch.rand(1, 3, SIDE, SIDE, device=device, requires_grad=True),
+    )
+    kind = arithmetic(precision, picture.device.type)
+    for _ in range(1 if key in _least else TRIES):
+        began = time.perf_counter()
+        sum(f.float().square().mean() for f in net(picture, layers, kind).values()).backward()
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        _least[key] = min(_least.get(key, float("inf")), time.perf_counter() - began)
+    return _least[key] * BESIDE / SIDE**2
+
+
+def expected_seconds(settings: TransferSettings, size: tuple[int, int], device: str = "cpu") -> float:
+    """Seconds that a run at (width, height) will take here, within a factor of about one and a half."""
+    per_pixel = seconds_per_pixel(
+        settings.network, tuple(style_layers_of(settings)), device, settings.precision
+    )
+    phases, total = phases_that_fit(settings.phases, size, size), 0.0
+    searches = len(search_times(settings)) if settings.method != METHODS[2] else 0
+    for i in range(phases):
+        scale = 2.0 ** (i + 1 - phases)
+        total += size[0] * size[1] * scale**2 * (settings.iterations + searches * SEARCH)
+    return total * per_pixel
+
+
+def in_words(seconds: float) -> str:
+    """About how long, for people."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s" if seconds < 10 else f"about {5 * round(seconds / 5)} s"
+    return f"about {round(seconds / 60)} min" if seconds < 5400 else f"about {round(seconds / 3600)} h"

@@ -1,0 +1,308 @@
+"""Second step: both maps over their pictures, and tools to correct them.
+
+The server keeps the automatic map, the browser a layer over it (`segmentation.correction`), sent as text: nothing that a
+browser does to pixels can spoil a map, and the automatic one is always there to come back to.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from facetransfer.base.errors import InputError
+from facetransfer.base.images import fit
+from facetransfer.jobs.advice import advice, shares
+from facetransfer.jobs.job import Face, check_shape
+from facetransfer.ui.files import add_map, result_folder
+from facetransfer.ui.inputs import picture_at, settings_of, told, worded
+from segmentation import PARSERS
+from segmentation.classes import CLASSES
+from segmentation.correction import Correction, as_text
+from segmentation.fill import REACH, fill_region
+from segmentation.parsers import Parse
+from segmentation.semantic_map import SemanticMap, map_path, read_map
+
+SIDE = 1024  # longest side of a map on the page, pixels: one of at most this size is painted pixel by pixel
+SURE = 0.6  # probability below which a place is hatched
+GLANCE, ALIKE = (
+    16,
+    6.0,
+)  # pixels and grey levels: two pictures that differ by less at this size are one picture, at two sizes
+SCRIPT = (Path(__file__).parent / "editor.js").read_text("utf-8")
+TOOLS = {
+    "brush": ("Brush", "B", "Paints the class chosen below."),
+    "eraser": ("Eraser", "E", "Brings the automatic map back where it goes."),
+    "fill": ("Fill", "F", "One click or stroke paints a region up to the picture's edges."),
+    "restore": ("Region back", "A", "Click a painted region: it becomes automatic again."),
+}
+RANGES = {
+    "size": ("Brush size", 1, 100, 25),
+    "reach": ("Fill reach", 4, 60, REACH),
+    "opacity": ("Map opacity", 0, 100, 55),
+    "zoom": ("Zoom", 100, 400, 100),
+}
+
+
+def toolbar() -> gr.HTML:
+    """The tools, and every class with its colour. Which are chosen is known to the browser alone."""
+    tools = "".join(
+        f'<button type="button" data-tool="{name}" title="{text} Key {key}." aria-pressed="false">{label}</button>'
+        for name, (label, key, text) in TOOLS.items()
+    )
+    ranges = "".join(
+        f'<label><span data-name="{name}">{label}</span><input type="range" name="{name}" min="{low}" max="{high}" value="{value}"></label>'
+        for name, (label, low, high, value) in RANGES.items()
+    )
+    classes = "".join(
+        f'<button type="button" class="chip absent" data-class="{c.index}" aria-pressed="false"><i style="background:rgb{c.colour}"></i>{c.label}</button>'
+        for c in CLASSES
+    )
+    template = f"""<div class="map-tools" data-maps="0" role="toolbar" aria-label="Tools for the maps">
+<div class="tools">{tools}<span class="apart"></span><button type="button" data-do="undo" title="Ctrl+Z" disabled>Undo</button>
+<button type="button" data-do="redo" title="Ctrl+Shift+Z" disabled>Redo</button></div>
+<div class="classes" role="group" aria-label="What the brush paints">{classes}</div>
+<div class="ranges">{ranges}<label class="tick"><input type="checkbox"><span>Hatch where unsure</span></label></div>
+<div class="tools"><button type="button" data-do="class">Class back to automatic</button><button type="button" data-do="all">All back to automatic</button></div></div>"""
+    colours = json.dumps([{"label": c.label, "colour": c.colour} for c in CLASSES])
+    return gr.HTML(
+        "",
+        html_template=template,
+        js_on_load=f"window.faceMaps.toolbar(element, {colours});",
+        elem_id="map-tools",
+        apply_default_css=False,
+    )
+
+
+def map_view(label: str, name: str) -> gr.HTML:
+    """An empty map. Its value comes from `shown_map` and goes back as {"layer", "of"}."""
+    template = f"""<figure class="map"><figcaption>{label}<span class="under" aria-live="polite"></span></figcaption><div class="stage"><div class="sheet">
+<img alt="" draggable="false"><canvas tabindex="0" role="img" aria-label="{label}: paint with the pointer, or with arrows and Space; keys B, E, F, A choose a tool, [ and ] its size"></canvas>
+<i class="ring" hidden></i><div class="faces"></div></div></div><p class="empty">The map appears here after an upload.</p></figure>"""
+    return gr.HTML(
+        None,
+        html_template=template,
+        js_on_load="window.faceMaps.open(element, props, watch, trigger); // 'fill', 'face' and 'painted' are answered by the server",
+        elem_id=name,
+        apply_default_css=False,
+    )
+
+
+def glance(picture: Image.Image) -> str:
+    """What a picture looks like from afar, as text: it says whether a correction was painted on this picture or on another."""
+    return base64.b64encode(
+        cv2.resize(np.asarray(picture.convert("L")), (GLANCE, GLANCE), interpolation=cv2.INTER_AREA).tobytes()
+    ).decode()
+
+
+def alike(one: object, other: str) -> bool:
+    """Whether two glances are of one picture, at any size."""
+    if not isinstance(one, str) or len(one) != len(other):
+        return False
+    try:
+        first, second = (
+            np.frombuffer(base64.b64decode(g), np.uint8).astype(np.float32) for g in (one, other)
+        )
+    except ValueError:
+        return False
+    return len(first) == len(second) and float(np.abs(first - second).mean()) < ALIKE
+
+
+def correction_in(drawn: object) -> Correction | None:
+    """The layer that the page sent, None where there is no map. Raises InputError where it cannot be read."""
+    return Correction.from_text(drawn["layer"]) if isinstance(drawn, dict) and drawn.get("layer") else None
+
+
+def corrected(semantic: SemanticMap, drawn: object) -> SemanticMap:
+    """The map with what was painted over it."""
+    correction = correction_in(drawn)
+    return correction.over(semantic) if correction else semantic
+
+
+def shown_map(
+    picture: Image.Image, known: Parse, drawn: object = None, correction: Correction | None = None
+) -> dict[str, Any]:
+    """What the page needs to show a map: the picture, the automatic map, where it is unsure, the layer over it.
+
+    The layer is `correction`, or else what was `drawn` if that was on the same picture, at whatever size.
+    """
+    small = fit(picture, SIDE) if max(picture.size) > SIDE else picture
+    file, now = io.BytesIO(), glance(picture)
+    small.save(file, "JPEG", quality=88)
+    kept = correction_in(drawn) if isinstance(drawn, dict) and alike(drawn.get("of"), now) else None
+    layer = correction or (kept if kept and kept.fits(small.size) else Correction.nothing(small.size))
+    unsure = cv2.resize(known.confidence, small.size, interpolation=cv2.INTER_LINEAR) < SURE
+    return {
+        "photo": f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}",
+        "automatic": as_text(known.semantic.resized(small.size).labels),
+        "unsure": as_text(unsure.astype(np.uint8)),
+        "layer": layer.resized(small.size).to_text(),
+        "of": now,
+        "same": bool(correction or kept),
+        "faces": frames(known, picture.size),
+        "chosen": known.chosen,
+    }
+
+
+def frames(known: Parse, size: tuple[int, int]) -> list[list[float]]:
+    """Where to frame each face, as shares of the picture's (width, height): left, top, width, height. None where there is no choice."""
+    found = []
+    for face in known.faces if len(known.faces) > 1 else ():
+        left, top, right, bottom = (min(1.0, max(0.0, n / size[i % 2])) for i, n in enumerate(face.box))
+        found.append([round(n, 4) for n in (left, top, right - left, bottom - top)])
+    return found
+
+
+@worded
+def fill(path: str | None, known: Parse | None, drawn: object, event: gr.EventData) -> Iterator[Any]:
+    """The layer with the region around the stroke in its class."""
+    correction, stroke, label, reach = (
+        correction_in(drawn),
+        *(told(event, name) for name in ("stroke", "label", "reach")),
+    )
+    usable = (
+        isinstance(stroke, list)
+        and stroke
+        and all(
+            isinstance(p, list) and len(p) == 2 and all(isinstance(n, (int, float)) and -9 < n < 9 for n in p)
+            for p in stroke
+        )
+    )
+    if (
+        not usable
+        or type(label) is not int
+        or label not in range(len(CLASSES))
+        or not isinstance(reach, (int, float))
+        or reach != reach
+        or correction is None
+        or known is None
+    ):
+        raise InputError(
+            "there is nothing to fill here: upload a picture, choose a class and draw into its map"
+        )
+    picture = picture_at(path, "clicked").resize(correction.size, Image.Resampling.BILINEAR)
+    where = fill_region(np.asarray(picture), [tuple(p) for p in stroke], min(255.0, max(0.0, reach)))
+    yield {"layer": correction.painted(where, label).to_text(), "of": drawn.get("of"), "filled": True}
+
+
+@worded
+def load_map(file: str | None, path: str | None, known: Parse | None) -> Iterator[Any]:
+    """A map from a file, as a correction of the automatic one: what differs is painted."""
+    if known is None:
+        raise InputError("there is no picture for this map yet: upload the picture first")
+    if not file:
+        raise InputError("there is no map yet: choose the file of one")
+    picture, wanted = picture_at(path, "chosen"), read_map(file)
+    check_shape(wanted, picture, "this picture")
+    yield shown_map(
+        picture, known, correction=Correction.between(known.semantic, wanted.resized(known.semantic.size))
+    )
+
+
+def show_advice(
+    content: Parse | None, style: Parse | None, content_drawn: object, style_drawn: object, *values: Any
+) -> str:
+    """Lines of advice and each class's share, with what was painted; quiet where pictures or settings are not usable yet."""
+    if content is None or style is None:
+        return ""
+    try:
+        both = [
+            replace(known, semantic=corrected(known.semantic, drawn))
+            for known, drawn in ((content, content_drawn), (style, style_drawn))
+        ]
+        settings = settings_of(values)
+    except InputError as error:
+        return html.escape(str(error))
+    faces = [Face.of(Image.new("L", k.semantic.size), k.semantic, k) for k in both]
+    lines = advice(
+        tuple(f.semantic for f in faces),
+        tuple(f.frame for f in faces),
+        tuple(f.picture.size for f in faces),
+        settings,
+    )
+    table = "".join(
+        f"<tr><td>{label}</td>" + "".join(f"<td>{share:.1%}</td>" for share in each) + "</tr>"
+        for label, each in shares(*(f.semantic for f in faces))
+    )
+    notes = (
+        "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+        or "<li>Both maps have what they need.</li>"
+    )
+    return (
+        f'<ul class="advice">{notes}</ul><details><summary>How much of each picture each part covers</summary>'
+        f'<table class="shares"><tr><th></th><th>Content</th><th>Style</th></tr>{table}</table></details>'
+    )
+
+
+@worded
+def save_maps(
+    content_path: str | None,
+    style_path: str | None,
+    content_known: Parse | None,
+    style_known: Parse | None,
+    content_drawn: object,
+    style_drawn: object,
+) -> Iterator[Any]:
+    """A zip of the maps as they are now, corrections in them, each of its picture's size and named after it."""
+    pairs = [
+        (Path(path).name, corrected(known.semantic, drawn))
+        for path, known, drawn in (
+            (content_path, content_known, content_drawn),
+            (style_path, style_known, style_drawn),
+        )
+        if path and known
+    ]
+    if not pairs:
+        raise InputError("There are no maps yet: upload a picture first.")
+    folder = result_folder()
+    with zipfile.ZipFile(folder / "maps.zip", "w") as archive:
+        for name, semantic in pairs:
+            add_map(archive, folder, map_path(name).name, semantic)
+    yield str(folder / "maps.zip")
+
+
+class MapsRoom:
+    """The tools, the two maps, and what is done with maps as files. Events are wired by the page."""
+
+    def __init__(self) -> None:
+        with gr.Row(equal_height=False, elem_id="maps"):
+            self.content, self.style = (
+                map_view("Content map", "content-map"),
+                map_view("Style map", "style-map"),
+            )
+        self.tools = toolbar()
+        self.advice = gr.HTML("", elem_id="advice")
+        with gr.Accordion("Save, load or make the maps again", open=False, elem_id="map-files"):
+            with gr.Row():
+                self.save = gr.Button("Save maps", size="sm", elem_id="save-maps")
+                self.load_content, self.load_style = (
+                    gr.UploadButton(
+                        f"Load {role} map", file_types=["image"], size="sm", elem_id=f"load-{role}-map"
+                    )
+                    for role in ("content", "style")
+                )
+            with gr.Row(equal_height=False):
+                self.parser = gr.Dropdown(
+                    list(PARSERS),
+                    value=PARSERS[0],
+                    label="What makes the maps",
+                    elem_id="parser",
+                    info="compact is ours; the others are published ones, downloaded once.",
+                )
+                self.again = gr.Button("Make maps again", size="sm", elem_id="make-maps")
+        self.zipped = gr.DownloadButton(visible="hidden", elem_id="maps-zip")
+
+    @property
+    def views(self) -> list[gr.HTML]:
+        return [self.content, self.style]

@@ -1,0 +1,145 @@
+"""First step: two pictures, or an example with its finished result."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from facetransfer.base.errors import InputError
+from facetransfer.base.images import open_picture
+from facetransfer.ui.components.map_editor import shown_map
+from facetransfer.ui.examples import example_file, examples
+from facetransfer.ui.inputs import in_words, is_place, known_of, picture_at, told, worded
+from facetransfer.ui.theme import said
+from segmentation.parsers import Parse
+
+
+def picture_upload(label: str, name: str) -> gr.Image:
+    """An image input that hands over the uploaded file unread, so that a broken one gets our words and EXIF is obeyed."""
+    upload = gr.Image(
+        label=label,
+        type="filepath",
+        image_mode=None,
+        sources=["upload", "clipboard"],
+        height=260,
+        elem_id=name,
+    )
+    upload.preprocess = lambda payload: payload.path if payload else None
+    return upload
+
+
+def example_cards() -> gr.HTML:
+    """A card for each example: its result, or what goes in. A click tells which."""
+    cards = "".join(
+        f'<button type="button" data-example="{i}"><img src="{e.glimpse()}" alt="" loading="lazy"><span>{html.escape(e.caption)}</span></button>'
+        for i, e in enumerate(examples())
+    )
+    return gr.HTML(
+        "",
+        html_template=f'<div class="cards" role="group" aria-label="Examples: load both pictures, and their result where there is one">{cards}</div>',
+        elem_id="examples",
+        apply_default_css=False,
+        js_on_load="for (const card of element.querySelectorAll('[data-example]')) card.onclick = () => trigger('choose', {index: Number(card.dataset.example)});",
+    )
+
+
+@in_words()
+def choose_example(event: gr.EventData) -> tuple[Any, ...]:
+    """Both pictures, the finished result, and a word on it."""
+    index = told(event, "index")
+    if type(index) is not int or index not in range(len(examples())):
+        raise InputError(
+            "there is no such example: click one of the cards"
+        )  # no skip: after one, a component forgets what was set on it
+    example = examples()[index]
+    words = (
+        f"{example.caption}: made before, with the settings of Balanced. Press <b>Run</b> to make it here."
+        if example.result
+        else f"{example.caption}: press <b>Run</b> to make it."
+    )
+    return (
+        example_file(example.content),
+        example_file(example.style),
+        example.result and open_picture(example.result),
+        said(words),
+    )
+
+
+@worded
+def parse(
+    path: str | None, role: str, drawn: object = None, parser: str = "compact", face: int = 1
+) -> Iterator[tuple[dict[str, Any] | None, Parse | None]]:
+    """The map over its picture for the page, and what the parser said. What was `drawn` on the same picture stays."""
+    if not path:
+        yield None, None
+        return
+    picture = picture_at(path, role)
+    known = known_of(picture, parser, face)
+    if len(known.faces) > 1 and face == 1:
+        gr.Info(
+            f"{len(known.faces)} faces were found in the {role} picture. The largest is used: press another one's frame in its map to use that."
+        )
+    if not known.found_face:
+        gr.Warning(
+            f"No face was found in the {role} picture. The transfer still works, but face parts cannot find each other: try a "
+            "picture with a larger, brighter face, or paint its parts."
+        )
+    yield shown_map(picture, known, drawn), known
+
+
+def parse_both(
+    content: str | None, style: str | None, content_drawn: object, style_drawn: object, parser: str
+) -> Iterator[tuple[Any, ...]]:
+    """Both pictures' maps anew, by the parser of that name; what was painted stays."""
+    first = next(parse(content, "content", content_drawn, parser))
+    yield *first, *next(parse(style, "style", style_drawn, parser))
+
+
+def choose_face(
+    path: str | None, known: Parse | None, drawn: object, parser: str, event: gr.SelectData
+) -> Iterator[Any]:
+    """The map anew, of the face that was clicked on in the picture; nothing where there is no other."""
+    if not path or known is None or len(known.faces) < 2 or not is_place(event.index):
+        yield gr.skip(), gr.skip()
+        return
+    x, y = event.index
+    nearest = min(range(len(known.faces)), key=lambda i: np.hypot(known.faces[i].x - x, known.faces[i].y - y))
+    yield from other_face(path, known, drawn, parser, nearest + 1)
+
+
+def choose_framed(
+    path: str | None, known: Parse | None, drawn: object, parser: str, event: gr.EventData
+) -> Iterator[Any]:
+    """The map anew, of the face whose frame in the map was pressed."""
+    yield from other_face(path, known, drawn, parser, told(event, "face"))
+
+
+def other_face(
+    path: str | None, known: Parse | None, drawn: object, parser: str, face: object
+) -> Iterator[Any]:
+    """The map anew, of the face of that number; nothing where it is used already or is not there."""
+    if (
+        not path
+        or known is None
+        or type(face) is not int
+        or face == known.chosen
+        or face not in range(1, len(known.faces) + 1)
+    ):
+        yield gr.skip(), gr.skip()
+    else:
+        yield from parse(path, "clicked", drawn, parser, face)
+
+
+class PicturesRoom:
+    """Two uploads. Events are wired by the page."""
+
+    def __init__(self) -> None:
+        with gr.Row(equal_height=False, elem_id="uploads"):
+            self.content, self.style = (
+                picture_upload("Content: whose face", "content"),
+                picture_upload("Style: whose skin", "style"),
+            )

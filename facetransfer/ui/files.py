@@ -1,0 +1,146 @@
+"""Files that the page gives out: all in gradio's cache folder, each run's in a folder of its own, gone after a while."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import shutil
+import tempfile
+import threading
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from gradio import processing_utils
+from gradio.utils import get_upload_folder
+from PIL import Image
+
+from facetransfer.base.images import save_picture
+from facetransfer.jobs.job import Job
+from segmentation.semantic_map import SemanticMap
+
+KEPT = 3600  # seconds that uploads and results are kept, at most
+SWEEP = 60  # seconds between two looks for what is past its time
+UNFINISHED = 24 * KEPT  # seconds after which a folder of ours that is still empty belongs to no run any more
+RESULT = "face-transfer.png"
+RESULT_PREFIX = "face-transfer-"
+OURS = ("examples",)  # in the cache, but of no visitor
+
+log = logging.getLogger(__name__)
+
+
+def save_whole(img: Image.Image, cache_dir: str, name: str = "image", format: str = "webp") -> str:
+    """In place of Gradio's, which names a file after what is in it and writes it anew each time, while others may be reading it: their half went lost."""
+    data = processing_utils.encode_pil_to_bytes(img, format)
+    target = (Path(cache_dir) / processing_utils.hash_bytes(data) / f"{name}.{format}").resolve()
+    target.parent.mkdir(exist_ok=True, parents=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as part:
+        part.write(data)
+    os.replace(part.name, target)  # who reads the one before goes on reading it
+    return str(target)
+
+
+class Sweeper:
+    """Removes what visitors left in a cache folder, by a clock that nobody can set: a machine whose time jumps loses nothing early and keeps nothing long."""
+
+    def __init__(self, cache: Path) -> None:
+        self.cache, self.seen = cache, {}
+
+    def sweep(self, pattern: str = "*", kept: float = KEPT) -> None:
+        """Removes the entries of the cache that are older than `kept` seconds. Others may be doing the same."""
+        now, wall, here = time.monotonic(), time.time(), {}
+        for entry in self.cache.glob(pattern):
+            try:
+                inside = list(entry.iterdir()) if entry.is_dir() and not entry.is_symlink() else []
+                made = max(p.lstat().st_mtime_ns for p in (entry, *inside))
+            except FileNotFoundError:
+                continue  # another process was quicker
+            # How old a thing was when first seen only the wall clock can say; from then on it is counted.
+            since = self.seen.get((entry, made), now - min(max(0.0, wall - made / 1e9), UNFINISHED + 1))
+            here[entry, made] = since
+            limit = (
+                UNFINISHED if entry.name.startswith(RESULT_PREFIX) and not inside else kept
+            )  # a run at work has put nothing there yet
+            if entry.name not in OURS and now - since > limit:
+                remove(entry)
+        self.seen = here if pattern == "*" else {**self.seen, **here}
+
+    def run(self, stopped: threading.Event) -> None:
+        """Sweeps until it is stopped."""
+        while True:
+            try:
+                self.sweep(kept=KEPT - SWEEP)
+            except OSError:
+                log.exception("the cache could not be swept")
+            if stopped.wait(SWEEP):
+                return
+
+
+def remove(entry: Path) -> None:
+    """A file or a whole folder; what another process removed first is no error."""
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        entry.unlink(missing_ok=True)
+
+
+def result_folder() -> Path:
+    """A new folder of ours in gradio's cache. Ours that are past their time are removed on the way."""
+    cache = Path(get_upload_folder())
+    cache.mkdir(parents=True, exist_ok=True)
+    Sweeper(cache).sweep(f"{RESULT_PREFIX}*")
+    return Path(tempfile.mkdtemp(dir=cache, prefix=RESULT_PREFIX))
+
+
+def add_map(archive: zipfile.ZipFile, folder: Path, name: str, semantic: SemanticMap) -> None:
+    """Two maps of the same name: the second gets a folder of its own."""
+    path = folder / Path(name).name
+    semantic.save(path)
+    archive.write(path, name if name not in archive.namelist() else f"style/{name}")
+    path.unlink()
+
+
+def as_png(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def command_of(job: Job) -> str:
+    """The command line that makes the same, beside the pictures and what is in the zip."""
+    return job.recipe.command(
+        {
+            "content": "content.png",
+            "style": "style.png",
+            "output": RESULT,
+            **{name: f"{name}.png" for name in job.extras},
+        }
+    )
+
+
+def pack(
+    folder: Path,
+    picture: Image.Image,
+    job: Job,
+    maps: list[SemanticMap],
+    report: dict[str, Any],
+    film: Path | None,
+) -> str:
+    """The result, its recipe, its numbers, the maps and the animation in one zip; the path of the zip."""
+    result = folder / RESULT
+    save_picture(picture, result, pnginfo=job.recipe.in_png())
+    with zipfile.ZipFile(folder / "face-transfer.zip", "w") as archive:
+        archive.write(result, result.name)
+        archive.writestr("recipe.json", job.recipe.to_json())
+        archive.writestr("command.txt", command_of(job) + "\n")
+        for name, extra in job.extras.items():
+            archive.writestr(f"{name}.png", as_png(extra))
+        archive.writestr("report.json", json.dumps(report, indent=1))
+        for name, semantic in zip(("content_sem.png", "style_sem.png"), maps):
+            add_map(archive, folder, name, semantic)
+        if film:
+            archive.write(film, "run.webp")
+    return str(folder / "face-transfer.zip")

@@ -1,0 +1,67 @@
+"""A Space on ZeroGPU lends a GPU to one function for a while: the work goes there in one piece. Elsewhere nothing is changed.
+
+There the parser stays on the CPU: it is small, and a GPU is there inside the lent time alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from facetransfer.base.devices import choose_device
+from facetransfer.core.engine import Step
+from facetransfer.jobs.job import Job
+from facetransfer.jobs.time_estimate import expected_seconds
+
+FASTER = 8.0  # times that a lent GPU is taken to be faster than this machine's CPU: cautious, a task that is over early gives it back
+SHORTEST, LONGEST = 20, 120  # seconds that are asked for
+
+
+def lent() -> bool:
+    """Whether this is a Space on ZeroGPU."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "true", "yes")
+
+
+def parser_device() -> str:
+    return "cpu" if lent() else choose_device()
+
+
+def expected(settings: Any, size: tuple[int, int]) -> float:
+    """Seconds that a run will take where it runs."""
+    return (
+        expected_seconds(settings, size, "cpu") / FASTER
+        if lent()
+        else expected_seconds(settings, size, choose_device())
+    )
+
+
+def duration(job: Job, **changed: Any) -> int:
+    """Seconds to ask for, from the settings: the time expected, half as much again, and what the start takes."""
+    return round(min(LONGEST, max(SHORTEST, 10 + 1.5 * expected(replace(job.settings, **changed), job.size))))
+
+
+def _steps(job: Job, **changed: Any) -> Iterator[Step]:
+    """The job's steps. From a lent GPU they cross to another process: nothing of them stays on it."""
+    for step in job.steps(choose_device(), **changed):
+        if lent():
+            step = replace(
+                step,
+                picture=step.picture.cpu(),
+                losses=dict(step.losses),
+                sources=None if step.sources is None else step.sources.cpu(),
+            )
+        yield step
+
+
+def on_lent_gpu(work: Callable[..., Iterator[Step]]) -> Callable[..., Iterator[Step]]:
+    """The function as the package `spaces` wants it where a GPU is lent, as it is elsewhere."""
+    if not lent():
+        return work
+    import spaces
+
+    return spaces.GPU(duration=duration)(work)
+
+
+steps = on_lent_gpu(_steps)

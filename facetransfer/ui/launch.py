@@ -1,0 +1,144 @@
+"""Opens the app.
+
+On a Space it listens to the world. It reads from the environment GRADIO_SERVER_NAME and GRADIO_SERVER_PORT; GRADIO_MCP_SERVER=1 also
+offers the endpoints as MCP tools; FACE_TRANSFER_FETCH names published networks whose weights are fetched at the start (such as
+"vgg19,bisenet"), so that no visitor waits for them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from types import FrameType
+
+from facetransfer.base.allocator import share_among_threads
+from facetransfer.ui.cache import close_cache, open_cache
+
+# Faces are private: said before gradio is imported, which reads it then.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+# Visitors' files lie in a folder of this process alone, inside the cache: at the end it is removed whole. See `facetransfer.ui.cache`.
+BASE = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(
+    tempfile.gettempdir(), f"face-transfer-{os.getuid() if hasattr(os, 'getuid') else 'app'}"
+)
+# Gradio brings matplotlib, which would write into the home folder.
+os.environ.setdefault("MPLCONFIGDIR", os.path.join(BASE, "matplotlib"))
+if "SPACE_ID" in os.environ:  # elsewhere numba keeps what it compiled beside the code, for the next start
+    os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(BASE, "numba"))
+
+log = logging.getLogger(__name__)
+
+
+def asked_for(name: str) -> bool:
+    return os.environ.get(name, "").lower() in ("1", "true", "yes")
+
+
+def to_fetch() -> list[str]:
+    """The published networks that FACE_TRANSFER_FETCH names. Exits with a word on a name that is not one."""
+    from segmentation.parsers.published import NETWORKS as parsers
+
+    names = [name.strip() for name in os.environ.get("FACE_TRANSFER_FETCH", "").split(",") if name.strip()]
+    if wrong := [name for name in names if name not in ("vgg19", *parsers)]:
+        raise SystemExit(
+            f"error: FACE_TRANSFER_FETCH names {wrong[0]}, which is no published network: give some of vgg19,{','.join(parsers)}"
+        )
+    return names
+
+
+def fetch(names: list[str]) -> None:
+    """Downloads what is not there yet. The app works without: a failure is logged."""
+    from facetransfer.base.errors import InputError
+    from facetransfer.core.features import load_network
+    from segmentation.parsers.published import downloaded
+
+    for name in names:
+        try:
+            load_network(name, "cpu") if name == "vgg19" else downloaded(name)
+        except InputError as error:
+            log.warning("%s", error)
+
+
+def warm_up() -> None:
+    """Runs everything once on a small picture, so that the first visitor does not wait for it; the first time it also compiles the search."""
+    import torch
+    from PIL import Image
+
+    from facetransfer.base.devices import choose_device
+    from facetransfer.base.settings import TransferSettings
+    from facetransfer.core.engine import transfer
+    from facetransfer.jobs.time_estimate import expected_seconds
+    from facetransfer.ui import gpu
+    from segmentation.parsers import load_parser
+
+    load_parser("compact", gpu.parser_device())(Image.new("RGB", (64, 64)))
+    device = "cpu" if gpu.lent() else choose_device()
+    pictures = torch.rand(2, 1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    transfer(*pictures, None, TransferSettings(iterations=4), device=device)
+    expected_seconds(TransferSettings(), (64, 64), device)
+
+
+def interrupted(number: int, frame: FrameType | None) -> None:
+    """A service that is stopped ends as on Ctrl-C: tidily."""
+    raise KeyboardInterrupt
+
+
+def launch() -> None:
+    """Serves the page until it is stopped; then removes what visitors left."""
+    names, tools = to_fetch(), asked_for("GRADIO_MCP_SERVER")
+    if tools and importlib.util.find_spec("mcp") is None:
+        raise SystemExit(
+            'error: GRADIO_MCP_SERVER is set, and the package mcp is missing: pip install "gradio[mcp]", or unset it'
+        )
+    share_among_threads()
+    cache = open_cache(Path(BASE))
+    os.environ["GRADIO_TEMP_DIR"] = str(cache)
+    from starlette.middleware import Middleware
+
+    from facetransfer.ui.components.map_editor import SCRIPT
+    from facetransfer.ui.files import Sweeper
+    from facetransfer.ui.middleware import MAX_UPLOAD, Guard
+    from facetransfer.ui.page import build_page
+    from facetransfer.ui.theme import CSS, THEME, head
+
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, interrupted)
+    try:
+        page = build_page()
+        name = "0.0.0.0" if "SPACE_ID" in os.environ else os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+        threading.Thread(target=lambda: (warm_up(), fetch(names)), daemon=True, name="warm-up").start()
+        threading.Thread(target=Sweeper(cache).run, args=[stopped], daemon=True, name="sweeper").start()
+        page.launch(
+            server_name=name,
+            server_port=int(os.environ.get("GRADIO_SERVER_PORT", 7860)),
+            theme=THEME,
+            css=CSS,
+            head=head(SCRIPT),
+            ssr_mode=False,
+            mcp_server=tools,
+            max_file_size=MAX_UPLOAD,
+            run_history=False,
+            footer_links=["api", "gradio", "settings"],
+            app_kwargs={"middleware": [Middleware(Guard)]},
+            inbrowser="DISPLAY" in os.environ and "SPACE_ID" not in os.environ,
+            _frontend=False,
+        )  # or Gradio gives up where a busy machine needs three seconds for the first page
+    except KeyboardInterrupt:
+        log.info("stopped")
+    except OSError as error:
+        raise SystemExit(
+            f"error: the app could not open its port ({error}): set GRADIO_SERVER_PORT to a free one"
+        ) from None
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+        stopped.set()
+        close_cache(cache)
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(
+        0
+    )  # a thread in the middle of a step listens to nobody, and would keep the process for as long as it takes

@@ -1,0 +1,108 @@
+"""How the page looks: its theme, its style sheet, its title, and the lines that say what goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from facetransfer.base.assets import ASSETS
+from facetransfer.ui.examples import as_data
+
+TITLE_PICTURE = ASSETS / "title.webp"
+CONSENT = "Use pictures of people only with their consent. Pictures stay on this server for an hour at most and go nowhere else."
+ACCENT = "*primary_600"  # dark enough for white words on it
+THEME = gr.themes.Soft(
+    primary_hue="orange",
+    secondary_hue="violet",
+    neutral_hue="stone",
+    radius_size="lg",
+    font=["system-ui", "sans-serif"],
+    font_mono=["ui-monospace", "monospace"],
+).set(
+    color_accent=ACCENT,
+    button_primary_background_fill=ACCENT,
+    button_primary_background_fill_dark=ACCENT,
+    button_primary_background_fill_hover="*primary_700",
+    button_primary_background_fill_hover_dark="*primary_700",
+    checkbox_label_background_fill_selected=ACCENT,
+    checkbox_label_background_fill_selected_dark=ACCENT,
+    # Panels on a warm ground, each with an edge; labels are words, not badges.
+    body_background_fill="*neutral_100",
+    body_background_fill_dark="*neutral_950",
+    block_border_width="1px",
+    block_border_color="*neutral_200",
+    block_border_color_dark="*neutral_700",
+    block_shadow="none",
+    block_label_background_fill="rgba(255,255,255,.86)",
+    block_label_background_fill_dark="rgba(28,25,23,.8)",
+    block_label_text_color="*neutral_800",
+    block_label_text_color_dark="*neutral_100",
+    block_label_text_size="*text_sm",
+    block_title_background_fill="transparent",
+    block_title_background_fill_dark="transparent",
+    block_title_text_color="*neutral_800",
+    block_title_text_color_dark="*neutral_100",
+    block_title_padding="0",
+    checkbox_border_color="*neutral_400",
+    checkbox_border_color_dark="*neutral_500",
+    checkbox_label_shadow="none",
+    checkbox_label_border_width="1px",
+    checkbox_label_border_color="*neutral_300",
+    checkbox_label_border_color_dark="*neutral_700",
+    input_border_color="*neutral_300",
+    input_shadow="none",
+    button_secondary_background_fill_dark="*neutral_800",
+    button_secondary_background_fill_hover_dark="*neutral_700",
+    button_cancel_background_fill_dark="*neutral_800",
+    button_cancel_background_fill_hover_dark="*neutral_700",
+    button_secondary_shadow="none",
+    button_cancel_shadow="none",
+    button_border_width="1px",
+    button_secondary_border_color="*neutral_300",
+    button_secondary_border_color_dark="*neutral_600",
+    button_cancel_border_color="*neutral_300",
+    button_cancel_border_color_dark="*neutral_600",
+    body_text_color_subdued="*neutral_500",
+    body_text_color_subdued_dark="*neutral_400",
+)
+CSS = (Path(__file__).parent / "page.css").read_text("utf-8")
+
+
+def head(script: str) -> str:
+    """What stands in the page's head: the script of the map editor."""
+    return f"<script>{script}</script>"
+
+
+def title() -> str:
+    picture = (
+        f'<img src="{as_data(TITLE_PICTURE.read_bytes())}" alt="A face, and the same face as a goblin, a bronze bust and an oil painting">'
+        if TITLE_PICTURE.exists()
+        else ""
+    )
+    return f"""<header class="title">{picture}<div><h1>Face transfer</h1>
+<p>Put one face into another face's skin, eyes to eyes and cheek to cheek.</p></div></header>"""
+
+
+def step(number: int, name: str, words: str) -> str:
+    """The heading of one of the page's steps."""
+    return f'<h2 class="step"><b>{number}</b>{name}<small>{words}</small></h2>'
+
+
+def status(name: str) -> gr.HTML:
+    """A line that says what goes on, also to those who listen."""
+    return gr.HTML(
+        "",
+        html_template='<div role="status" aria-live="polite">${value}</div>',
+        elem_id=name,
+        apply_default_css=False,
+    )
+
+
+def said(words: str, share: float | None = None) -> str:
+    """A line of the status as HTML, over a bar where a share of the work is done."""
+    return (
+        f'<progress value="{share:.3f}" aria-label="Share of the work that is done"></progress>'
+        if share is not None
+        else ""
+    ) + words

@@ -1,0 +1,105 @@
+"""The square around a face that the networks see: cut out upright, and put back to where it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Square:
+    """Its middle and its side in pixels of the picture (0, 0 is the picture's corner); tilt: degrees that its top leans to the right."""
+
+    x: float
+    y: float
+    side: float
+    tilt: float = 0.0
+
+    def within(self, width: int, height: int) -> Square:
+        """Moved into the picture, as far as it fits; one that is tilted stays where it is."""
+
+        def moved(middle: float, size: int) -> float:
+            room = (size - self.side) / 2
+            return size / 2 + float(np.clip(middle - size / 2, -max(0.0, room), max(0.0, room)))
+
+        return self if self.tilt else Square(moved(self.x, width), moved(self.y, height), self.side)
+
+    def to_picture(self, size: int) -> np.ndarray:
+        """(2,3): from places in the square, seen at `size` pixels, to places in the picture."""
+        angle, scale = np.deg2rad(self.tilt), self.side / size
+        turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        return np.c_[turn, (self.x, self.y) - turn @ np.full(2, size / 2)]
+
+    def cut(self, rgb: np.ndarray, size: int) -> np.ndarray:
+        """The square of the picture (H,W,3) at (size,size,3), upright; what lies outside the picture repeats its rim."""
+        if self.side > 2 * size:  # averaged first, so that nothing aliases
+            factor = size * 1.5 / self.side
+            small = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+            across, down = small.shape[1] / rgb.shape[1], small.shape[0] / rgb.shape[0]
+            return Square(self.x * across, self.y * down, self.side * factor, self.tilt).cut(small, size)
+        return cv2.warpAffine(
+            rgb,
+            _of_pixels(self.to_picture(size)),
+            (size, size),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+
+    def box(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom) of the part of the picture that it covers."""
+        corners = self.to_picture(1) @ np.array([[0, 1, 0, 1], [0, 0, 1, 1], [1, 1, 1, 1]])
+        (left, top), (right, bottom) = (
+            np.round(corners.min(1)).astype(int),
+            np.round(corners.max(1)).astype(int),
+        )
+        return max(0, left), max(0, top), min(width, right), min(height, bottom)
+
+    def back(self, seen: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+        """What was seen in the square (K,S,S) at the pixels of `box` of the picture, (K,h,w)."""
+        left, top, right, bottom = box
+        matrix = _of_pixels(self.to_picture(seen.shape[1])) - ((0, 0, left), (0, 0, top))
+        found = np.empty((len(seen), bottom - top, right - left), seen.dtype)
+        for first in range(0, len(seen), 4):  # four channels at once take hardly longer than one
+            here = found[first : first + 4]
+            warped = cv2.warpAffine(
+                cv2.merge(list(seen[first : first + 4])),
+                matrix,
+                here.shape[:0:-1],
+                flags=cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            cv2.split(warped, list(here)) if warped.ndim == 3 else np.copyto(here[0], warped)
+        return found
+
+    def fade(self, box: tuple[int, int, int, int], width: int, height: int) -> np.ndarray:
+        """Weights (h,w) float32 at the pixels of `box`: 1 inside, 0 outside, falling over a 16th of the side where its rim is not the picture's."""
+        left, top, right, bottom = box
+        x, y = (
+            (np.arange(left, right, dtype=np.float32) + 0.5 - self.x)[None],
+            (np.arange(top, bottom, dtype=np.float32) + 0.5 - self.y)[:, None],
+        )
+        turn = (self.to_picture(1)[:, :2] / self.side).astype(np.float32)
+        u, v = (
+            turn[0, i] * x + turn[1, i] * y for i in (0, 1)
+        )  # from the middle of the square, along its sides
+        inner = [
+            at
+            for at, shown in (
+                (self.side / 2 + u, left > 0),
+                (self.side / 2 - u, right < width),
+                (self.side / 2 + v, top > 0),
+                (self.side / 2 - v, bottom < height),
+            )
+            if shown or self.tilt
+        ]
+        weights = np.ones((bottom - top, right - left), np.float32)
+        for distance in inner:
+            weights = np.minimum(weights, np.clip(distance / max(2.0, self.side / 16), 0, 1))
+        return weights.astype(np.float32)
+
+
+def _of_pixels(matrix: np.ndarray) -> np.ndarray:
+    """From a map of places to one of pixels, whose middles lie half a pixel inside."""
+    return np.c_[matrix[:, :2], matrix[:, 2] + matrix[:, :2].sum(1) / 2 - 0.5]

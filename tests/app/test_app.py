@@ -1,0 +1,486 @@
+"""The app: its handlers, with bad input too, and the endpoints for programs. The page in a browser: `test_browser`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+import time
+import urllib.request
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy as np
+import pytest
+from gradio import processing_utils
+from gradio.queueing import EventQueue, ProcessTime
+from PIL import Image
+from starlette.exceptions import HTTPException
+
+from facetransfer.base.images import open_picture
+from facetransfer.base.settings import TransferSettings, all_settings
+from facetransfer.ui import api
+from facetransfer.ui import queue_status as line
+from facetransfer.ui.components import map_editor as maps
+from facetransfer.ui.components import pictures, result, settings
+from facetransfer.ui.examples import PHOTO, exact_map, example_file, examples
+from facetransfer.ui.files import result_folder
+from facetransfer.ui.inputs import settings_of, shown
+from facetransfer.ui.middleware import STILL_TO_COME, guard
+from facetransfer.ui.page import build_page
+from segmentation.classes import CLASSES, INDEX
+from segmentation.correction import AUTOMATIC, Correction, from_text
+from segmentation.parsers import Parse
+from segmentation.semantic_map import SemanticMap
+
+PLACE = next(iter(settings.PLACE_LABELS))
+
+
+def values(**changed: object) -> list[object]:
+    """The place, the strengths of the classes, the settings, as the page gives them."""
+    return [
+        changed.pop("place", PLACE),
+        *changed.pop("strengths", [1.0] * len(CLASSES)),
+        *shown(replace(TransferSettings(), **changed)),
+    ]
+
+
+def known(pair: tuple) -> Parse:
+    return Parse(pair[1], np.ones(pair[1].labels.shape, np.float32))
+
+
+def test_presets_come_in_the_order_of_the_settings() -> None:
+    assert settings_of(settings.choose_preset("Balanced", None)) == TransferSettings()
+    small = settings_of(settings.choose_preset("Preview", 7))
+    assert small.size == 256 and small.seed == 7  # a seed that was liked is kept
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [(None, "no content picture yet"), ("text.png", "not a picture"), ("dot.png", "at least 32")],
+)
+def test_what_cannot_be_used_becomes_a_toast(tmp_path: Path, face, content: str | None, words: str) -> None:
+    (tmp_path / "text.png").write_text("<b>no picture</b>")
+    Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
+    face[0].save(tmp_path / "face.png")
+    with pytest.raises(gr.Error, match=words):
+        list(
+            result.run(
+                None,
+                None,
+                None,
+                False,
+                content and str(tmp_path / content),
+                str(tmp_path / "face.png"),
+                None,
+                None,
+                None,
+                None,
+                *values(size=0),
+            )
+        )
+
+
+def test_a_fault_of_ours_is_said_plainly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, face) -> None:
+    def broken(*args):
+        raise RuntimeError("secret path")
+
+    monkeypatch.setattr(pictures, "known_of", broken)
+    face[0].save(tmp_path / "face.png")
+    with pytest.raises(gr.Error) as error:
+        list(pictures.parse(str(tmp_path / "face.png"), "content"))
+    assert "secret" not in str(error.value)
+
+
+def test_a_run_shows_pictures_and_ends_with_a_file(
+    tmp_path: Path, face, green_face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(result, "SHOW_EVERY", 0.0)
+    for name, (picture, _) in (("a", face), ("b", green_face)):
+        picture.save(tmp_path / f"{name}.png")
+    inputs = [str(tmp_path / "a.png"), str(tmp_path / "b.png"), known(face), known(green_face), None, None]
+    wanted = dict(size=96, phases=2, iterations=2, network="seeded")
+    steps = list(result.run([], None, None, True, *inputs, *values(**wanted)))
+    images, words, files, _, numbers, last, _, gallery = zip(*steps)
+    assert (
+        len(steps) == 7
+        and {p.size for p in images} == {(96, 96)}
+        and "Phase 2 of 2" in words[-3]
+        and "<progress" in words[-3]
+        and words[-1].startswith("Done in")
+    )
+    with zipfile.ZipFile(files[-1]["value"]) as archive:
+        assert set(archive.namelist()) == {
+            "face-transfer.png",
+            "recipe.json",
+            "command.txt",
+            "report.json",
+            "content_sem.png",
+            "style_sem.png",
+            "run.webp",
+        }
+        assert np.array_equal(
+            np.asarray(Image.open(archive.open("face-transfer.png"))), np.asarray(images[-1])
+        )
+        assert np.array_equal(np.asarray(Image.open(archive.open("content_sem.png"))), face[1].labels)
+    assert "of the patches come from the same part" in numbers[-1] and len(gallery[-1]) == 1
+    restored = next(settings.restore(gallery[-1][0][0]))
+    assert (
+        settings_of(restored[1 + len(CLASSES) :]) == replace(TransferSettings(), **wanted)
+        and restored[0] == PLACE
+    )
+
+    # A repainted part is worked on, from the result; the rest stays as it is.
+    repainted = Parse(SemanticMap(face[1].labels.copy()), np.ones((128, 128), np.float32))
+    repainted.semantic.labels[100:120, 4:24] = INDEX["hat"]
+    inputs[2] = repainted
+    again = list(result.run(gallery[-1], last[-1], images[-1], False, *inputs, *values(**wanted)))[-1]
+    moved = (np.asarray(again[0]) != np.asarray(images[-1])).any(2)
+    assert moved[75:90, 3:18].any() and not moved[:60].any() and len(again[-1]) == 2
+
+
+def test_a_click_shows_where_a_patch_came_from() -> None:
+    sources = np.zeros((2, 4, 4), np.float32)
+    sources[:, 3, 0] = 0.75, 0.25
+    last = result.LastRun(np.zeros((4, 4), np.uint8), Image.new("RGB", (200, 100), (90, 90, 90)), sources)
+    event = type("Event", (), {"index": (2, 63)})()
+    marked, room = result.where_from(last, Image.new("RGB", (64, 64)), event)
+    assert room["open"]
+    ring = np.asarray(marked).astype(int)
+    ys, xs = np.nonzero((ring != 90).any(2))
+    assert xs.mean() == pytest.approx(150, abs=2) and ys.mean() == pytest.approx(25, abs=2)
+
+
+def test_advice_names_what_is_missing_and_unsettles_nobody(face, green_face) -> None:
+    told = maps.show_advice(known(face), known(green_face), None, None, *values()[1 + len(CLASSES) :])
+    assert "Both maps have what they need" in told and "Skin" in told
+    hatted = Parse(
+        SemanticMap(np.where(np.arange(128)[:, None] < 25, np.uint8(INDEX["hat"]), face[1].labels)),
+        np.ones((128, 128), np.float32),
+    )
+    assert "has no hat: hair stands in" in maps.show_advice(
+        hatted, known(green_face), None, None, *values()[1 + len(CLASSES) :]
+    )
+    speaking = Parse(SemanticMap(face[1].labels.copy()), np.ones((128, 128), np.float32))
+    speaking.semantic.labels[86:92, 58:70] = INDEX["mouth"]
+    assert "has no inside of the mouth: upper lip stands in" in maps.show_advice(
+        speaking, known(green_face), None, None, *values()[1 + len(CLASSES) :]
+    )
+    drawn = {
+        "layer": Correction.between(face[1], hatted.semantic).to_text(),
+        "of": "x",
+    }  # the same hat, painted
+    assert "has no hat: hair stands in" in maps.show_advice(
+        known(face), known(green_face), drawn, None, *values()[1 + len(CLASSES) :]
+    )
+    nobody = Parse(SemanticMap(np.zeros((64, 64), np.uint8)), np.ones((64, 64), np.float32))
+    assert "No face is known in the style" in maps.show_advice(
+        known(face), nobody, None, None, *values()[1 + len(CLASSES) :]
+    )
+
+
+def test_the_page_is_sent_the_automatic_map_its_doubts_and_the_layer(face) -> None:
+    """What the browser gets is read back as it was; a correction stays on the same picture at another size, and leaves another picture."""
+    confidence = np.ones((128, 128), np.float32)
+    confidence[:, :40] = 0.3
+    first = maps.shown_map(face[0], Parse(face[1], confidence))
+    assert (
+        np.array_equal(from_text(first["automatic"]), face[1].labels)
+        and (from_text(first["layer"]) == AUTOMATIC).all()
+        and not first["same"]
+    )
+    unsure = from_text(first["unsure"])
+    assert unsure[:, :40].all() and not unsure[:, 40:].any()
+    layer = Correction.nothing((128, 128)).painted(np.arange(128)[:, None] < 8 * np.ones(128), INDEX["hat"])
+    drawn = {"layer": layer.to_text(), "of": first["of"]}
+    twice = face[0].resize((256, 256))
+    larger = maps.shown_map(twice, Parse(face[1].resized((256, 256)), np.ones((256, 256), np.float32)), drawn)
+    assert (
+        larger["same"]
+        and (from_text(larger["layer"])[:16] == INDEX["hat"]).all()
+        and (from_text(larger["layer"])[16:] == AUTOMATIC).all()
+    )
+    other = maps.shown_map(Image.fromarray(np.asarray(face[0])[::-1]), known(face), drawn)
+    assert not other["same"] and (from_text(other["layer"]) == AUTOMATIC).all()
+
+
+def test_a_fill_paints_one_region_and_a_map_comes_in_as_a_layer(tmp_path: Path, face) -> None:
+    """The fill on a picture of two colours; a map file becomes what differs from the automatic map, the rest stays automatic."""
+    halves = np.full((128, 128, 3), 40, np.uint8)
+    halves[:, 64:] = 200
+    Image.fromarray(halves).save(tmp_path / "halves.png")
+    blank = {"layer": Correction.nothing((128, 128)).to_text(), "of": "x"}
+    event = type("Event", (), {"_data": {"stroke": [[0.8, 0.5]], "label": INDEX["hat"], "reach": 20}})()
+    filled = from_text(next(maps.fill(str(tmp_path / "halves.png"), known(face), blank, event))["layer"])
+    assert (filled[:, 67:] == INDEX["hat"]).all() and (filled[:, :61] == AUTOMATIC).all()
+    for wrong in (
+        {"stroke": [], "label": 1, "reach": 20},
+        {"stroke": [[0.5, "x"]], "label": 1, "reach": 20},
+        {"stroke": [[0.5, 0.5]], "label": 99, "reach": 20},
+        None,
+    ):
+        with pytest.raises(gr.Error, match="nothing to fill"):
+            next(
+                maps.fill(
+                    str(tmp_path / "halves.png"), known(face), blank, type("Event", (), {"_data": wrong})()
+                )
+            )
+    wanted = face[1].labels.copy()
+    wanted[:10] = INDEX["hat"]
+    SemanticMap(wanted).save(tmp_path / "halves_sem.png")
+    loaded = next(maps.load_map(str(tmp_path / "halves_sem.png"), str(tmp_path / "halves.png"), known(face)))
+    layer = Correction.from_text(loaded["layer"])
+    assert np.array_equal(layer.over(face[1]).labels, wanted) and (layer.labels[10:] == AUTOMATIC).all()
+
+
+def test_the_expected_time_grows_with_the_work() -> None:
+    def seconds(**changed: object) -> float:
+        from facetransfer.jobs.time_estimate import expected_seconds
+
+        return expected_seconds(replace(TransferSettings(), **changed), (512, 512))
+
+    assert 0 < seconds(iterations=10) < seconds() < seconds(iterations=600)
+    told = settings.time_text(None, *values()[1 + len(CLASSES) :])
+    assert (
+        "Expected time here: **about" in told
+        and "Balanced" not in told
+        and "Fine" in told
+        and "The article's" in told
+    )  # the others beside it
+
+
+def test_the_place_in_line_and_the_time_until_it_is_reached() -> None:
+    """One job runs since 5 s, jobs take 20 s: the first that waits has 15 s to go, the second 35 s; who does not wait is told nothing."""
+    waiting, usual = EventQueue("work", 1), ProcessTime()
+    waiting.current_concurrency = 1
+    waiting.start_times_per_fn["run"].add(time.time() - 5)
+    waiting.queue = [SimpleNamespace(session_hash=name, fn="run") for name in ("first", "second")]
+    queue = SimpleNamespace(event_queue_per_concurrency_id={"work": waiting}, process_time_per_fn={})
+    assert line.ahead(queue, "work", "first") == (1, None) and line.ahead(queue, "work", "second") == (
+        2,
+        None,
+    )
+    usual.add(20.0)
+    queue.process_time_per_fn["run"] = usual
+    for name, count, seconds in (("first", 1, 15), ("second", 2, 35)):
+        found = line.ahead(queue, "work", name)
+        assert found[0] == count and found[1] == pytest.approx(seconds, abs=1)
+    assert line.ahead(queue, "work", "nobody") is None and line.waiting_words(queue, "work", "nobody") is None
+    words = line.waiting_words(queue, "work", "second")
+    assert words.startswith("In line: 2 others are before you. Your turn comes in about 35 s.")
+    assert (
+        "You left the line" in result.stopped(Image.new("RGB", (8, 8)), words)[0]
+        and "Continue" in result.stopped(Image.new("RGB", (8, 8)), "Phase 1")[0]
+    )
+
+
+def test_who_finds_the_line_full_is_told_what_to_do() -> None:
+    """The page gets our words with a status for which it shows them, a program the one that its client understands."""
+
+    async def refused(headers: dict[str, str]) -> tuple[bool, str, str]:
+        page = build_page()
+        page._queue.event_queue_per_concurrency_id = {"work": SimpleNamespace(queue=[None] * line.WAITING)}
+        return await page._queue.push(SimpleNamespace(fn_index=1), SimpleNamespace(headers=headers), None)
+
+    assert asyncio.run(refused({})) == (False, line.FULL, "queue_full")
+    with pytest.raises(HTTPException) as error:
+        asyncio.run(refused({"sec-fetch-mode": "cors"}))
+    assert (
+        error.value.status_code == 429
+        and f"{line.WAITING} others wait already" in error.value.detail
+        and "try again in a minute" in error.value.detail
+    )
+
+
+def test_a_page_that_was_closed_is_forgotten() -> None:
+    async def remembered() -> list[dict[str, set[str]]]:
+        page, seen = build_page(), []
+        queue = page._queue
+        queue.pending_event_ids_session |= {"page": {"event", STILL_TO_COME}, "other": {STILL_TO_COME}}
+        for last in (False, True):
+            if last:
+                queue.pending_event_ids_session["page"].discard("event")
+            await queue.clean_events(session_hash="page")
+            seen.append({name: set(ids) for name, ids in queue.pending_event_ids_session.items()})
+        return seen
+
+    there = {"other": {STILL_TO_COME}}
+    assert asyncio.run(remembered()) == [{"page": {"event", STILL_TO_COME}} | there, there]
+
+
+def test_stop_speaks_after_the_last_word_of_the_run() -> None:
+    """The session's job ends after three looks; one of another session and one in another line work on and are not waited for."""
+
+    def event(session: str, where: str = "work") -> SimpleNamespace:
+        return SimpleNamespace(session_hash=session, concurrency_id=where)
+
+    waiting = EventQueue("work", 1)
+    queue = SimpleNamespace(
+        event_queue_per_concurrency_id={"work": waiting},
+        process_time_per_fn={},
+        active_jobs=[None, [event("b")], [event("a", "look")], [event("a")]],
+    )
+
+    async def both() -> bool:
+        leaving = asyncio.create_task(line.left(queue, "work", "a"))
+        await asyncio.sleep(3 * line.LOOK_AGAIN)
+        early = leaving.done()
+        queue.active_jobs[3] = None
+        await asyncio.wait_for(leaving, 5 * line.LOOK_AGAIN)
+        return early
+
+    assert not asyncio.run(both())
+
+
+def test_compare_shows_the_three_methods(tmp_path: Path, face, green_face) -> None:
+    for name, (picture, _) in (("a", face), ("b", green_face)):
+        picture.save(tmp_path / f"{name}.png")
+    steps = list(
+        result.compare(
+            str(tmp_path / "a.png"),
+            str(tmp_path / "b.png"),
+            known(face),
+            known(green_face),
+            None,
+            None,
+            *values(size=64, phases=1, iterations=2, network="seeded"),
+        )
+    )
+    images, names = zip(*steps[-1][0])
+    assert len(set(names)) == 3 and names[-1].startswith("Patches from the same part")
+    assert len({p.tobytes() for p in images}) == 3 and {p.size for p in images} == {(64, 64)}
+
+
+def test_results_past_their_time_are_removed_and_others_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    first = result_folder()
+    (tmp_path / "not-ours").mkdir()
+    second = result_folder()
+    assert first.exists() and second.exists() and first != second
+    for folder in (first, tmp_path / "not-ours"):
+        os.utime(folder, (0, 0))
+    result_folder()
+    assert not first.exists() and second.exists() and (tmp_path / "not-ours").exists()
+
+
+def test_examples_bring_their_exact_maps_and_finished_results() -> None:
+    """Our characters have maps that are exact, and results; the photo is a pair to press Run on: no picture made of it is kept."""
+    finished = [e for e in examples() if e.result]
+    assert len(finished) >= 6 and len(examples()) > len(finished)
+    for example in examples():
+        content, style = (open_picture(example_file(name)) for name in (example.content, example.style))
+        assert exact_map(style) is not None and (exact_map(content) is None) == (example.content == PHOTO)
+        assert (example.result is None) == (example.content == PHOTO)
+        if example.result:
+            assert open_picture(example.result).size == content.size
+
+
+def test_every_setting_has_an_input(app: str) -> None:
+    with urllib.request.urlopen(f"{app}/config") as answer:
+        components = json.load(answer)["components"]
+    labels = {c["props"].get("label") for c in components if c["type"] in ("slider", "dropdown", "number")}
+    assert labels >= {s.label for s in all_settings()}
+
+
+def test_nobody_else_is_asked(app: str) -> None:
+    """No analytics, no history of runs, and no public endpoint that is only plumbing."""
+    with urllib.request.urlopen(f"{app}/config") as answer:
+        config = json.load(answer)
+    assert config["analytics_enabled"] is False and not config.get("run_history")
+
+
+def test_the_app_can_be_used_from_a_program(app: str, tmp_path: Path, face, green_face) -> None:
+    """The three endpoints through gradio's own client, typed and documented; a broken file is a worded error and no path is served."""
+    from gradio_client import Client, handle_file
+
+    for name, (picture, _) in (("a", face), ("b", green_face)):
+        picture.save(tmp_path / f"{name}.png")
+    a, b = handle_file(str(tmp_path / "a.png")), handle_file(str(tmp_path / "b.png"))
+    client = Client(app, verbose=False, download_files=str(tmp_path / "got"))
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(endpoints) == {"/parse", "/transfer", "/compare"}
+    assert [p["parameter_name"] for p in endpoints["/transfer"]["parameters"]][:4] == [
+        "content",
+        "style",
+        "preset",
+        "place",
+    ]
+    semantic, told = client.predict(a, "compact", api_name="/parse")
+    assert open_picture(semantic).size == (128, 128) and sum(told["shares"].values()) == pytest.approx(
+        1, abs=1e-4
+    )
+    picture, report = client.predict(a, b, phases=1, iterations=2, size=64, api_name="/transfer")
+    assert open_picture(picture).size == (64, 64) and {
+        "leak",
+        "layout_iou",
+        "style_distance",
+        "sharpness",
+        "command",
+    } <= set(report)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(Exception, match="is not a picture that can be read"):
+        client.predict(handle_file(str(tmp_path / "broken.png")), "compact", api_name="/parse")
+    with pytest.raises(Exception) as error:
+        client.predict(
+            {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}, "compact", api_name="/parse"
+        )
+    assert Path("/etc/hostname").read_text().strip() not in str(error.value)
+
+
+def test_a_program_compares_the_three_methods(
+    tmp_path: Path, face, green_face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, (picture, _) in (("a", face), ("b", green_face)):
+        picture.save(tmp_path / f"{name}.png")
+    monkeypatch.setitem(api.PRESETS, "Preview", dict(size=64, phases=1, iterations=2, network="seeded"))
+    *_, made = api.compare(str(tmp_path / "a.png"), str(tmp_path / "b.png"), "Preview")
+    assert (
+        [name for _, name in made] == ["gatys", "mrf", "semantic"]
+        and len({p.tobytes() for p, _ in made}) == 3
+        and {p.size for p, _ in made} == {(64, 64)}
+    )
+
+
+def test_a_picture_that_another_visitor_gets_too_is_not_lost_halfway(
+    tmp_path: Path, face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradio names a file after its bytes: it is written again while the other one may be reading it. Nobody finds it shorter at any moment."""
+    monkeypatch.setattr(
+        processing_utils, "save_pil_to_cache", processing_utils.save_pil_to_cache
+    )  # put back afterwards
+
+    async def nothing() -> None: ...
+
+    guard(
+        SimpleNamespace(
+            preprocess_data=nothing,
+            process_api=nothing,
+            _queue=SimpleNamespace(push=nothing, clean_events=nothing),
+        )
+    )
+    component, picture = gr.Image(), face[0]
+    component.GRADIO_CACHE = str(tmp_path)
+    path = Path(component.postprocess(picture).path)
+    whole, stopped, lengths = path.read_bytes(), threading.Event(), set()
+    with Image.open(path) as seen:
+        assert seen.size == picture.size
+
+    def read() -> None:
+        while not stopped.is_set():
+            lengths.add(len(path.read_bytes()))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for _ in range(60):
+            assert component.postprocess(picture).path == str(path)
+    finally:
+        stopped.set()
+        reader.join()
+    assert lengths == {len(whole)} and [p.name for p in path.parent.iterdir()] == [path.name]

@@ -1,0 +1,306 @@
+"""Hostile uploads and requests to the running app: 4xx or a worded error, the next good request answered, memory back, nothing outside the cache."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.conftest import FIGURES
+from tests.support import hostile
+from tests.support.running import App, file_data
+
+GIVEN_WORDS = re.compile(r"[A-Za-z].{8,}")
+
+
+@pytest.fixture(scope="module")
+def app(app_process: App) -> Iterator[App]:
+    """At the end of all cases: no fault of ours in the log."""
+    good(app_process)
+    begun = len(app_process.log)
+    yield app_process
+    told = app_process.log[begun:]
+    assert "Traceback" not in told, told[told.index("Traceback") - 500 :][:4000]
+
+
+def good(app: App) -> None:
+    """A request as it should be is answered."""
+    status, path = app.upload("good.png", hostile.png())
+    kind, said = app.call("parse", [file_data(path), "compact"])
+    assert (status, kind) == (200, "complete") and '"shares"' in said
+
+
+def worded(kind: str, said: str, name: str) -> None:
+    """A 4xx, or an error event that says something."""
+    if kind == "error":
+        words = json.loads(said).get("error")
+        assert (
+            words
+            and GIVEN_WORDS.search(words)
+            and "Something went wrong" not in words
+            and "Traceback" not in words
+        ), (name, said)
+    else:
+        assert kind.startswith("4"), (name, kind, said[:300])
+
+
+def test_spoilt_uploads_are_refused_in_words_or_parsed(app: App) -> None:
+    cases = hostile.pictures(seed=3)
+    Random(3).shuffle(cases)
+
+    def one(case: tuple[str, bytes]) -> bool:
+        status, path = app.upload(f"{case[0]}.png", case[1])
+        if status != 200:
+            worded(str(status), path, case[0])
+            return True
+        kind, said = app.call("parse", [file_data(path), "compact"])
+        if kind == "complete":
+            assert not case[0].startswith(hostile.SURELY_BAD), case[0]
+            return False
+        worded(kind, said, case[0])
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        bad = sum(
+            pool.map(one, cases[::2])
+        )  # after these the buffers of every thread are as large as they get
+        memory = app.memory()
+        bad += sum(pool.map(one, cases[1::2]))
+    good(app)
+    assert bad > 110 and app.memory() - memory < 250
+    FIGURES["hostile uploads to the app"] += len(cases)
+
+
+def test_strange_names_stay_in_the_cache(app: App) -> None:
+    """A name cannot lead out of the cache, and a picture of any name is taken."""
+    names = [
+        *hostile.NAMES,
+        "../../../etc/cron.d/x.png",
+        "..\\..\\x.png",
+        "/etc/passwd",
+        "a/b/c.png",
+        ".hidden.png",
+        "....//....//x.png",
+        "%00.png",
+        "x.png/..",
+        " ",
+    ]
+    for name in names:
+        status, path = app.upload(name, hostile.png())
+        assert status == 200 or 400 <= status < 500, name
+        if status == 200:
+            assert app.cache.resolve() in Path(path).resolve().parents, name
+            kind, said = app.call("parse", [file_data(path), "compact"])
+            assert kind == "complete" or worded(kind, said, name) is None
+    good(app)
+    FIGURES["strange names of uploads"] += len(names)
+
+
+def test_wrong_payloads_are_refused_in_words(app: App) -> None:
+    cases = hostile.payloads(file_data(app.upload("good.png", hostile.png())[1]))
+    with ThreadPoolExecutor(4) as pool:
+        ends = list(pool.map(lambda case: app.call("transfer", case[1]), cases))
+    done = 0
+    for (name, _), (kind, said) in zip(cases, ends):
+        if kind == "complete":  # true as 1, and the like
+            done += 1
+        else:
+            worded(kind, said, name)
+            assert "root:" not in said and "/tmp" not in said.replace(str(app.cache), ""), (name, said)
+    assert done <= 12, [name for (name, _), (kind, _) in zip(cases, ends) if kind == "complete"]
+    good(app)
+    FIGURES["wrong payloads to the app"] += len(cases)
+
+
+def raw(app: App, data: bytes) -> bytes:
+    """The beginning of the answer to bytes that need not be HTTP."""
+    host, port = urlsplit(app.address).netloc.split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        return connection.recv(200)
+
+
+def test_requests_that_are_none_get_a_4xx(app: App) -> None:
+    """Bodies that are no JSON, endpoints that are not there, methods that are not meant, lines that are no HTTP, sizes that lie."""
+    as_json, tried = {"Content-Type": "application/json"}, 0
+    bodies = [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'"x"',
+        b"\xff\xfe",
+        b'{"data": 5}',
+        b'{"data": "x"}',
+        b'{"data": {}}',
+        b'{"data": null}',
+        b"[" * 5000,
+        b'{"data": [' + b"[" * 3000 + b"]" * 3000 + b"]}",
+        b'{"fn_index": -1, "data": []}',
+        b'{"fn_index": 1e99, "data": []}',
+        b'{"fn_index": "x", "data": []}',
+        b'{"fn_index": 9999, "data": [], "session_hash": "h"}',
+        b'{"data": [], "session_hash": {}}',
+        b'{"data": [], "event_data": []}',
+    ]
+    for path in (
+        "/gradio_api/queue/join",
+        "/gradio_api/call/transfer",
+        "/gradio_api/call/nothing",
+        "/gradio_api/run/transfer",
+        "/gradio_api/api/parse",
+        "/gradio_api/reset",
+        "/gradio_api/cancel",
+        "/gradio_api/component_server",
+        "/gradio_api/upload",
+    ):
+        for body in bodies:
+            tried += 1
+            status, _, answer = app.send("POST", path, body, as_json)
+            if status == 200 and b"event_id" in answer and "/call/" in path:
+                worded(
+                    *app.call(path.rsplit("/", 1)[1], json.loads(body)["data"]), name=f"{path} {body[:40]!r}"
+                )
+            else:
+                assert status < 500, (path, body[:60], status, answer[:300])
+    for method in ("PUT", "DELETE", "PATCH", "TRACE"):
+        for path in ("/", "/gradio_api/upload", "/gradio_api/file=app.py"):
+            tried += 1
+            assert 400 <= app.send(method, path)[0] < 500
+    for data in (
+        b"\x00\x01\x02\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000 + b"\r\n",
+        b"POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        b"POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+    ):
+        tried += 1
+        try:
+            assert (answer := raw(app, data)) == b"" or re.match(rb"HTTP/1\.[01] [24]\d\d", answer), (
+                data[:40],
+                answer,
+            )
+        except ConnectionError:
+            pass  # hung up on: as good an answer
+    good(app)
+    FIGURES["requests that are none"] += tried
+
+
+def test_what_is_too_large_is_refused_before_it_is_read(app: App) -> None:
+    """Announced or not, as a file or as JSON: 413, and the disk holds none of it."""
+    status, words = app.upload("large.png", b"\x89PNG" + bytes(41 << 20))
+    assert status == 413 and not any(
+        p.stat().st_size > 4 << 20 for p in app.folder.rglob("*") if p.is_file()
+    ), words
+    for path in ("/gradio_api/queue/join", "/gradio_api/upload", "/gradio_api/call/parse"):
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {10**12}\r\n\r\n".encode()
+        assert raw(app, head).startswith(b"HTTP/1.1 413"), path
+    host, port = urlsplit(app.address).netloc.split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:  # a body that goes on and on
+        connection.sendall(
+            b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        sent, part = 0, b"100000\r\n" + b"[" * (1 << 20) + b"\r\n"
+        try:
+            while sent < 80 << 20:
+                connection.sendall(part)
+                sent += 1 << 20
+            answer = connection.recv(100)
+        except ConnectionError:
+            answer = b"HTTP/1.1 413"  # the server hung up while it was still being sent to
+    assert answer.startswith(b"HTTP/1.1 413") and sent <= 80 << 20
+    good(app)
+    FIGURES["bodies that are too large"] += 5
+
+
+def test_the_page_s_own_handlers_hold(app: App) -> None:
+    """Every event of the page, called by a program with values that no page sends."""
+    config = json.loads(app.send("GET", "/config")[2])
+    random, tried, path = Random(5), 0, app.upload("good.png", hostile.png())[1]
+    pool = [
+        None,
+        0,
+        -1,
+        10**30,
+        2.5,
+        "",
+        "x",
+        "\x00",
+        [],
+        {},
+        [None],
+        {"layer": "4x4 1*16"},
+        {"layer": 5, "of": 1},
+        {"layer": "9999x9999 1*1", "of": "AAAA"},
+        file_data(path),
+        file_data("/etc/passwd"),
+        True,
+        [[path, "x"]],
+    ]
+    events = [
+        None,
+        {},
+        [],
+        "x",
+        5,
+        {"index": None},
+        {"index": 1.0},
+        {"index": -1},
+        {"index": [1, 2]},
+        {"index": ["a", None]},
+        {"index": [1e308, -1e308], "value": None},
+        {"stroke": [[1e308, 0.5]], "label": 1, "reach": 20},
+        {"stroke": [[0.5, 0.5]], "label": 1.0, "reach": 1e308},
+        {"stroke": [[0.5, 0.5]] * 5000, "label": 1, "reach": 1},
+        {"stroke": [[10**400, 0]], "label": 1, "reach": 10**400},
+    ]
+    for dependency in config["dependencies"]:
+        if dependency.get("js") and not dependency["backend_fn"]:
+            continue
+        heard = any(event in ("select", "fill", "choose") for _, event in dependency["targets"])
+        for i in range(len(events) if heard else 3):
+            tried += 1
+            session = f"s{random.random()}"
+            body = {
+                "data": [random.choice(pool) for _ in dependency["inputs"]],
+                "fn_index": dependency["id"],
+                "session_hash": session,
+                "event_data": events[i] if heard else random.choice(events),
+                "trigger_id": 1,
+            }
+            status, _, answer = app.send(
+                "POST",
+                "/gradio_api/queue/join",
+                json.dumps(body).encode(),
+                {"Content-Type": "application/json"},
+            )
+            assert status < 500, (dependency["id"], answer[:300])
+            if status == 200:
+                _, _, told = app.send("GET", f"/gradio_api/queue/data?session_hash={session}", timeout=90)
+                ends = [
+                    json.loads(line[6:])
+                    for line in told.decode().splitlines()
+                    if '"process_completed"' in line
+                ]
+                assert ends, (dependency["id"], told[-500:])
+                if not ends[-1]["success"]:
+                    said = ends[-1]["output"].get("error")
+                    assert said and GIVEN_WORDS.search(said) and "Something went wrong" not in said, (
+                        dependency["id"],
+                        dependency["targets"],
+                        body,
+                        ends[-1]["output"],
+                    )
+    good(app)
+    FIGURES["events with values that no page sends"] += tried

@@ -1,0 +1,212 @@
+"""What runs on a graphics card, run on a device that is not the CPU either: `test_another_device.py` starts this in a process of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from facetransfer import TransferSettings, to_tensor
+from facetransfer.core import matching
+from facetransfer.core.descent.recording import WARM_UP
+from facetransfer.core.engine import Step, transfer_steps
+from facetransfer.jobs.job import Face, prepare, result_picture
+from facetransfer.jobs.time_estimate import expected_seconds
+from segmentation.guidance import guides_of
+from segmentation.parsers import load_parser
+from segmentation.parsers.published import build
+from tests.conftest import draw_face
+from tests.support import fake_device as elsewhere
+
+elsewhere.make_known()
+QUICK = TransferSettings(network="seeded", phases=1, iterations=6, match_every=3, precision="float32")
+SAME = 1e-3  # of white: the mean difference of two pictures
+STARTED = 320  # pieces of work in a step without a search, with three style layers and a content layer
+
+
+def runs(settings: TransferSettings, **changed) -> tuple[list[Step], list[Step], np.ndarray]:
+    """The same work on the CPU and elsewhere: their steps, and how often each step elsewhere waited for the device and what it started (n,2)."""
+    (content, semantic), (style, there) = (
+        draw_face((96, 96)),
+        draw_face((112, 80), seed=1, tint=(-110, 20, -60)),
+    )
+    given = {
+        "content": to_tensor(content),
+        "style": to_tensor(style),
+        "guides": guides_of(semantic, there),
+        "settings": settings,
+        **changed,
+    }
+    here, steps, costs = list(transfer_steps(**given)), [], []
+    with elsewhere.device_elsewhere() as watch:
+        for step in transfer_steps(**given, device=elsewhere.DEVICE):
+            costs.append((watch.waits, watch.started))
+            assert step.picture.device == torch.device(elsewhere.DEVICE)
+            steps.append(
+                replace(
+                    step,
+                    picture=step.picture.cpu(),
+                    losses=dict(step.losses),
+                    sources=step.sources if step.sources is None else step.sources.cpu(),
+                )
+            )
+            watch.waits = watch.started = 0  # these were not the program's
+    return here, steps, np.array(costs)
+
+
+KINDS = {
+    "semantic": QUICK,
+    "mrf": replace(QUICK, method="mrf", variety=1.0),
+    "gatys": replace(QUICK, method="gatys"),
+    "noise": replace(QUICK, start="noise", coherence=0.0),
+    "more patches": replace(QUICK, turns="turned and scaled", completeness=0.5),
+    "colours kept": replace(QUICK, colours="content", tones=0.0),
+}
+
+
+@pytest.fixture(autouse=True)
+def every_pair_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guesses are improved by chance, and on another device by other numbers."""
+    monkeypatch.setattr("facetransfer.core.matching.FEW_PAIRS", matching.EXACT_PAIRS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_device_makes_the_same_picture(kind: str) -> None:
+    here, there, _ = runs(KINDS[kind])
+    for a, b in zip(here, there, strict=True):
+        assert b.losses == pytest.approx(a.losses, rel=1e-2, abs=1e-6)
+        assert (a.picture - b.picture).abs().mean() < SAME and (a.leak is None) == (b.leak is None)
+    if here[-1].sources is not None:
+        assert (here[-1].sources == there[-1].sources).float().mean() > 0.99
+
+
+def test_the_quicker_search_is_as_good_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facetransfer.core.matching.FEW_PAIRS", 0)
+    here, there, _ = runs(replace(QUICK, phases=2, iterations=8))
+    assert sum(there[-1].losses.values()) == pytest.approx(sum(here[-1].losses.values()), rel=0.15)
+    assert there[-1].leak == pytest.approx(here[-1].leak, abs=0.02)
+
+
+def test_the_plain_descent_goes_the_same_way_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Apple's devices; it waits twice a step: for the loss, and for what is remembered."""
+    monkeypatch.setattr("facetransfer.core.descent.WAITED_FOR", ("cpu", elsewhere.NAME))
+    here, there, costs = runs(replace(QUICK, iterations=12, match_every=12))
+    assert (here[-1].picture - there[-1].picture).abs().mean() < SAME
+    assert (costs[2:, 0] <= 2).all()
+
+
+def test_a_step_between_two_searches_never_waits_for_the_device_and_gives_it_little_to_start() -> None:
+    _, _, costs = runs(replace(QUICK, iterations=12, match_every=12))
+    waits, started = costs[2:].T  # the second step has what the search saw
+    assert not waits.any() and started.max() <= STARTED
+
+
+@pytest.mark.parametrize("kind", ("semantic", "gatys", "colours kept"))
+def test_recorded_steps_make_the_same_picture(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve steps each after two searches, or with gatys all at once."""
+    settings = replace(KINDS[kind], iterations=24, match_every=12)
+    here, plain, _ = runs(settings)
+    monkeypatch.setattr(
+        "facetransfer.core.descent.recording.RECORDERS",
+        {elsewhere.NAME: lambda work: elsewhere.watched().record(work)},
+    )
+    _, recorded, costs = runs(settings)
+    recordings = 1 if kind == "gatys" else 2  # each counts what it records
+    assert (costs[:, 1] < STARTED / 10).sum() == 24 - recordings * (WARM_UP + 1)
+    for a, b, c in zip(plain, recorded, here, strict=True):
+        assert torch.equal(a.picture, b.picture) and dict(a.losses) == dict(b.losses)
+        assert (b.picture - c.picture).abs().mean() < 5 * SAME
+
+
+@pytest.mark.parametrize("biased", (False, True))
+@pytest.mark.parametrize("shape", ((5, 18, 15, 13, 20), (37, 9, 40, 21, 4), (64, 3, 3, 3, 3)))
+def test_the_fused_search_finds_what_the_other_one_finds(shape: tuple[int, ...], biased: bool) -> None:
+    """In Triton's interpreter."""
+    pytest.importorskip("triton", reason="Triton is only there with torch for CUDA, or on Linux")
+    from facetransfer.core.fused_search import best_windows
+
+    depth, h, w, H, W = shape
+    generator = torch.Generator().manual_seed(0)
+    result, style, bias = (
+        torch.randn(size, generator=generator) for size in ((depth, h, w), (depth, H, W), (H - 2, W - 2))
+    )
+    known = matching.exact_matches(result, style, bias=bias * 9 if biased else None)
+    score, index = best_windows(result, style, bias * 9 if biased else None)
+    assert torch.equal(index, known.rows * (W - 2) + known.columns)
+    torch.testing.assert_close(score, known.score, atol=1e-4, rtol=1e-5)
+
+
+def test_what_cannot_be_recorded_is_done_piece_by_piece(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(work):
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    settings = replace(QUICK, iterations=12, match_every=12)
+    _, plain, _ = runs(settings)
+    monkeypatch.setattr("facetransfer.core.descent.recording.RECORDERS", {elsewhere.NAME: refuse})
+    _, there, _ = runs(settings)
+    assert (
+        torch.equal(plain[-1].picture, there[-1].picture) and caplog.text.count("does not record work") == 1
+    )
+
+
+def test_parts_of_the_picture_are_kept_there() -> None:
+    strength = torch.ones(96, 96)
+    strength[:, :48] = 0
+    here, there, _ = runs(QUICK, strength=strength)
+    assert torch.equal(there[-1].picture[..., :40], here[-1].picture[..., :40])
+    assert (here[-1].picture - there[-1].picture).abs().mean() < SAME
+
+
+def test_half_precision_stays_near_there() -> None:
+    here, there, _ = runs(QUICK)
+    _, rough, _ = runs(replace(QUICK, precision="bfloat16"))
+    assert rough[-1].losses == pytest.approx(there[-1].losses, rel=0.1)
+    assert (rough[-1].picture - here[-1].picture).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("content", [None, "map"])
+def test_textures_and_doodles_are_made_there(content: str | None) -> None:
+    picture, semantic = draw_face((96, 96))
+    job = prepare(
+        Face(None, semantic) if content else None,
+        Face.of(picture, semantic),
+        replace(QUICK, size=64, phases=1),
+    )
+    with elsewhere.device_elsewhere():
+        for step in job.steps(elsewhere.DEVICE):
+            pass
+        assert result_picture(step, job.size).size == (64, 64)
+
+
+@pytest.mark.parametrize("name", ["compact", "bisenet"])
+def test_parsers_see_the_same_face_there(name: str, tmp_path: Path) -> None:
+    (picture, _), file = draw_face((160, 160)), None
+    if name != "compact":
+        file = str(tmp_path / "weights.pth")
+        torch.save(build(name).state_dict(), file)
+    here = load_parser(name, "cpu", file)(picture)
+    with elsewhere.device_elsewhere():
+        there = load_parser(name, elsewhere.DEVICE, file)(picture)
+    assert (here.semantic.labels == there.semantic.labels).mean() > 0.98
+
+
+def test_the_time_it_takes_there_is_expected() -> None:
+    with elsewhere.device_elsewhere():
+        assert expected_seconds(QUICK, (96, 96), elsewhere.DEVICE) > 0
+
+
+def test_what_meets_a_stranger_is_refused() -> None:
+    """The device itself: or nothing above would be proved."""
+    with elsewhere.device_elsewhere() as watch:
+        here, there = torch.ones(3), torch.ones(3, device=elsewhere.DEVICE)
+        with pytest.raises(RuntimeError, match="of the CPU"):
+            there + here
+        assert watch.waits == 0 and (there + 1).sum().item() == 6 and watch.waits == 1
+        assert (there * 2).tolist() == [2, 2, 2] and watch.waits == 2
+        with pytest.raises((RuntimeError, TypeError)):
+            there.numpy()

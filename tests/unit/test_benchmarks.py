@@ -1,0 +1,69 @@
+"""The benchmarks compare with what they say they compare with."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.parsing import border_counts
+from benchmarks.published import PublishedLoss
+from facetransfer import to_tensor
+from facetransfer.core.features import load_network
+from segmentation.guidance import guide_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_published_loss_of_a_picture_against_itself_is_its_roughness(face) -> None:
+    picture, guide = to_tensor(face[0]), guide_of(face[1])
+    loss = PublishedLoss(load_network("seeded"), picture, picture, (guide, guide))
+    from facetransfer.core.losses import smoothness_loss
+
+    torch.testing.assert_close(loss(picture), smoothness_loss(picture))
+    other = picture.flip(3).requires_grad_()
+    assert loss(other) > loss(picture) + 0.1 and torch.autograd.grad(loss(other), other)[0].abs().sum() > 0
+
+
+def test_borders_within_the_tolerance_count_and_others_do_not(face) -> None:
+    labels = face[1].resized((512, 512)).labels
+    for shift, low, high in ((0, 1.0, 1.0), (2, 0.99, 1.0), (9, 0.0, 0.6)):
+        near, found, again, painted = border_counts(np.roll(labels, shift, 1), labels)[[1, 4, 13]].sum(0)
+        assert low <= near / found <= high and low <= again / painted <= high
+
+
+def test_quality_is_measured_for_every_variant_with_pictures_beside(tmp_path) -> None:
+    """One pair, two variants, tiny: the numbers, their means and the contact sheet are written."""
+    sheet, results = tmp_path / "sheet.png", tmp_path / "quality.json"
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.quality",
+        "--json",
+        str(results),
+        "--sheet",
+        str(sheet),
+        "--size",
+        "64",
+        "--variants",
+        "ours",
+        "gatys",
+        "--iterations",
+        "1",
+        "--pairs",
+        "goblin x bust",
+    ]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    told = json.loads(results.read_text())
+    assert (
+        set(told["means"]) == {"ours", "gatys"}
+        and told["pairs"] == 1
+        and told["means"]["gatys"]["style_distance"] > 0
+    )
+    with Image.open(sheet) as picture:
+        assert picture.width == 4 * 160

@@ -1,0 +1,322 @@
+"""What guides beyond one channel per class: kin, soft borders, alignment, extra patches, wishes, variety."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from benchmarks.published import window_rows
+from facetransfer import TransferSettings, to_tensor, transfer_steps
+from facetransfer.core.guides import Guide
+from facetransfer.core.matching import (
+    Matches,
+    askers,
+    coherent,
+    enlarged_matches,
+    exact_matches,
+    overused,
+    score_cells,
+    stacked,
+    votes,
+)
+from facetransfer.core.style_augmentation import style_copies, turned
+from segmentation.alignment import align, similarity
+from segmentation.classes import GUIDES, INDEX, affinities, class_vectors, nearest_kin
+from segmentation.guidance import guide_of, guides_of, substitutes
+from segmentation.semantic_map import FaceFrame, SemanticMap
+from tests.conftest import draw_face
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_class_vectors_have_the_affinities_as_inner_products() -> None:
+    vectors = class_vectors(1.0)
+    np.testing.assert_allclose(vectors @ vectors.T, affinities(), atol=1e-12)
+    assert np.linalg.eigvalsh(affinities()).min() > 0.05, "no two mixtures of classes may look the same"
+    assert (np.abs(vectors).argmax(1) == np.arange(len(GUIDES))).all(), (
+        "the strongest channel of a class must stay its own"
+    )
+    np.testing.assert_array_equal(class_vectors(0.0), np.eye(len(GUIDES)))
+
+
+def test_a_missing_class_takes_from_its_kin(face) -> None:
+    with_hat = SemanticMap(np.where(np.arange(128)[:, None] < 20, np.uint8(INDEX["hat"]), face[1].labels))
+    assert substitutes(with_hat, face[1]) == {"hat": "hair"}
+    assert substitutes(face[1], face[1]) == {} and nearest_kin("background", {"eye"}) is None
+    hat, hair, skin = (
+        guide_of(SemanticMap(np.full((8, 8), INDEX[n], np.uint8)), kinship=1.0).classes[:, 0, 0]
+        for n in ("hat", "hair", "skin")
+    )
+    assert hat @ hair > 0.4 and (hat @ skin).abs() < 1e-5
+
+
+def test_soft_borders_where_the_parser_was_unsure_and_certain_where_painted(face) -> None:
+    semantic = face[1]
+    probabilities = np.stack(
+        [cv2.GaussianBlur((semantic.labels == k).astype(np.float32), (0, 0), 3) for k in range(19)]
+    )
+    soft = guide_of(semantic, probabilities=probabilities).classes
+    assert ((soft > 0.1) & (soft < 0.9)).float().mean() > 0.02 and torch.allclose(
+        soft.sum(0), torch.ones(128, 128), atol=1e-5
+    )
+    painted = semantic.labels.copy()
+    painted[100:110, 10:30] = INDEX["hat"]
+    there = guide_of(SemanticMap(painted), probabilities=probabilities).classes[GUIDES.index("hat")]
+    assert (there[100:110, 10:30] == 1).all()
+
+
+def test_the_place_in_the_face_turns_with_the_face() -> None:
+    frame = FaceFrame(50, 60, 40, tilt=math.radians(30))
+    position = frame.position(100, 120)
+    down = np.array([-math.sin(frame.tilt), math.cos(frame.tilt)]) * 20 + (
+        50,
+        60,
+    )  # half a face below its middle, along its own axis
+    x, y = np.round(down).astype(int)
+    assert position[:, y, x] == pytest.approx((0, 0.5), abs=0.03)
+
+
+@pytest.mark.parametrize("tilt", [-25, 0, 25])
+def test_the_frame_knows_how_a_face_is_tilted(tilt: float) -> None:
+    _, semantic = draw_face((256, 256))
+    matrix = cv2.getRotationMatrix2D((128, 128), -tilt, 1.0)  # OpenCV counts against the clock
+    frame = SemanticMap(cv2.warpAffine(semantic.labels, matrix, (256, 256), flags=cv2.INTER_NEAREST)).frame()
+    assert math.degrees(frame.tilt) == pytest.approx(tilt, abs=2)
+
+
+def test_a_turned_head_is_known_by_its_nose() -> None:
+    _, semantic = draw_face((256, 256))
+    labels = np.where(semantic.labels == INDEX["nose"], np.uint8(INDEX["skin"]), semantic.labels)
+    cv2.ellipse(labels, (150, 138), (10, 26), 0, 0, 360, INDEX["nose"], -1)
+    assert SemanticMap(labels).frame().turn > 0.05 > abs(semantic.frame().turn)
+    assert SemanticMap(labels).mirrored().frame().turn < -0.05
+
+
+def test_a_similarity_takes_a_face_to_the_other_and_back() -> None:
+    a, b = FaceFrame(30, 40, 50, 0.3), FaceFrame(120, 80, 75, -0.2)
+    for mirrored in (False, True):
+        there, back = similarity(a, b, mirrored), similarity(b, a, mirrored)
+        place = there @ (37, 51, 1)
+        np.testing.assert_allclose(back @ (*place, 1), (37, 51), atol=1e-9)
+        np.testing.assert_allclose(there @ (a.x, a.y, 1), (b.x, b.y), atol=1e-9)
+
+
+@pytest.mark.parametrize("scale, tilt, mirrored", [(0.6, 0, False), (1.3, 20, False), (1.0, -30, True)])
+def test_alignment_brings_the_style_face_to_the_content_s(scale: float, tilt: float, mirrored: bool) -> None:
+    """A face is moved, scaled, tilted and mirrored; aligned to itself it has its size, tilt and direction again, picture and map alike."""
+    picture, semantic = draw_face((240, 240))
+    labels = np.where(semantic.labels == INDEX["nose"], np.uint8(INDEX["skin"]), semantic.labels)
+    cv2.ellipse(labels, (142, 130), (9, 24), 0, 0, 360, INDEX["nose"], -1)  # looks to the right
+    semantic = SemanticMap(labels)
+    other = semantic.mirrored() if mirrored else semantic
+    shown = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else picture
+    matrix = cv2.getRotationMatrix2D((120, 120), -tilt, scale)
+    style_map = SemanticMap(cv2.warpAffine(other.labels, matrix, (240, 240), flags=cv2.INTER_NEAREST))
+    style = Image.fromarray(cv2.warpAffine(np.asarray(shown), matrix, (240, 240), flags=cv2.INTER_CUBIC))
+    alignment = align(semantic.frame(), style_map.frame(), (240, 240), (240, 240))
+    assert alignment.mirrored == mirrored
+    aligned_map, aligned = alignment.map(style_map, 240), alignment.picture(style)
+    assert aligned.size == aligned_map.size == alignment.size
+    frame, wanted = aligned_map.frame(), semantic.frame()
+    assert frame.size == pytest.approx(wanted.size, rel=0.04) and math.degrees(
+        frame.tilt - wanted.tilt
+    ) == pytest.approx(0, abs=4.5)
+    assert frame.turn == pytest.approx(wanted.turn, abs=0.03)
+    # Cut out where the faces lie on each other, the picture is the content again.
+    x, y = round(frame.x - wanted.x), round(frame.y - wanted.y)
+    box = (slice(80, 160), slice(85, 155))
+    there = np.asarray(aligned)[80 + y : 160 + y, 85 + x : 155 + x].astype(float)
+    here = np.asarray(picture)[box].astype(float)
+    assert (
+        np.corrcoef(cv2.GaussianBlur(here, (0, 0), 3).ravel(), cv2.GaussianBlur(there, (0, 0), 3).ravel())[
+            0, 1
+        ]
+        > 0.8
+    )
+    same = aligned_map.labels[80 + y : 160 + y, 85 + x : 155 + x] == semantic.labels[box]
+    assert same.mean() > 0.93
+
+
+def test_a_tiny_face_does_not_shrink_the_style_to_nothing() -> None:
+    alignment = align(FaceFrame(250, 250, 20), FaceFrame(300, 300, 400), (512, 512), (600, 600))
+    assert min(alignment.size) >= 0.5 * 512 - 2
+    enlarged = align(FaceFrame(250, 250, 400), FaceFrame(60, 60, 20), (512, 512), (120, 120))
+    assert enlarged.scale == pytest.approx(0.75 * 512 / 120) and max(enlarged.size) <= 1.25 * 512 + 2
+
+
+@pytest.mark.parametrize("size, tilt", [((200, 200), 0.0), ((400, 300), 0.5), ((300, 400), -0.3)])
+def test_a_thin_frame_of_the_style_is_not_mirrored_in(size: tuple[int, int], tilt: float) -> None:
+    """A scan's white rim would lie as a line across the aligned picture. Picture and map stay together."""
+    width, height = size
+    gray = np.full((height, width, 3), 90, np.uint8)
+    gray[[0, 1, -1, -2]] = gray[:, [0, 1, -1, -2]] = 255
+    gray[height // 2 - 9 : height // 2 + 9, width // 2 - 9 : width // 2 + 9] = 30
+    alignment = align(FaceFrame(200, 200, 100, tilt), FaceFrame(width / 2, height / 2, 120), (400, 400), size)
+    aligned = np.asarray(alignment.picture(Image.fromarray(gray)))
+    assert aligned.max() < 120
+    labels = np.where(gray[..., 0] == 30, INDEX["nose"], 0).astype(np.uint8)
+    assert (
+        (aligned[..., 0] < 60) == (alignment.map(SemanticMap(labels), width).labels == INDEX["nose"])
+    ).mean() > 0.995
+
+
+def test_turning_twice_by_opposite_angles_brings_a_picture_back() -> None:
+    picture = torch.nn.functional.interpolate(random(1, 3, 6, 9), size=(48, 72), mode="bicubic")[0]
+    back = turned(turned(picture, 20, 1.0), -20, 1.0)
+    assert (
+        (back - picture)[:, 16:32, 24:48].abs().mean()
+        < 0.05
+        < (turned(picture, 20, 1.0) - picture)[:, 16:32, 24:48].abs().mean()
+    )
+    assert [len(style_copies(picture[None], None, t)) for t in ("none", "turned", "turned and scaled")] == [
+        1,
+        3,
+        5,
+    ]
+
+
+def test_a_window_of_a_copy_is_found_and_none_across_two() -> None:
+    """Planted: the result is cut from the second of three style grids; windows across two grids never win."""
+    grids = [random(8, 9, 10, seed=s) for s in range(3)]
+    whole = stacked(grids)
+    assert whole.shape == (8, 29, 10)
+    result = grids[1][:, 2:8, 3:9]
+    matches = exact_matches(
+        score_cells(result, None, 0, 0, style=False, copies=3),
+        score_cells(whole, None, 0, 0, style=True, copies=3),
+    )
+    rows, columns = torch.meshgrid(torch.arange(4), torch.arange(4), indexing="ij")
+    assert torch.equal(matches.rows, rows + 2 + 10) and torch.equal(matches.columns, columns + 3)
+    other = exact_matches(
+        score_cells(random(8, 12, 12, seed=9), None, 0, 0, style=False, copies=3),
+        score_cells(whole, None, 0, 0, style=True, copies=3),
+    )
+    assert (other.rows % 10 <= 6).all()
+
+
+def test_matches_of_copies_stay_in_their_copy_on_a_finer_grid() -> None:
+    rows = torch.tensor([[0, 5], [10, 15], [20, 26]])  # of three grids of 9 rows
+    coarse = Matches(rows, torch.zeros_like(rows), torch.zeros(3, 2), (29, 10), 3)
+    fine = enlarged_matches(coarse, (10, 8), (56, 20))  # grids of 18 rows
+    assert (fine.rows % 19 <= 15).all() and set((fine.rows // 19).unique().tolist()) == {0, 1, 2}
+
+
+def test_variety_avoids_what_was_used_too_often() -> None:
+    """Planted: a result all alike takes one window only; what it is worth and how often it was taken say how much it loses."""
+    style = random(6, 10, 10)
+    result = style[:, 3:4, 3:4].expand(-1, 8, 8)
+    cells = score_cells(result, None, 0, 0, style=False), score_cells(style, None, 0, 0, style=True)
+    first = exact_matches(*cells)
+    taken = list(zip(first.rows.flatten().tolist(), first.columns.flatten().tolist()))
+    assert len(set(taken)) == 1
+    bias = overused(first, 0.5)
+    assert (bias < 0).sum() == 1 and bias[taken[0]].item() == pytest.approx(-0.5 * math.log(36))
+    again = exact_matches(*cells, bias=bias)
+    assert not ((again.rows == taken[0][0]) & (again.columns == taken[0][1])).any()
+    rows, columns = torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij")
+    assert (
+        overused(Matches(rows, columns, torch.zeros(8, 8), (10, 10)), 0.5).abs().max() == 0
+    )  # each window once: its share
+
+
+def test_neighbours_agree_where_it_costs_little() -> None:
+    """Planted: a style in two copies, all windows matched to the first but some alone to the second: told to agree, they join."""
+    tile = random(6, 10, 10)
+    style = torch.cat((tile, tile + 0.01 * random(6, 10, 10, seed=1)), 2)
+    cells = score_cells(tile, None, 0, 0, style=False), score_cells(style, None, 0, 0, style=True)
+    rows, columns = torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij")
+    alone = torch.zeros(8, 8, dtype=torch.bool)
+    alone[1::3, 2::3] = True
+    columns_then = torch.where(alone, columns + 10, columns)
+    keys = window_rows(cells[1])
+
+    def matches(at: torch.Tensor) -> Matches:
+        score = (window_rows(cells[0]) * keys[(rows * 18 + at).flatten()]).sum(1).view(8, 8)
+        return Matches(rows, at, score, (10, 20))
+
+    agreed = coherent(*cells, matches(columns_then), 0.1)
+    assert torch.equal(agreed.rows, rows) and torch.equal(agreed.columns, columns)
+    torch.testing.assert_close(agreed.score, matches(columns).score)
+    far = matches(
+        torch.where(alone, 17 - columns, columns)
+    )  # alone and no better anywhere: neighbours' offers win even without a bonus
+    assert (coherent(*cells, far, 0.0).score >= far.score).all()
+
+
+def test_what_the_style_asks_for_appears() -> None:
+    """A style cell that no window of the result chose is in the targets once the style may ask, with its weight."""
+    style = torch.zeros(1, 6, 6)
+    style[0, 3, 3] = 9.0  # a scar
+    matches = Matches(*torch.zeros(2, 4, 4, dtype=torch.long), torch.zeros(4, 4), (6, 6))
+    plain, counts = votes(matches, style)
+    assert plain.max() == 0
+    rows, columns = torch.meshgrid(torch.arange(4), torch.arange(4), indexing="ij")
+    back = Matches(rows, columns, torch.zeros(4, 4), (6, 6))
+    asked, more = votes(matches, style, (back, torch.full((4, 4), 2.0)))
+    assert asked[0, 3, 3] == pytest.approx(9 * 18 / (9 + 18)) and more[0, 3, 3] == counts[0, 3, 3] + 18
+    guide = Guide(torch.eye(2)[:, [0, 0, 0, 1, 1, 1]].unsqueeze(1).expand(2, 6, 6).contiguous())
+    weight = askers(back, guide, Guide(guide.classes.flip(0)), 1.0)
+    assert (weight == 0).all(), "windows whose match is of another class ask for nothing"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict(turns="turned"),
+        dict(variety=0.0),
+        dict(coherence=0.0),
+        dict(completeness=1.0),
+        dict(colours="content"),
+        dict(style_layers="3_1"),
+        dict(content_layers="3_1"),
+        dict(tones=0.0),
+        dict(edges="soft"),
+        dict(kinship=0.0),
+    ],
+)
+def test_each_setting_changes_the_picture_and_keeps_it_clean(face, green_face, change: dict) -> None:
+    settings = TransferSettings(network="seeded", phases=2, iterations=4, match_every=2, kinship=1.0)
+    soft = tuple(
+        np.stack([cv2.GaussianBlur((m.labels == k).astype(np.float32), (0, 0), 3) for k in range(19)])
+        for m in (face[1], green_face[1])
+    )
+    pictures = []
+    for s in (settings, replace(settings, **change)):
+        guides = guides_of(face[1], green_face[1], probabilities=soft, settings=s)
+        pictures.append(
+            [
+                step.picture
+                for step in transfer_steps(to_tensor(face[0]), to_tensor(green_face[0]), guides, s)
+            ][-1]
+        )
+    plain, changed = pictures
+    assert (
+        changed.shape == plain.shape
+        and changed.isfinite().all()
+        and 0 <= changed.min()
+        and changed.max() <= 1
+    )
+    assert (plain - changed).abs().mean() > 1e-4
+
+
+def test_memory_changes_nothing_but_the_chunks(face, green_face) -> None:
+    guides = guides_of(face[1], green_face[1])
+    settings = TransferSettings(network="seeded", phases=1, iterations=3)
+    first, second = (
+        [
+            s.picture
+            for s in transfer_steps(
+                to_tensor(face[0]), to_tensor(green_face[0]), guides, replace(settings, memory=m)
+            )
+        ][-1]
+        for m in (8, 512)
+    )
+    assert torch.equal(first, second)

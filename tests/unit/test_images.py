@@ -1,0 +1,136 @@
+"""Pictures of every kind in, and results out without a trace when something goes wrong."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facetransfer import InputError
+from facetransfer.base.images import check_writable, fit, open_picture, save_picture, to_image, to_tensor
+
+
+def stripes(mode: str = "RGB") -> Image.Image:
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:, :30], pixels[:, 30:] = (200, 40, 40), (20, 40, 220)
+    return Image.fromarray(pixels).quantize(2) if mode == "P" else Image.fromarray(pixels).convert(mode)
+
+
+@pytest.mark.parametrize(
+    "mode, suffix",
+    [
+        ("RGB", ".png"),
+        ("RGB", ".bmp"),
+        ("RGB", ".webp"),
+        ("RGB", ".jpg"),
+        ("CMYK", ".jpg"),
+        ("P", ".png"),
+        ("P", ".gif"),
+        ("RGBA", ".png"),
+        ("RGB", ".tiff"),
+    ],
+)
+def test_every_mode_and_format_shows_the_same_picture(tmp_path: Path, mode: str, suffix: str) -> None:
+    path = tmp_path / f"picture{suffix}"
+    stripes(mode).save(path)
+    assert np.abs(np.asarray(open_picture(path)).astype(int) - np.asarray(stripes())).mean() < 12
+
+
+def test_sixteen_bits_keep_their_brightness(tmp_path: Path) -> None:
+    deep = np.linspace(0, 65535, 40 * 60).reshape(40, 60).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    assert np.abs(np.asarray(open_picture(tmp_path / "deep.png"))[..., 0] - deep / 257.0).max() <= 1.5
+
+
+def test_alpha_lies_on_white_and_an_animation_shows_its_first_frame(tmp_path: Path) -> None:
+    Image.new("RGBA", (40, 40), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert open_picture(tmp_path / "clear.png").getpixel((5, 5)) == (255, 255, 255)
+    frames = [Image.new("RGB", (40, 40), c) for c in ("red", "blue")]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    assert open_picture(tmp_path / "moving.gif").getpixel((5, 5)) == (255, 0, 0)
+
+
+def test_exif_turns_the_picture(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    stripes().save(tmp_path / "turned.jpg", exif=exif)
+    turned = open_picture(tmp_path / "turned.jpg")
+    assert turned.size == (40, 60) and turned.getpixel((20, 5))[0] > 150
+
+
+def huge_png(path: Path) -> None:
+    """A valid header that promises 20000 x 20000 pixels, in a hundred bytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 20000, 20000, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(b""))
+    )
+
+
+def test_what_is_no_picture_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    stripes().save(tmp_path / "whole.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:400])
+    huge_png(tmp_path / "huge.png")
+    before = sorted(p.name for p in tmp_path.iterdir())
+    for name, words in (
+        ("text.png", "not a picture"),
+        ("empty.jpg", "not a picture"),
+        ("cut.jpg", "damaged or cut off"),
+        ("huge.png", "million pixels|at most 64 million"),
+        ("missing.png", "does not exist"),
+        (".", "is a folder"),
+    ):
+        with pytest.raises(InputError, match=words):
+            open_picture(tmp_path / name)
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_fit_keeps_the_shape_and_refuses_what_gets_too_narrow() -> None:
+    assert fit(Image.new("RGB", (1000, 600)), 500).size == (500, 300)
+    assert fit(Image.new("RGB", (1000, 600)), 0).size == (1000, 600)
+    for size in ((1, 1), (2000, 40)):
+        with pytest.raises(InputError, match="at least 32"):
+            fit(Image.new("RGB", size), 0 if size == (1, 1) else 512)
+
+
+def test_tensor_and_back_is_the_same_picture() -> None:
+    assert np.array_equal(np.asarray(to_image(to_tensor(stripes()))), np.asarray(stripes()))
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "result.png"
+    target.write_bytes(b"old")
+
+    def full(self, file, **options):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(InputError, match="No space left"):
+        save_picture(stripes(), target)
+    assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]
+
+
+def test_places_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
+    for path, words in (
+        (tmp_path / "none" / "a.png", "does not exist"),
+        (tmp_path / "a.xyz", "ending"),
+        (tmp_path / "a", "ending"),
+        (tmp_path, "ending|folder"),
+    ):
+        with pytest.raises(InputError, match=words):
+            check_writable(path)
+    save_picture(stripes(), tmp_path / "a.png")
+    assert open_picture(tmp_path / "a.png").size == (60, 40)

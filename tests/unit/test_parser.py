@@ -1,0 +1,383 @@
+"""The parser's geometry with a planted network, and that the shipped weights see a face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from facetransfer import InputError
+from facetransfer.base.images import open_picture
+from segmentation.classes import INDEX, MIRROR, PALETTE
+from segmentation.parsers import FoundFace, compact, load_parser
+from segmentation.parsers.cleanup import drop_scraps
+from segmentation.parsers.compact import CompactParser
+from segmentation.parsers.compact_network import CompactParserNetwork
+from segmentation.parsers.crop import Square
+from segmentation.parsers.detection import CLOSE_SIDE, FACE, FIRST_SIDES, find_faces, first_look
+from segmentation.semantic_map import SemanticMap
+
+EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
+
+
+class ByColour(nn.Module):
+    """Reads the class off a picture painted in the palette: its parse is known beforehand. Of two pictures that mirror each other
+    it names left and right by their place, as a parser does, and not by the colour."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        half = nn.functional.avg_pool2d(pictures, 2)
+        palette = torch.from_numpy(PALETTE / 255.0).float()
+        logits = -(half[:, None] - palette[None, :, :, None, None]).square().sum(2) * 100
+        if len(pictures) == 2 and torch.equal(pictures[0], pictures[1].flip(-1)):
+            logits[1] = logits[1][torch.from_numpy(MIRROR.astype(np.int64))]
+        return logits
+
+
+def in_larger(face: SemanticMap, width: int, height: int, x: int, y: int) -> SemanticMap:
+    labels = np.zeros((height, width), np.uint8)
+    h, w = face.labels.shape
+    labels[y : y + h, x : x + w] = face.labels
+    return SemanticMap(labels)
+
+
+@pytest.mark.parametrize(
+    "width, height, x, y", [(128, 128, 0, 0), (600, 400, 380, 150), (333, 701, 10, 20), (900, 700, 500, 500)]
+)
+def test_both_looks_land_where_the_face_is(face, width: int, height: int, x: int, y: int) -> None:
+    truth = in_larger(face[1], width, height, x, y)
+    found = CompactParser(ByColour(), "cpu")(Image.fromarray(truth.rgb()))
+    assert (
+        found.found_face
+        and found.semantic.size == (width, height)
+        and found.confidence.shape == (height, width)
+    )
+    here = truth.labels > 0
+    assert (found.semantic.labels == truth.labels)[here].mean() > 0.9 and (
+        found.semantic.labels == truth.labels
+    ).mean() > 0.96
+
+
+def test_the_second_look_sees_more_than_the_first(face) -> None:
+    """A small face in a large picture: eyes that the coarse look blurs away are there."""
+    truth = in_larger(face[1].resized((256, 256)), 2000, 1500, 1200, 700)
+    parser, eye = CompactParser(ByColour(), "cpu"), truth.labels == INDEX["l_eye"]
+    found = parser(Image.fromarray(truth.rgb())).semantic.labels
+    coarse = (
+        first_look(np.array(Image.fromarray(truth.rgb())), FIRST_SIDES[0], parser._logits)[0]
+        .argmax(0)
+        .byte()
+        .numpy()
+    )
+    at_first = SemanticMap(coarse).resized((2000, 1500)).labels
+    assert (found[eye] == INDEX["l_eye"]).mean() > 0.5 > 2 * (at_first[eye] == INDEX["l_eye"]).mean()
+
+
+def test_where_looks_overlap_both_count(face, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: each look is sure of a class of its own. The last covers the middle, the one before more, the first the whole picture."""
+    names = ("skin", "hair", "neck")
+
+    def sure(self: CompactParser, rgb: np.ndarray, square: Square, size: int) -> Tensor:
+        number = [size for _, size in compact.LOOKS].index(size)
+        return nn.functional.one_hot(torch.full((8, 8), INDEX[names[number]]), 19).permute(2, 0, 1).float()
+
+    monkeypatch.setattr(compact, "LOOKS", ((9.0, 320), (1.5, 352), (0.5, 288)))
+    monkeypatch.setattr(CompactParser, "_fine", sure)
+    found = CompactParser(ByColour(), "cpu")(Image.fromarray(in_larger(face[1], 260, 260, 60, 60).rgb()))
+    scale = found.probabilities.shape[1] / 260
+    x, y = (round(n * scale) for n in (found.faces[0].x, found.faces[0].y))
+    at = [found.probabilities[INDEX[name], y, x] for name in names]
+    first, second = 1 - compact.TRUSTED, compact.TRUSTED
+    assert at == pytest.approx([first * first, first * second, second], abs=2e-3)
+    assert found.probabilities[INDEX["skin"], 0, 0] == pytest.approx(1, abs=2e-3)
+
+
+def test_a_large_photo_costs_no_more_memory_and_keeps_its_size(face) -> None:
+    truth = in_larger(face[1].resized((1000, 1000)), 4000, 3000, 2000, 1500)
+    found = CompactParser(ByColour(), "cpu")(Image.fromarray(truth.rgb()))
+    assert found.semantic.size == (4000, 3000) and found.confidence.shape == (3000, 4000)
+    assert (found.semantic.labels == truth.labels).mean() > 0.97
+
+
+def test_without_a_face_there_is_no_square() -> None:
+    skin_only = PALETTE[np.full((300, 300), INDEX["skin"], np.uint8)]
+    assert find_faces(skin_only, CompactParser(ByColour(), "cpu")._logits)[0] == ()
+    assert not CompactParser(ByColour(), "cpu")(
+        Image.fromarray(PALETTE[np.zeros((80, 90), np.uint8)])
+    ).found_face
+
+
+def test_a_face_must_have_features_of_two_kinds(face) -> None:
+    see = CompactParser(ByColour(), "cpu")._logits
+    for kept, is_face in (
+        (("skin",), False),
+        (("skin", "u_lip", "l_lip", "mouth"), False),
+        (("skin", "nose", "l_eye", "r_eye"), True),
+    ):
+        labels = in_larger(face[1].resized((200, 200)), 500, 400, 150, 80).labels
+        labels = np.where(
+            np.isin(labels, [INDEX[n] for n in (*kept, "hair", "neck", "cloth")]),
+            labels,
+            INDEX["skin"] * (labels > 0),
+        )
+        assert bool(find_faces(SemanticMap(labels.astype(np.uint8)).rgb(), see)[0]) == is_face, kept
+
+
+def test_a_small_face_is_found_by_the_second_look(face) -> None:
+    truth = in_larger(face[1].resized((90, 90)), 1280, 800, 700, 300)
+    (found,), whole = find_faces(truth.rgb(), CompactParser(ByColour(), "cpu")._logits)
+    frame = truth.frame()
+    assert (found.x, found.y) == pytest.approx((frame.x, frame.y), abs=6) and found.length == pytest.approx(
+        0.66 * 90, rel=0.15
+    )
+    assert max(whole.shape[1:]) == FIRST_SIDES[1]
+
+
+def test_a_large_face_that_only_the_first_look_knows_is_found_where_it_was_seen(face) -> None:
+    """Planted: what sees close squares is blind, as it may be for a profile that fills them."""
+    see, blind = CompactParser(ByColour(), "cpu")._logits, torch.zeros(len(PALETTE), 80, 80)
+    blind[0] = 50
+    truth = in_larger(face[1].resized((300, 300)), 640, 480, 250, 100)
+    for shown, is_face in (
+        (truth.labels, True),
+        (np.where(np.isin(truth.labels, FACE), INDEX["skin"], truth.labels).astype(np.uint8), False),
+    ):
+        faces, _ = find_faces(
+            SemanticMap(shown).rgb(),
+            lambda *pictures: (
+                see(*pictures)
+                if max(pictures[0].shape) != CLOSE_SIDE
+                else blind.expand(len(pictures), -1, -1, -1)
+            ),
+        )
+        assert len(faces) == is_face
+        if is_face:
+            (top, left), (bottom, right) = (
+                f(np.nonzero(np.isin(shown, FACE)), axis=1) for f in (np.min, np.max)
+            )
+            assert (faces[0].x, faces[0].y, faces[0].length) == pytest.approx(
+                ((left + right) / 2, (top + bottom) / 2, bottom - top), abs=6
+            )
+
+
+def test_the_square_is_cut_where_it_was_asked_for() -> None:
+    rgb = np.zeros((400, 500, 3), np.uint8)
+    rgb[100:200, 300:400] = 255
+    for size in (50, 100, 288):
+        assert Square(350, 150, 100).cut(rgb, size).mean() > 250
+    assert Square(350, 150, 140).cut(rgb, 140)[:15].mean() < 5
+
+
+@pytest.mark.parametrize("tilt", [0.0, 33.0, -120.0])
+def test_what_a_square_shows_goes_back_to_its_place(tilt: float) -> None:
+    y, x = np.mgrid[:300, :400].astype(np.float32)
+    picture, square = np.stack((x, y, x + y), 2), Square(250, 140, 90, tilt)
+    box = left, top, right, bottom = square.box(400, 300)
+    seen = square.cut(picture, 180)
+    inside = square.fade(box, 400, 300) == 1
+    assert 50**2 < inside.sum() < 90**2
+    for back, planted in zip(square.back(seen.transpose(2, 0, 1), box), picture.transpose(2, 0, 1)):
+        assert np.abs(back - planted[top:bottom, left:right])[inside].max() < 0.1
+    up = seen[20, 90, :2] - seen[160, 90, :2]  # from the picture's place at the bottom to that at the top
+    assert np.rad2deg(np.arctan2(up[0], -up[1])) == pytest.approx(tilt, abs=1)
+
+
+def test_a_tilted_face_is_seen_upright(face) -> None:
+    upright = in_larger(face[1].resized((260, 260)), 560, 560, 150, 150)
+    for tilt in (-40.0, 25.0):
+        truth = SemanticMap(np.asarray(Image.fromarray(upright.labels).rotate(-tilt, center=(280, 280))))
+        parse = CompactParser(ByColour(), "cpu")(Image.fromarray(truth.rgb()))
+        assert parse.faces[0].tilt == pytest.approx(tilt, abs=10)
+        assert (parse.semantic.labels == truth.labels).mean() > 0.96
+
+
+def test_the_network_keeps_half_the_size() -> None:
+    assert CompactParserNetwork()(torch.rand(1, 3, 64, 96)).shape == (1, 19, 32, 48)
+
+
+def test_the_shipped_weights_see_a_face() -> None:
+    """A real photo (NASA's, from scikit-image): the parts lie as in a face."""
+    from skimage.data import astronaut
+
+    found = load_parser("compact")(Image.fromarray(astronaut()[0:320, 70:390]))
+    labels = found.semantic.labels
+
+    def middle(*names: str) -> np.ndarray:
+        places = np.argwhere(np.isin(labels, [INDEX[n] for n in names]))
+        assert len(places) > 20, names
+        return places.mean(0)
+
+    eyes, nose, lips, skin = (
+        middle("l_eye", "r_eye", "l_brow", "r_brow"),
+        middle("nose"),
+        middle("u_lip", "l_lip", "mouth"),
+        middle("skin"),
+    )
+    assert eyes[0] < nose[0] < lips[0] and abs(nose[1] - skin[1]) < 15
+    assert middle("r_eye", "r_brow")[1] < middle("l_eye", "l_brow")[1]
+
+
+def test_example_maps_are_exact_maps_of_their_pictures() -> None:
+    for path in EXAMPLES.glob("*_sem.png"):
+        with Image.open(path) as file:
+            labels = np.asarray(file)
+        assert file.size == open_picture(path.with_name(path.name.replace("_sem", ""))).size
+        assert {INDEX[n] for n in ("background", "skin", "nose", "l_eye", "r_eye", "u_lip", "l_lip")} <= set(
+            np.unique(labels).tolist()
+        )
+
+
+def test_unknown_parsers_are_refused() -> None:
+    with pytest.raises(InputError, match="no parser is called 'magic'"):
+        load_parser("magic")
+
+
+def group(face: SemanticMap) -> SemanticMap:
+    """Three faces of three sizes."""
+    labels = np.zeros((400, 700), np.uint8)
+    for side, x, y in ((128, 20, 40), (240, 180, 100), (160, 500, 200)):
+        labels[y : y + side, x : x + side] = face.resized((side, side)).labels
+    return SemanticMap(labels)
+
+
+def test_all_faces_are_found_and_each_can_be_chosen(face) -> None:
+    truth, parse = group(face[1]), CompactParser(ByColour(), "cpu")
+    picture = Image.fromarray(truth.rgb())
+    for number, (x, size) in enumerate(((300, 240), (580, 160), (84, 128)), 1):
+        found = parse(picture, number)
+        assert len(found.faces) == 3 and found.chosen == number
+        assert found.frame.x == pytest.approx(x, abs=3) and found.frame.size == pytest.approx(
+            0.66 * size, rel=0.15
+        )
+    for number in (0, 4):
+        with pytest.raises(InputError, match="but 3 faces were found: give a number from 1 to 3"):
+            parse(picture, number)
+
+
+def test_scraps_of_glasses_and_hats_are_what_is_second_most_likely(face) -> None:
+    """Planted beside the chosen face: whole glasses and a scrap of them, a scrap of a hat, and a scrap that another face wears."""
+    truth = np.zeros((300, 600), np.uint8)
+    for x in (0, 300):
+        truth[:256, x + 22 : x + 278] = face[1].resized((256, 256)).labels
+    faces = FoundFace(150.0, 128.0, 130.0), FoundFace(450.0, 128.0, 130.0)
+
+    def probabilities(*planted: tuple[str, int, int, int, int]) -> np.ndarray:
+        there = np.full((19, *truth.shape), 0.4 / 18, np.float32)
+        np.put_along_axis(there, truth[None].astype(int), 0.6, 0)
+        for name, y, x, height, width in planted:
+            block = there[:, y : y + height, x : x + width]
+            block *= 0.45
+            block[INDEX[name]] += 0.55
+        return there
+
+    scraps, theirs, glasses = (
+        ("eye_glasses", 100, 110, 6, 20),
+        ("eye_glasses", 100, 410, 6, 20),
+        ("eye_glasses", 95, 110, 30, 80),
+    )
+    found = probabilities(scraps, theirs, ("hat", 30, 140, 15, 20))
+    drop_scraps(found, faces, 1)
+    labels = found.argmax(0)
+    assert (labels[:, :300] == truth[:, :300]).all()
+    assert (labels[100:106, 410:430] == INDEX["eye_glasses"]).all(), "what the other face wears is left to it"
+    np.testing.assert_allclose(found.sum(0), 1, atol=1e-5)
+    whole = probabilities(glasses, ("hat", 10, 90, 40, 120))
+    before = whole.copy()
+    drop_scraps(whole, faces, 1)
+    assert (whole == before).all() and (before.argmax(0)[95:125, 110:190] == INDEX["eye_glasses"]).all()
+
+
+def test_what_a_face_wears_is_measured_by_that_face_alone() -> None:
+    """Planted: glasses of 0.06 of their face, and a larger face beside it."""
+    there = np.full((19, 200, 300), 0.01, np.float32)
+    there[INDEX["skin"], 50:150, 50:150] = there[INDEX["skin"], 20:180, 160:300] = 0.8
+    there[INDEX["eye_glasses"], 80:90, 70:130] = 0.9
+    before = there.copy()
+    drop_scraps(there, (FoundFace(230.0, 100.0, 160.0), FoundFace(100.0, 100.0, 100.0)), 2)
+    assert (there == before).all()
+
+
+class Planted(nn.Module):
+    """A published network's stand-in: reads the palette off a normalised picture and answers in another numbering, as a tuple."""
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...], order: list[int]) -> None:
+        super().__init__()
+        self.order = order
+        self.mean, self.std = torch.tensor(mean).view(1, 3, 1, 1), torch.tensor(std).view(1, 3, 1, 1)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        assert pictures.shape[-2:] == (512, 512)
+        rgb = pictures * self.std + self.mean
+        palette = torch.from_numpy(PALETTE / 255.0).float()[self.order]
+        return -(rgb[:, None] - palette[None, :, :, None, None]).square().sum(2) * 100, rgb
+
+
+@pytest.mark.parametrize("name", ["bisenet", "parsenet"])
+def test_published_parsers_are_normalised_and_renumbered(face, name: str) -> None:
+    from segmentation.parsers.published import NETWORKS, SquareParser
+
+    kind = NETWORKS[name]
+    order = [INDEX[n] for n in kind.order]
+    truth = in_larger(face[1].resized((300, 300)), 700, 600, 200, 150)
+    parse = CompactParser(
+        ByColour(), "cpu", (kind.margin, SquareParser(Planted(kind.mean, kind.std, order), kind, "cpu"))
+    )
+    found = parse(Image.fromarray(truth.rgb()))
+    assert sorted(order) == list(range(19)) and (found.semantic.labels == truth.labels).mean() > 0.96
+    for part in ("l_brow", "r_eye", "nose", "u_lip", "hair"):
+        here = truth.labels == INDEX[part]
+        assert (found.semantic.labels[here] == INDEX[part]).mean() > 0.7, part
+
+
+@pytest.mark.parametrize("name", ["bisenet", "parsenet"])
+def test_published_weights_are_read_from_a_file_and_checked(name: str, tmp_path, face) -> None:
+    """Weights of the right shapes, made here; then a file with one tensor missing, and one that is no weights at all."""
+    from segmentation.parsers.published import build
+
+    network = build(name)
+    torch.save(network.state_dict(), tmp_path / "w.pth")
+    found = load_parser(name, "cpu", str(tmp_path / "w.pth"))(face[0])
+    assert found.semantic.size == face[0].size
+    torch.save(dict(list(network.state_dict().items())[1:]), tmp_path / "short.pth")
+    (tmp_path / "broken.pth").write_bytes(b"nothing")
+    for file, words in (
+        ("short.pth", "has not the weights of"),
+        ("broken.pth", "cannot be read as weights"),
+        ("none.pth", "does not exist"),
+    ):
+        with pytest.raises(InputError, match=words):
+            load_parser(name, "cpu", str(tmp_path / file))
+
+
+def test_published_weights_without_a_connection_say_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    def offline(*args, **kwargs):
+        raise OSError("no route")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(InputError, match="could not be downloaded.*choose the parser compact"):
+        load_parser("bisenet")
+    assert not any(p.is_file() for p in tmp_path.rglob("*"))
+
+
+def test_compact_takes_no_file() -> None:
+    with pytest.raises(InputError, match="has its own weights"):
+        load_parser("compact", "cpu", "x.pth")
+
+
+def test_folding_the_normalisation_changes_no_logit() -> None:
+    torch.manual_seed(0)
+    network = CompactParserNetwork()
+    pictures = torch.rand(4, 3, 64, 64)
+    network.train()(pictures)  # means and variances of its own
+    network.eval()
+    with torch.inference_mode():
+        before = network(pictures)
+        after = network.folded()(pictures)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
+    assert (before - after).abs().max() < 1e-4 * before.abs().max()

@@ -1,0 +1,78 @@
+"""The content in the style's tones, class by class."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from facetransfer.core.colour_transfer import CONTRAST, toned
+from facetransfer.core.guides import Guide
+
+
+def halves(
+    left: tuple[float, float, float], right: tuple[float, float, float], contrast: float, seed: int = 0
+) -> Tensor:
+    """(1,3,40,80): two colours, with noise of a deviation."""
+    picture = torch.tensor([left, right]).T.repeat_interleave(40, 1).view(1, 3, 1, 80).expand(1, 3, 40, 80)
+    return picture + contrast * torch.randn((1, 3, 40, 80), generator=torch.Generator().manual_seed(seed))
+
+
+def split(first: int, second: int, classes: int = 3) -> Guide:
+    """Two classes, left and right."""
+    return Guide(
+        torch.eye(classes)[:, [first] * 40 + [second] * 40].view(classes, 1, 80).expand(classes, 40, 80)
+    )
+
+
+INSIDE = 5  # pixels from a border, where nothing is blended
+
+
+def test_each_class_takes_mean_and_contrast_of_its_own_class() -> None:
+    """The style has its classes the other way round: what is left in the content takes from the style's right."""
+    content, style = (
+        halves((0.8, 0.7, 0.6), (0.2, 0.3, 0.2), 0.03),
+        halves((0.5, 0.4, 0.6), (0.3, 0.2, 0.1), 0.036, 1),
+    )
+    found = toned(content, style, (split(0, 1), split(1, 0)), 1.0)
+    for here, there in (
+        (found[0, :, :, : 40 - INSIDE], style[0, :, :, 40:]),
+        (found[0, :, :, 40 + INSIDE :], style[0, :, :, :40]),
+    ):
+        torch.testing.assert_close(here.mean((1, 2)), there.mean((1, 2)), atol=3e-3, rtol=0)
+        torch.testing.assert_close(here.std((1, 2)), there.std((1, 2)), atol=3e-3, rtol=0)
+
+
+def test_contrast_is_changed_within_limits() -> None:
+    content = halves((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 0.02)
+    for contrast, factor in ((0.001, CONTRAST[0]), (0.2, CONTRAST[1])):
+        found = toned(
+            content, halves((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), contrast, 1), (split(0, 0), split(0, 0)), 1.0
+        )
+        assert found.std() == pytest.approx(factor * content.std().item(), rel=0.02)
+
+
+def test_a_class_without_kin_keeps_its_tones_and_one_with_kin_takes_those_of_the_nearest() -> None:
+    content, style = (
+        halves((0.8, 0.7, 0.6), (0.2, 0.3, 0.2), 0.01),
+        halves((0.4, 0.4, 0.4), (0.6, 0.6, 0.6), 0.01, 1),
+    )
+    found = toned(content, style, (split(0, 2), split(0, 1)), 1.0)
+    torch.testing.assert_close(found[..., 40 + INSIDE :], content[..., 40 + INSIDE :])
+    kin = torch.eye(3)
+    kin[2, 1] = 0.6  # what is of class 1 is a little of class 2
+    akin = Guide(torch.einsum("kj,jhw->khw", kin, split(0, 1).classes))
+    found = toned(content, style, (split(0, 2), akin), 1.0)
+    assert found[..., 40 + INSIDE :].mean() == pytest.approx(0.6, abs=0.01)
+
+
+def test_the_share_is_how_far_it_goes_and_maps_may_have_another_size() -> None:
+    content, style = (
+        halves((0.8, 0.7, 0.6), (0.2, 0.3, 0.2), 0.01),
+        halves((0.4, 0.4, 0.4), (0.6, 0.6, 0.6), 0.01, 1),
+    )
+    guides = split(0, 1), Guide(split(0, 1).classes[:, ::4, ::4])
+    none, half, whole = (toned(content, style, guides, share) for share in (0.0, 0.5, 1.0))
+    assert torch.equal(none, content)
+    torch.testing.assert_close(half, (content + whole) / 2)
+    assert 0 <= whole.min() and whole.max() <= 1
