@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from facetransfer.base.errors import InputError, in_one_line, shortened
-from facetransfer.cli.main import flags
+from facetransfer.cli import flags
 from facetransfer.jobs.job import Face
 from facetransfer.jobs.recipe import Recipe, versions
 from segmentation.parsers import Parse, Parser, load_parser

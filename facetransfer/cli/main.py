@@ -159,7 +159,7 @@ def made_ready(
     import numpy as np
 
     from facetransfer.base.devices import choose_device
-    from facetransfer.cli.main import inputs as reading
+    from facetransfer.cli import inputs as reading
     from facetransfer.jobs import class_weights as regions
     from facetransfer.jobs.job import prepare
     from facetransfer.jobs.recipe import read_recipe
@@ -291,7 +291,7 @@ def write_report(
 ) -> None:
     """The numbers of the result as JSON."""
     from facetransfer.base.images import write_text
-    from facetransfer.cli.main import inputs as reading
+    from facetransfer.cli import inputs as reading
 
     report = job.report(picture, step.leak, reading.parser_of(args, device))
     report |= {
