@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from facetransfer.core.features import VGGLayout, stride_of
 from facetransfer.core.guides import Guide
 from facetransfer.core.losses import ContentLoss, smoothness_loss
-from facetransfer.core.matching import WINDOW, score_cells
+from facetransfer.core.matching import WINDOW, match_vectors
 
 STYLE_LAYERS, CONTENT_LAYER = ("3_1", "4_1"), "4_2"
 CHUNK = 2048  # windows of the result compared at once
@@ -50,7 +50,7 @@ class PublishedLoss:
             for n, f in self.style.items()
         }
         self.keys = {
-            n: window_rows(score_cells(f, self.guides[n][1], 10, 0, style=True))
+            n: window_rows(match_vectors(f, self.guides[n][1], 10, 0, style=True))
             for n, f in self.style.items()
         }
         self.windows = {n: window_rows(f) for n, f in self.style.items()}
@@ -61,7 +61,7 @@ class PublishedLoss:
         for name in self.layers:
             features = found[name][0]
             with torch.no_grad():
-                query = window_rows(score_cells(features, self.guides[name][0], 10, 0, style=False))
+                query = window_rows(match_vectors(features, self.guides[name][0], 10, 0, style=False))
                 nearest = torch.cat([(part @ self.keys[name].T).argmax(1) for part in query.split(CHUNK)])
             total = total + 25 / len(self.layers) * F.mse_loss(
                 window_rows(features), self.windows[name][nearest]

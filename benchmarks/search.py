@@ -30,7 +30,13 @@ from facetransfer.core.phases import prepare_phase
 from facetransfer.core.style_augmentation import style_copies
 from facetransfer.jobs.metrics import style_distance
 
-ROUNDS = matching.AGAIN, Rounds((1,)), Rounds((1, 8)), matching.FIRST, Rounds((*matching.FIRST.jumps, 1, 1))
+ROUNDS = (
+    matching.LATER_ROUNDS,
+    Rounds((1,)),
+    Rounds((1, 8)),
+    matching.FIRST_ROUNDS,
+    Rounds((*matching.FIRST_ROUNDS.jumps, 1, 1)),
+)
 EVERY_PAIR = 10**12
 
 
@@ -52,7 +58,7 @@ def by_layer(side: int) -> dict[str, Any]:
     for name, layer in phase.style_layers.items():
         weights = settings.semantic_weight, settings.position_weight
         query, keys = (
-            matching.score_cells(f, g, *weights, style=s)
+            matching.match_vectors(f, g, *weights, style=s)
             for f, g, s in (
                 (found[name][0], layer.result_guide, False),
                 (layer.features, layer.style_guide, True),
@@ -80,18 +86,20 @@ def by_layer(side: int) -> dict[str, Any]:
                 "score_lost": float((exact.score - guess.score).mean()),
                 "same": float(((exact.rows == guess.rows) & (exact.columns == guess.columns)).float().mean()),
             }
-            if rounds == matching.FIRST:
+            if rounds == matching.FIRST_ROUNDS:
                 before = guess
     return rows
 
 
-def job(side: int, exact: bool = False, again: Rounds = matching.AGAIN, **changed: Any) -> dict[str, float]:
+def job(
+    side: int, exact: bool = False, again: Rounds = matching.LATER_ROUNDS, **changed: Any
+) -> dict[str, float]:
     """A whole run of the default settings, `changed`."""
     content, style, guides = pair(side)
     classes = [g.classes.argmax(0) for g in guides]
     began = time.perf_counter()
     pairs = {name: EVERY_PAIR for name in ("FEW_PAIRS", "EXACT_PAIRS") if exact}
-    with mock.patch.multiple(matching, AGAIN=again, **pairs):
+    with mock.patch.multiple(matching, LATER_ROUNDS=again, **pairs):
         for step in transfer_steps(content, style, guides, replace(TransferSettings(), **changed)):
             pass
     return {

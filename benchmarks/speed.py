@@ -27,6 +27,7 @@ from unittest import mock
 
 import numpy as np
 import torch
+from facetransfer.core.descent import recording
 from torch import Tensor, nn
 
 from benchmarks.machine import conditions, write
@@ -36,7 +37,6 @@ from facetransfer.base.devices import arithmetic, choose_device
 from facetransfer.base.images import fit, open_picture, to_tensor
 from facetransfer.base.settings import TransferSettings
 from facetransfer.core import engine, matching
-from facetransfer.core.descent import recording
 from facetransfer.core.features import LAYERS, VGGLayout, load_network, stride_of
 from facetransfer.core.features.vgg19 import MEAN, STD, WIDTHS
 from facetransfer.core.guides import Guide
@@ -213,7 +213,7 @@ def exact_searches(side: int, channels: int, device: str) -> dict[str, float]:
     from facetransfer.core.fused_search import best_windows
 
     grids = [
-        matching.score_cells(torch.randn(channels, side, side, device=device), None, 0.0, 0.0, style=style)
+        matching.match_vectors(torch.randn(channels, side, side, device=device), None, 0.0, 0.0, style=style)
         for style in (False, True)
     ]
     ways, taken, scores = (

@@ -63,16 +63,15 @@ class Alignment:
             self._warped(semantic.labels, semantic.size[0] / width, cv2.INTER_NEAREST), semantic.colours
         )
 
-    def probabilities(self, probabilities: np.ndarray, width: int, mirror: np.ndarray) -> np.ndarray:
-        """Class probabilities (K,h,w) aligned, float32; `mirror` (K,) says which class becomes which in a mirror."""
-        if self.mirrored:
-            probabilities = probabilities[mirror]
-        return np.stack(
-            [self._warped(p.astype(np.float32), p.shape[1] / width, cv2.INTER_LINEAR) for p in probabilities]
-        )
+    def inside(self, size: tuple[int, int]) -> np.ndarray:
+        """Where the aligned picture shows the style picture of (width, height) itself, not what is mirrored in, (H,W) bool."""
+        whole = np.full(size[::-1], 255, np.uint8)
+        return self._warped(whole, 1.0, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT) > 0
 
-    def _warped(self, pixels: np.ndarray, factor: float, interpolation: int) -> np.ndarray:
-        """Pixels of the picture at `factor` of its size, aligned."""
+    def _warped(
+        self, pixels: np.ndarray, factor: float, interpolation: int, border: int = cv2.BORDER_REFLECT
+    ) -> np.ndarray:
+        """Pixels of the picture at `factor` of its size, aligned. `border`: what lies beside it, as OpenCV calls it."""
         rim = round(RIM * min(pixels.shape[:2]))
         pixels, matrix = pixels[rim : pixels.shape[0] - rim, rim : pixels.shape[1] - rim], self.matrix.copy()
         matrix[:, :2] /= factor
@@ -80,7 +79,7 @@ class Alignment:
         matrix[:, 2] += (
             matrix[:, :2].sum(1) * 0.5 - 0.5
         )  # places are counted from the picture's corner, OpenCV's from the first pixel's middle
-        return cv2.warpAffine(pixels, matrix, self.size, flags=interpolation, borderMode=cv2.BORDER_REFLECT)
+        return cv2.warpAffine(pixels, matrix, self.size, flags=interpolation, borderMode=border)
 
 
 def align(

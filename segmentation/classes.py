@@ -55,6 +55,21 @@ CLASSES = _table(
 
 NAMES = tuple(c.name for c in CLASSES)
 INDEX = {c.name: c.index for c in CLASSES}
+FACE_CLASSES = [
+    INDEX[name]
+    for name in (
+        "skin",
+        "nose",
+        "eye_glasses",
+        "l_eye",
+        "r_eye",
+        "l_brow",
+        "r_brow",
+        "mouth",
+        "u_lip",
+        "l_lip",
+    )
+]  # what lies inside the outline of a face
 PALETTE = np.array([c.colour for c in CLASSES], dtype=np.uint8)  # (19, 3) RGB
 MIRROR = np.array([INDEX[c.mirror] for c in CLASSES], dtype=np.uint8)  # (19,) class after a horizontal flip
 GUIDES = tuple(dict.fromkeys(c.guide for c in CLASSES))  # the guide channels, in order

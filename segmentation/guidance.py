@@ -7,40 +7,27 @@ import numpy as np
 import torch
 
 from facetransfer.base.errors import InputError
-from facetransfer.base.settings import TransferSettings
 from facetransfer.core.guides import Guide
-from segmentation.classes import CLASSES, GUIDE_OF, GUIDES, class_vectors, nearest_kin
+from segmentation.classes import GUIDE_OF, GUIDES, class_vectors, nearest_kin
+from segmentation.correspondence import correspondence
+from segmentation.landmarks import landmarks
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
+CORRESPONDENCE_SIDE = 96  # cells: places are looked up on a grid of this size, since they change slowly
 
-def guide_of(
-    semantic: SemanticMap,
-    frame: FaceFrame | None = None,
-    probabilities: np.ndarray | None = None,
-    kinship: float = 0.0,
-) -> Guide:
+
+def guide_of(semantic: SemanticMap, frame: FaceFrame | None = None) -> Guide:
     """The classes of each pixel as channels, and the place in the face where a face is known.
 
-    Channels are one per guide class (1 where the map has it); with a kinship in (0,1], classes that are alike share some.
-    `frame` says where the face is when the map cannot: a map painted in colours of its own. `probabilities` (19,h,w) of a
-    parser soften the borders wherever the map says what the parser said: corrections are certain.
+    Channels are the vectors of the guide classes, so that classes that are alike share some (`class_vectors`); of a map
+    in colours of its own, one channel a colour. `frame` says where the face is when the map cannot.
     """
     width, height = semantic.size
     if semantic.is_face:
-        labels, count = GUIDE_OF[semantic.labels], len(GUIDES)
+        vectors = class_vectors().astype(np.float32)[GUIDE_OF]
     else:
-        labels, count = semantic.labels, len(semantic.colours)
-    channels = (labels[None] == np.arange(count, dtype=np.uint8)[:, None, None]).astype(np.float32)
-    if probabilities is not None and semantic.is_face:
-        soft = np.zeros_like(channels)
-        for c, p in zip(CLASSES, probabilities):
-            soft[GUIDE_OF[c.index]] += cv2.resize(
-                p.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR
-            )
-        automatic = soft.argmax(0) == labels
-        channels[:, automatic] = soft[:, automatic]
-    if kinship and semantic.is_face:
-        channels = np.tensordot(class_vectors(kinship).astype(np.float32), channels, 1)
+        vectors = np.eye(len(semantic.colours), dtype=np.float32)
+    channels = np.ascontiguousarray(vectors[semantic.labels].transpose(2, 0, 1))
     frame = frame or semantic.frame()
     position = torch.from_numpy(frame.position(width, height)) if frame else None
     return Guide(torch.from_numpy(channels), position)
@@ -50,24 +37,42 @@ def guides_of(
     content: SemanticMap,
     style: SemanticMap,
     frames: tuple[FaceFrame | None, FaceFrame | None] = (None, None),
-    probabilities: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
-    settings: TransferSettings = TransferSettings(),
 ) -> tuple[Guide, Guide]:
-    """The guides of a pair. Where one of the two shows no face, neither has a position guide."""
+    """The guides of a pair. Where one of the two shows no face, neither has a position guide.
+
+    The content's position is where each of its places lies in the style's face, see `corresponding_position`.
+    """
     if content.is_face != style.is_face or (
         not content.is_face and not np.array_equal(content.colours, style.colours)
     ):
         raise InputError(
-            "the two maps do not have the same classes: paint both in the colours of the classes, or both in the same colours of your own"
+            "the two maps do not have the same classes: paint both in the colours of the classes, or both in the same "
+            "colours of your own"
         )
-    if settings.edges == "hard":
-        probabilities = (None, None)
-    first, second = (
-        guide_of(m, f, p, settings.kinship) for m, f, p in zip((content, style), frames, probabilities)
-    )
-    if first.position is None or second.position is None:
+    own_frames = [frame or semantic.frame() for frame, semantic in zip(frames, (content, style), strict=True)]
+    first, second = guide_of(content, own_frames[0]), guide_of(style, own_frames[1])
+    if own_frames[0] is None or own_frames[1] is None:
         return Guide(first.classes), Guide(second.classes)
+    if content.is_face:
+        position = corresponding_position(content, own_frames[0], style, own_frames[1])
+        first = Guide(first.classes, torch.from_numpy(position))
     return first, second
+
+
+def corresponding_position(
+    content: SemanticMap, frame: FaceFrame, style: SemanticMap, style_frame: FaceFrame
+) -> np.ndarray:
+    """For each pixel of the content its place in the style's face, (2,H,W) float32, in face sizes from the middle.
+
+    An eye's corner lies at the eye's corner, however large the eyes are (`segmentation.correspondence`).
+    """
+    position = frame.position(*content.size)
+    moves = correspondence(landmarks(content, frame), landmarks(style, style_frame))
+    side = CORRESPONDENCE_SIDE
+    coarse = cv2.resize(position.transpose(1, 2, 0), (side, side), interpolation=cv2.INTER_AREA)
+    displacement = moves.displacement(coarse.astype(np.float64)).astype(np.float32)
+    whole = cv2.resize(displacement, content.size, interpolation=cv2.INTER_LINEAR)
+    return position + whole.transpose(2, 0, 1)
 
 
 def substitutes(content: SemanticMap, style: SemanticMap, least: float = 1e-3) -> dict[str, str | None]:

@@ -23,6 +23,8 @@ OURS = 0.9  # share of pixels near our palette from which a file counts as paint
 FLAT = 12  # levels that neighbours in a plain area may differ by, in a lossy file
 PART = 1 << 18  # colours that are compared with the palette at once
 EYE_BELOW_BROW = 0.19  # share of the way from the brows to the mouth: the median of 746 painted masks, nine in ten lie between 0.13 and 0.25
+MIN_PART_PIXELS = 4  # of a part of a face, for it to have a middle
+STRAY_DISTANCE = 1.5  # longer sides of the largest piece of a part: pieces further away are stray pixels
 OWN_SHARE, OWN_DISTANCE = (
     5e-4,
     48.0,
@@ -150,9 +152,19 @@ class SemanticMap:
         return [brow + below if eye is None and brow is not None else eye for eye, brow in zip(eyes, brows)]
 
     def _middle(self, *names: str) -> np.ndarray | None:
-        """(x, y) of the pixels of these classes, None if there are hardly any."""
-        places = np.argwhere(np.isin(self.labels, [INDEX[n] for n in names]))
-        return places.mean(0)[::-1] + 0.5 if len(places) >= 4 else None
+        """(x, y) of the middle of a part of the face, None if there is hardly anything of it.
+
+        Stray pixels of its classes, in pieces that lie far from the largest one, do not count.
+        """
+        mask = np.isin(self.labels, [INDEX[n] for n in names]).astype(np.uint8)
+        _, _, stats, middles = cv2.connectedComponentsWithStats(mask, connectivity=8)
+        areas, middles = stats[1:, cv2.CC_STAT_AREA], middles[1:]
+        if areas.sum() < MIN_PART_PIXELS:
+            return None
+        largest = areas.argmax()
+        side = stats[1 + largest, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max()
+        kept = np.linalg.norm(middles - middles[largest], axis=1) <= STRAY_DISTANCE * side
+        return np.average(middles[kept], axis=0, weights=areas[kept]) + 0.5
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a palette PNG: pixel value = label, colours as in `rgb()`."""

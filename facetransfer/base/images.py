@@ -19,7 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from facetransfer.base.errors import InputError, shortened
 
 MAX_PIXELS = 64_000_000  # of a file; more is refused before a pixel is decoded
-WORKED_PIXELS = 2048 * 2048  # that are worked on at once: some 7 GB with the network compact
+WORKED_PIXELS = 4096 * 4096  # that are worked on at once
 LEFT = 600  # seconds after which nobody is still writing a file
 MIN_SIDE = 32  # pixels; conv4_1 must keep a 3x3 window
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -125,7 +125,7 @@ def check_workable(size: tuple[int, int]) -> tuple[int, int]:
     """The (width, height); InputError where that is more than can be worked on."""
     if size[0] * size[1] > WORKED_PIXELS:
         raise InputError(
-            f"{size[0]}x{size[1]} pixels are more than the {WORKED_PIXELS / 1e6:.1f} million that can be worked on: give a size of at most 2048"
+            f"{size[0]}x{size[1]} pixels are more than the {WORKED_PIXELS / 1e6:.1f} million that can be worked on: give a size of at most 4096"
         )
     return size
 

@@ -14,7 +14,7 @@ from facetransfer.base.allocator import freed_memory_kept
 from facetransfer.base.errors import InputError
 
 T = TypeVar("T")
-LEAST = 8  # megabytes below which the search is not tried again: as of the setting `memory`
+MIN_CHUNK_MEGABYTES = 8  # A search that does not fit into this is not tried again.
 
 log = logging.getLogger(__name__)
 
@@ -46,16 +46,16 @@ def in_less_memory(work: Callable[[int], T], megabytes: int, device: torch.devic
     memory was full. The last error is raised.
     """
     free = free_megabytes(device)
-    megabytes = megabytes if free is None else min(megabytes, max(LEAST, free // 4))
+    megabytes = megabytes if free is None else min(megabytes, max(MIN_CHUNK_MEGABYTES, free // 4))
     while True:
         try:
             return work(megabytes)
         except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error) or megabytes <= LEAST:
+            if not out_of_memory(error) or megabytes <= MIN_CHUNK_MEGABYTES:
                 raise
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        megabytes = max(LEAST, megabytes // 2)
+        megabytes = max(MIN_CHUNK_MEGABYTES, megabytes // 2)
         log.warning("memory is full: the search goes on with %d MB at once", megabytes)
 
 

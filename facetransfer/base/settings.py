@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 from facetransfer.base.errors import InputError, shortened
 
-NETWORKS = ("compact", "vgg19", "seeded")
-METHODS = ("semantic", "mrf", "gatys")
+NETWORKS = ("compact", "vgg19")
+GUIDED, SEMANTIC, MRF, GATYS = METHODS = ("guided", "semantic", "mrf", "gatys")
+LARGEST_SIZE = 4096  # pixels of the longest side of a result
+LARGEST_OPTIMISED = 2048  # the same for the methods that optimise pixels under a network
 STARTS = ("content", "noise", "image")
 LAYERS = (
     "1_1",
@@ -29,7 +31,7 @@ PLACES = (
     "style",
     "content",
 )  # where a result goes: as it is, into the style picture, back into the full-size content photo
-TURNS = ("none", "turned", "turned and scaled")
+TURNS = ("none", "turned")
 ON_OFF = ("on", "off")
 COLOURS = ("style", "content")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -85,12 +87,22 @@ class TransferSettings:
     """
 
     method: str = _choice(
-        "semantic",
+        GUIDED,
         "Method",
-        "semantic: patches from the same part of the face (Champandard 2016); mrf: the nearest patches from anywhere "
-        "(Li and Wand 2016); gatys: no patches, global texture (Gatys et al. 2015).",
+        "guided: the style's own pixels, chosen by the part of the face, the place in it and the light on it (Fiser 2017); "
+        "semantic: patches of features from the same part of the face (Champandard 2016); mrf: the nearest patches of "
+        "features from anywhere (Li and Wand 2016); gatys: no patches, global texture (Gatys et al. 2015).",
         METHODS,
         advanced=False,
+    )
+    likeness: float = _number(
+        0.5,
+        "Likeness",
+        "How much one knows the person: 0 keeps only the pose, 1 is unmistakable, and lower values keep more of the style. "
+        "Only the method guided has it.",
+        0,
+        1,
+        0.05,
     )
     phases: int = _number(
         3,
@@ -152,7 +164,12 @@ class TransferSettings:
         advanced=False,
     )
     size: int = _number(
-        512, "Size", "Longest side of the result in pixels (0: as large as the content picture).", 0, 2048, 32
+        512,
+        "Size",
+        "Longest side of the result in pixels (0: as large as the content picture).",
+        0,
+        LARGEST_SIZE,
+        32,
     )
     seed: int = _number(
         0, "Random seed", "The same seed gives the same picture.", 0, 2**31 - 1, 1, advanced=True
@@ -190,21 +207,6 @@ class TransferSettings:
         "on: the style's face is brought to the size, tilt and direction of the content's first.",
         ON_OFF,
     )
-    edges: str = _choice(
-        "hard",
-        "Map edges",
-        "soft: where the maps are automatic, how sure the parser was softens the borders between parts.",
-        ("hard", "soft"),
-    )
-    kinship: float = _number(
-        1.0,
-        "Kinship",
-        "How much alike parts (hat and hair, both lips) stand in for each other where one is missing.",
-        0,
-        1,
-        0.1,
-        advanced=True,
-    )
     coherence: float = _number(
         0.1,
         "Coherence",
@@ -223,15 +225,6 @@ class TransferSettings:
         0.05,
         advanced=True,
     )
-    completeness: float = _number(
-        0.0,
-        "Completeness",
-        "How strongly every patch of the style wants a place in the result: scars and tusks appear.",
-        0,
-        10,
-        0.1,
-        advanced=True,
-    )
     turns: str = _choice(
         "none",
         "Extra patches",
@@ -243,15 +236,6 @@ class TransferSettings:
     )
     content_layers: str = _list(
         "4_1", "Content layers", "Layers of the feature network that keep the content.", LAYERS
-    )
-    memory: int = _number(
-        96,
-        "Search memory",
-        "Megabytes that the search for patches may hold at once; less where little is free. The result is the same, larger is a little faster.",
-        8,
-        16384,
-        8,
-        advanced=True,
     )
     precision: str = _choice(
         "auto",
@@ -351,7 +335,7 @@ def _shown(value: float) -> str:
 PRESETS: dict[str, dict[str, Any]] = {
     "Preview": dict(size=256, phases=2, iterations=10),
     "Balanced": dict(),
-    "Fine": dict(iterations=40, phases=4, turns="turned"),
-    "The article's": dict(phases=4, iterations=1000, content_weight=10.0, style_weight=10.0),
+    "Fine": dict(size=1024, iterations=40, phases=4, turns="turned"),
+    "The article's": dict(method=SEMANTIC, phases=4, iterations=1000, content_weight=10.0, style_weight=10.0),
 }
 """Named settings: what differs from the defaults."""

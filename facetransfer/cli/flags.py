@@ -16,8 +16,6 @@ from facetransfer.jobs.class_weights import AS_WORDS, parsed
 from facetransfer.jobs.recipe import Recipe
 from segmentation import MAP_ENDING
 
-SLICES_MEMORY = 192  # megabytes of the search in all slices together: two slices, as there, are our default
-
 
 def options() -> argparse.ArgumentParser:
     """The command line's parser."""
@@ -198,7 +196,7 @@ def _add_neural_doodle(group: Any) -> None:
         type=_slices,
         action=_Sets,
         metavar="N",
-        help=f"--memory {SLICES_MEMORY}/N: the search in N pieces",
+        help="Accepted and without effect: the search fits itself into the memory that there is.",
     )
     group.add_argument(
         "--cache",
@@ -278,11 +276,9 @@ def _seed_range(text: str) -> dict[str, Any]:
 
 @_worded("a number of pieces, 1 or more")
 def _slices(text: str) -> dict[str, Any]:
-    pieces = int(text)
-    if pieces < 1:
+    if int(text) < 1:
         raise ValueError(text)
-    least = next(int(s.minimum) for s in all_settings() if s.name == "memory")
-    return {"memory": max(least, SLICES_MEMORY // pieces)}
+    return {}
 
 
 @_worded("0 or 1")

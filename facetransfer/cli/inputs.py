@@ -45,7 +45,7 @@ def restore(args: argparse.Namespace, recipe: Recipe) -> None:
 
 
 def check_same(recipe: Recipe, now: Recipe) -> list[str]:
-    """InputError where a picture or map is not the one that the recipe was written for; what may make other bytes all the same, in words."""
+    """Notes on what may make other bytes. InputError where a picture or map is not the one that the recipe was written for."""
     for role, wanted in recipe.inputs.items():
         if role not in now.inputs:
             raise InputError(
@@ -60,7 +60,13 @@ def check_same(recipe: Recipe, now: Recipe) -> list[str]:
         for name, here in versions().items()
         if recipe.versions.get(name, here) != here
     ]
-    return [f"the recipe was made with {', '.join(others)}: the result may differ a little"] if others else []
+    notes = (
+        [f"the recipe was made with {', '.join(others)}: the result may differ a little"] if others else []
+    )
+    if recipe.retired:
+        gone = ", ".join(recipe.retired)
+        notes.append(f"the recipe has settings that no longer exist ({gone}): the result may differ")
+    return notes
 
 
 def parser_of(args: argparse.Namespace, device: str) -> Parser | None:
@@ -117,7 +123,7 @@ def _face(
 ) -> Face:
     """A picture with its map; a map alone where there is no picture."""
     if picture is None:
-        return Face(None, semantic, None, semantic.frame())
+        return Face(None, semantic, semantic.frame())
     face = Face.of(picture, semantic, parse, number)
     if semantic is None and face.semantic and not face.frame:
         print(

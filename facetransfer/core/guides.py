@@ -14,11 +14,14 @@ class Guide:
     """The guide of one picture, of any size: it is brought to each layer's grid by averaging.
 
     classes: (K,H,W) in [0,1], one channel per class; both pictures of a pair share their order.
-    position: (2,H,W), x and y from the middle of the face in face sizes, or None where no face is known.
+    position: (2,H,W), x and y from the middle of the face in face sizes, or None where no face is known. Of a content,
+    they may be the places in the style's face that correspond to it.
+    allowed: (H,W) bool, where patches may be taken from, or None for everywhere. Only the method guided asks for it.
     """
 
     classes: Tensor
     position: Tensor | None = None
+    allowed: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.classes.dim() != 3 or (
@@ -42,9 +45,9 @@ class Guide:
 
         return Guide(pooled(self.classes), None if self.position is None else pooled(self.position))
 
-    def rows(self, count: int) -> Guide:
-        """The first rows of the guide: of a stack, its first grid."""
-        return Guide(self.classes[:, :count], None if self.position is None else self.position[:, :count])
-
     def to(self, device: str) -> Guide:
-        return Guide(self.classes.to(device), None if self.position is None else self.position.to(device))
+        classes, position, allowed = (
+            None if x is None else x.to(device) for x in (self.classes, self.position, self.allowed)
+        )
+        assert classes is not None
+        return Guide(classes, position, allowed)

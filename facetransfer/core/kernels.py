@@ -1,11 +1,10 @@
-"""The inner loops for the CPU, compiled when first used (numba): no window vectors and no intermediate pictures are kept.
+"""The inner loops of the search for the CPU, compiled by numba when they are first used.
 
-What they compute is said in `matching`, `losses`, `descent` and `inner_product`, whose tensor code GPUs run and tests compare
-with. Cells here are (h,w,D) float32 arrays: the three cells of a window's row lie side by side, so that a score is three inner
-products, summed in one loop: to look after each whether the rest is worth it costs more than it saves.
+What they compute is said in `matching`, whose tensor code other devices run and tests compare with. Cells here are (h,w,D)
+float32 arrays. The three cells of a window's row lie side by side in memory, so that a score is three inner products.
 
-Each loop works on the rows from `top` to `bottom`, reads what was chosen before and writes what is chosen now, so any number
-of threads finds the same; none of them holds Python's lock.
+Each loop works on the rows from `top` to `bottom`, reads what was chosen before and writes what is chosen now, so that any
+number of threads finds the same. None of them holds Python's lock.
 """
 
 from __future__ import annotations
@@ -20,9 +19,10 @@ import torch
 from numba import njit
 from torch import Tensor
 
-BLOCK = 128  # columns of windows that are searched row by row before those beside them: what they look at stays in the cache
-STRIPES = 4  # pieces of work for each thread: some are done sooner than others
-FEW_ROWS = 300  # of a picture, that one thread has gone through before others would have begun
+BLOCK_COLUMNS = (
+    128  # Columns searched row by row before those beside them, so that the cache holds what they look at.
+)
+PIECES_PER_THREAD = 4  # Some pieces of work are done sooner than others.
 
 _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="search")
 
@@ -32,14 +32,14 @@ def cells_last(cells: Tensor) -> np.ndarray:
     return cells.detach().permute(1, 2, 0).float().contiguous().numpy()
 
 
-def in_stripes(loop: Callable[..., Any], rows: int, *arguments: Any, least: int = 0) -> None:
-    """Calls loop(*arguments, top, bottom) for stripes that cover `rows` (or pieces), on as many threads as torch uses; of fewer than `least` rows on one."""
-    threads = torch.get_num_threads() if rows >= least else 1
-    step = -(-rows // (threads * STRIPES if threads > 1 else 1))
-    stripes = [(top, min(rows, top + step)) for top in range(0, rows, max(1, step))]
+def parallel_rows(loop: Callable[..., Any], rows: int, *arguments: Any) -> None:
+    """Calls loop(*arguments, top, bottom) for stripes that cover `rows`, on as many threads as torch uses."""
+    threads = torch.get_num_threads()
     if threads == 1:
-        loop(*arguments, *stripes[0])
+        loop(*arguments, 0, rows)
         return
+    step = max(1, -(-rows // (threads * PIECES_PER_THREAD)))
+    stripes = [(top, min(rows, top + step)) for top in range(0, rows, step)]
     for done in [_pool.submit(loop, *arguments, *stripe) for stripe in stripes]:
         done.result()
 
@@ -94,9 +94,9 @@ def improve(
     height, width = rows.shape
     last_row, last_column = keys.shape[0] - 3, keys.shape[1] - 3
     own, there, grids = query.ravel(), keys.ravel(), (query.shape[1], keys.shape[1], keys.shape[2])
-    for left in range(0, width, BLOCK):
+    for left in range(0, width, BLOCK_COLUMNS):
         for y in range(top, bottom):
-            for x in range(left, min(width, left + BLOCK)):
+            for x in range(left, min(width, left + BLOCK_COLUMNS)):
                 row, column, best = rows[y, x], columns[y, x], score[y, x]
                 for k in range(4):
                     dy, dx = (
@@ -189,102 +189,3 @@ def sum_votes(style, rows, columns, total, counts, top, bottom):
                     here[i] += wanted[i]
                 for dx in range(3):
                     counts[y, x + dx] += 1
-
-
-@njit(nogil=True, cache=True, fastmath=True)
-def sum_products(a, b, length, sums, first, last):
-    """Into sums (1,pieces) the sums of a * b over pieces of `length` numbers, from the piece `first` to `last`."""
-    for k in range(first, last):
-        x, y, total = a[k * length : (k + 1) * length], b[k * length : (k + 1) * length], np.float32(0)
-        for i in range(x.size):
-            total += x[i] * y[i]
-        sums[0, k] = total
-
-
-@njit(nogil=True, cache=True, fastmath=True)
-def look_back(point, before, gradient, gradient_before, free, rows, at, length, sums, first, last):
-    """`descent.curvature.look_back`, piece by piece; rows (R,N), sums (2R+1,pieces): of each row its products with both, then the move's square."""
-    for k in range(first, last):
-        piece = slice(k * length, (k + 1) * length)
-        x, x_before, g, g_before = point[piece], before[piece], gradient[piece], gradient_before[piece]
-        moved, change, way, square = rows[at, piece], rows[at + 1, piece], free[piece], np.float32(0)
-        for i in range(x.size):
-            moved[i], change[i] = x[i] - x_before[i], g[i] - g_before[i]
-            square += moved[i] * moved[i]
-            out = (x[i] <= 0) & (g[i] > 0) | (x[i] >= 1) & (g[i] < 0)
-            way[i] = np.float32(0) if out else -g[i]
-        for r in range(0, rows.shape[0], 2):
-            a, b, a_change, a_way, b_change, b_way = (
-                rows[r, piece],
-                rows[r + 1, piece],
-                np.float32(0),
-                np.float32(0),
-                np.float32(0),
-                np.float32(0),
-            )
-            for i in range(x.size):
-                a_change += a[i] * change[i]
-                a_way += a[i] * way[i]
-                b_change += b[i] * change[i]
-                b_way += b[i] * way[i]
-            sums[2 * r, k], sums[2 * r + 1, k], sums[2 * r + 2, k], sums[2 * r + 3, k] = (
-                a_change,
-                a_way,
-                b_change,
-                b_way,
-            )
-        sums[-1, k] = square
-
-
-@njit(nogil=True, cache=True, fastmath=True)
-def combine(free, rows, shares, share, length, sums, first, last):
-    """`descent.curvature.combined`, piece by piece, into free; sums (1,pieces) of its squares."""
-    for k in range(first, last):
-        piece = slice(k * length, (k + 1) * length)
-        way, total = free[piece], np.float32(0)
-        for i in range(way.size):
-            way[i] *= share
-        for r in range(0, rows.shape[0], 2):
-            a, b, of_a, of_b = rows[r, piece], rows[r + 1, piece], shares[r], shares[r + 1]
-            for i in range(way.size):
-                way[i] += of_a * a[i] + of_b * b[i]
-        for i in range(way.size):
-            total += way[i] * way[i]
-        sums[0, k] = total
-
-
-@njit(nogil=True, cache=True)
-def follow(direction, point, gradient, factor, length, sums, first, last):
-    """direction = point + factor * direction within [0,1], in place; point alone where the gradient leads out of it. No sums."""
-    for k in range(first, last):
-        piece = slice(k * length, (k + 1) * length)
-        x, g, to = point[piece], gradient[piece], direction[piece]
-        for i in range(x.size):
-            out = (x[i] <= 0) & (g[i] > 0) | (x[i] >= 1) & (g[i] < 0)
-            to[i] = min(max(x[i] + (np.float32(0) if out else factor * to[i]), np.float32(0)), np.float32(1))
-
-
-@njit(nogil=True, cache=True, fastmath=True)
-def smoothness(picture, scale, gradient, sums, top, bottom):
-    """Of a picture (H,3W), pixels side by side: into sums (H,) each row's sum of (dx^2 + dy^2)^1.25, into gradient `scale` times theirs."""
-    height, width = picture.shape
-    across, down = np.zeros(width, np.float32), np.zeros(width, np.float32)
-    for y in range(max(0, top - 1), bottom):
-        above, total = down.copy(), np.float32(0)
-        if y == height - 1:
-            across[:], down[:] = 0, 0
-        else:
-            here, below = picture[y], picture[y + 1]
-            for i in range(width - 3):
-                dx, dy = here[i + 3] - here[i], below[i] - here[i]
-                energy = dx * dx + dy * dy + np.float32(1e-8)
-                root = np.sqrt(np.sqrt(energy))
-                total += energy * root
-                across[i], down[i] = scale * root * dx, scale * root * dy
-        if y >= top:
-            row = gradient[y]
-            for i in range(width):
-                row[i] = above[i] - across[i] - down[i]
-            for i in range(3, width):
-                row[i] += across[i - 3]
-            sums[y] = total

@@ -5,7 +5,7 @@ Score of a pair of windows (Champandard 2016, arXiv 1603.01768, with the place i
     S(p,q) = 1/9 sum_d [ cos(F_p+d, S_q+d) + w cos(m_p+d, n_q+d) - v |a_p+d - b_q+d|^2 ]
 
 F, S picture features, m, n class channels, a, b places in the face, d the nine cells of a window; w semantic weight,
-v position weight. All three are one inner product of longer cell vectors, `score_cells`. Windows are named by their
+v position weight. All three are one inner product of longer cell vectors, `match_vectors`. Windows are named by their
 upper left cell: a grid of h x w cells has (h-2) x (w-2) of them.
 
 Shapes: D channels of a cell vector, h w cells of the result, H W cells of the style.
@@ -21,17 +21,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from facetransfer.core.features.passes import compiled_pass_serves
+from facetransfer.core import kernels
 from facetransfer.core.guides import Guide
 
 WINDOW = 3
 CHUNK_BYTES = 96 << 20  # of products held at once
 EXACT_PAIRS = 80_000_000  # pairs of windows up to which every pair is looked at, where nothing is known yet
 FEW_PAIRS = 2_000_000  # the same where there are guesses: up to here that is as quick as improving them
-FUSED = False  # whether CUDA searches in one kernel: not before `make bench-gpu` found that quicker
 BARRIER = 1e3  # what a window loses that lies across two style grids
-COHERENT = 2  # rounds of `coherent`
-AT_ONCE = 8  # numbers that a processor multiplies at once: zeros fill the cells up to a multiple of it, as features come in such
+COHERENCE_ROUNDS = 2  # rounds of `coherent`
+VECTOR_WIDTH = 8  # numbers that a processor multiplies at once: zeros fill the cells up to a multiple of it, as features come in such
 
 
 class Rounds(NamedTuple):
@@ -41,8 +40,8 @@ class Rounds(NamedTuple):
     narrowing: int = 2
 
 
-FIRST = Rounds((1, 8, 3, 1))
-AGAIN = Rounds(
+FIRST_ROUNDS = Rounds((1, 8, 3, 1))
+LATER_ROUNDS = Rounds(
     (1,), 16
 )  # where the guesses are matches of the same grid: closer tries find nothing that the next search would not
 
@@ -75,7 +74,7 @@ def channels_last(grid: Tensor) -> Tensor:
     return grid.permute(1, 2, 0).contiguous().permute(2, 0, 1)
 
 
-def score_cells(
+def match_vectors(
     features: Tensor,
     guide: Guide | None,
     semantic_weight: float,
@@ -88,9 +87,9 @@ def score_cells(
 
     The result's |a|^2 is left out: it is the same for every style window. `guide` is on the grid of `features` (C,h,w).
     """
-    return steered(
+    return guided_features(
         features,
-        steering_cells(
+        guide_channels(
             features.shape[1:],
             features.device,
             guide,
@@ -102,26 +101,13 @@ def score_cells(
     )
 
 
-def steered(features: Tensor, steering: Tensor) -> Tensor:
-    """`score_cells` of features (C,h,w) whose `steering_cells` are known."""
+def guided_features(features: Tensor, steering: Tensor) -> Tensor:
+    """`match_vectors` of features (C,h,w) whose `guide_channels` are known."""
     (channels, height, width), along = (
         features.shape,
         steering.permute(1, 2, 0),
     )  # as they lie in memory: each cell's numbers side by side
     whole = torch.empty((height, width, channels + len(steering)), device=features.device)
-    if compiled_pass_serves(features):
-        from facetransfer.core import compiled_features as loops
-
-        loops.run(
-            loops.steered,
-            height,
-            whole[0].numel(),
-            *loops.span(features),
-            along.numpy(),
-            np.float32(1 / WINDOW),
-            whole.numpy(),
-        )
-        return whole.permute(2, 0, 1)
     cells = features.float().permute(1, 2, 0)
     torch.div(
         cells,
@@ -132,7 +118,7 @@ def steered(features: Tensor, steering: Tensor) -> Tensor:
     return whole.permute(2, 0, 1)
 
 
-def steering_cells(
+def guide_channels(
     grid: tuple[int, int],
     device: torch.device,
     guide: Guide | None,
@@ -142,7 +128,7 @@ def steering_cells(
     style: bool,
     copies: int = 1,
 ) -> Tensor:
-    """What `score_cells` has beside the features, and whatever they are: (G,h,w), channels last, on a grid of (h, w) cells.
+    """What `match_vectors` has beside the features, and whatever they are: (G,h,w), channels last, on a grid of (h, w) cells.
 
     copies: style grids stacked in the style's; no window across the empty row between two of them is ever the best.
     """
@@ -161,7 +147,7 @@ def steering_cells(
                 1, -1, 1
             ).expand_as(barrier)
         parts.append(barrier)
-    parts.append(torch.zeros((-sum(map(len, parts)) % AT_ONCE, *grid), device=device))
+    parts.append(torch.zeros((-sum(map(len, parts)) % VECTOR_WIDTH, *grid), device=device))
     return channels_last(torch.cat(parts) / WINDOW)
 
 
@@ -176,11 +162,6 @@ def exact_matches(
     first along rows, then along columns, on as many rows of the result at a time as `chunk_bytes` holds.
     """
     (_, h, w), (_, H, W) = result.shape, style.shape
-    if FUSED and result.device.type == "cuda":
-        from facetransfer.core.fused_search import best_windows  # Triton, which comes with torch for CUDA
-
-        score, where = best_windows(result, style, bias)
-        return Matches(where // (W - 2), where % (W - 2), score, (H, W))
     keys, best, index = style.flatten(1), [], []
     rows = max(1, chunk_bytes // (4 * w * H * W) - 2)
     for top in range(0, h - 2, rows):
@@ -201,7 +182,7 @@ def exact_matches(
     return Matches(index // (W - 2), index % (W - 2), torch.cat(best), (H, W))
 
 
-def compiled_loops_serve(cells: Tensor) -> bool:
+def kernels_serve(cells: Tensor) -> bool:
     """Whether `facetransfer.core.kernels` works where the cells are; elsewhere the same is computed with tensors."""
     return cells.device.type == "cpu"
 
@@ -241,14 +222,14 @@ def improve_matches(
     seeds: list[Matches],
     generator: torch.Generator,
     bias: Tensor | None = None,
-    rounds: Rounds = FIRST,
+    rounds: Rounds = FIRST_ROUNDS,
 ) -> Matches:
     """Good style windows from guesses, without looking at every pair (PatchMatch, Barnes et al. 2009).
 
     Each window asks its neighbours what they chose, shifts that to its own place, and tries random windows around its best,
     within a radius that shrinks from try to try. Approximate, and never worse than the best seed.
     """
-    if compiled_loops_serve(result):
+    if kernels_serve(result):
         return _improve_on_cpu(result, style, seeds, generator, bias, rounds)
     (_, h, w), (_, H, W) = result.shape, style.shape
     rows, columns = torch.zeros((2, h - 2, w - 2), dtype=torch.int64, device=result.device)
@@ -294,14 +275,12 @@ def _improve_on_cpu(
     bias: Tensor | None,
     rounds: Rounds,
 ) -> Matches:
-    from facetransfer.core import kernels as compiled
-
     (_, h, w), (_, H, W) = result.shape, style.shape
-    query, keys, taken = compiled.cells_last(result), compiled.cells_last(style), _none_yet(h - 2, w - 2)
+    query, keys, taken = kernels.cells_last(result), kernels.cells_last(style), _none_yet(h - 2, w - 2)
     extra = np.empty((0, 0), np.float32) if bias is None else bias.numpy()
     for seed in seeds:
-        compiled.in_stripes(
-            compiled.take_better,
+        kernels.parallel_rows(
+            kernels.take_better,
             h - 2,
             query,
             keys,
@@ -312,8 +291,8 @@ def _improve_on_cpu(
     for jump in rounds.jumps:
         better = _none_yet(h - 2, w - 2)
         chance = int(torch.randint(2**62, (), generator=generator))
-        compiled.in_stripes(
-            compiled.improve,
+        kernels.parallel_rows(
+            kernels.improve,
             h - 2,
             query,
             keys,
@@ -338,20 +317,18 @@ def _none_yet(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> Matches:
-    """Matches of which neighbours more often lie side by side in the style (coherence, Ashikhmin 2001), in COHERENT rounds.
+    """Matches of which neighbours more often lie side by side in the style (coherence, Ashikhmin 2001), in COHERENCE_ROUNDS rounds.
 
     Each window chooses anew among its own match and its four neighbours' shifted to its place, by score plus `bonus` for
     each neighbour that agrees. Where neighbours agree the votes do too: whole strokes are kept instead of their average.
     """
-    if compiled_loops_serve(result):
-        from facetransfer.core import kernels as compiled
-
-        query, keys = compiled.cells_last(result), compiled.cells_last(style)
+    if kernels_serve(result):
+        query, keys = kernels.cells_last(result), kernels.cells_last(style)
         chosen = (matches.rows.numpy(), matches.columns.numpy(), matches.score.numpy())
-        for _ in range(COHERENT):
+        for _ in range(COHERENCE_ROUNDS):
             new = _none_yet(*matches.rows.shape)
-            compiled.in_stripes(
-                compiled.agree, matches.rows.shape[0], query, keys, np.float32(bonus), *chosen, *new
+            kernels.parallel_rows(
+                kernels.agree, matches.rows.shape[0], query, keys, np.float32(bonus), *chosen, *new
             )
             chosen = new
         return replace(
@@ -363,7 +340,7 @@ def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> M
     (_, H, W), shape = style.shape, matches.rows.shape
     rows, columns, score = matches.rows, matches.columns, matches.score
     inside = F.pad(torch.ones(shape, dtype=torch.bool, device=result.device), (1, 1, 1, 1))
-    for _ in range(COHERENT):
+    for _ in range(COHERENCE_ROUNDS):
         offers = []
         for dy, dx in ((1, 0), (-1, 0), (0, 1), (0, -1)):
             # What the window above (below, left, right) of each chose, shifted by as much; none beyond the rim.
@@ -429,7 +406,7 @@ def sources(matches: Matches) -> Tensor:
     return torch.stack(((matches.columns + WINDOW / 2) / matches.grid[1], (rows + WINDOW / 2) / height))
 
 
-def overused(matches: Matches, variety: float) -> Tensor:
+def reuse_penalty(matches: Matches, variety: float) -> Tensor:
     """What each style window loses, (H-2,W-2): `variety` times the logarithm of how many times its share it was taken in the matches before.
 
     Nothing up to its share, which is one window, or more where the result has more windows than the style.
@@ -442,29 +419,14 @@ def overused(matches: Matches, variety: float) -> Tensor:
     return -variety * (taken / share).clamp_min(1).log().view(H - 2, W - 2)
 
 
-def votes(
-    matches: Matches, style: Tensor, asked: tuple[Matches, Tensor] | None = None
-) -> tuple[Tensor, Tensor]:
-    """What the matched windows want of each cell: targets (C,h,w), their mean, and counts (1,h,w), how many want something.
+def votes(matches: Matches, style: Tensor) -> Tensor:
+    """What the matched windows want of each cell: their mean, (C,h,w). `style` are features (C,H,W).
 
-    sum over windows of |window - match|^2 = sum over cells of counts |cell - target|^2 + a constant: the style loss
-    between two searches is one weighted squared difference with the same gradient. `style` are features (C,H,W).
-    asked: matches from the style to the result, and the weight (H-2,W-2) with which each style window wants its match.
+    sum over windows of |window - match|^2 = sum over cells of count |cell - mean|^2 + a constant, count being the number of
+    windows that cover a cell: between two searches the style loss is one weighted squared difference with the same gradient.
     """
-    total, counts = _votes_on_cpu(matches, style) if compiled_loops_serve(style) else _votes(matches, style)
-    (h, w) = matches.rows.shape
-    if asked is not None:
-        back, weight = asked
-        place, weight = (back.rows * (w + 2) + back.columns).flatten(), weight.flatten()
-        rows, columns = back.rows.shape
-        for dy in range(WINDOW):
-            for dx in range(WINDOW):
-                cell = place + dy * (w + 2) + dx
-                total.flatten(1).index_add_(
-                    1, cell, style[:, dy : dy + rows, dx : dx + columns].flatten(1) * weight
-                )
-                counts.flatten(1).index_add_(1, cell, weight[None])
-    return total.div_(counts), counts
+    total, counts = _votes_on_cpu(matches, style) if kernels_serve(style) else _votes(matches, style)
+    return total.div_(counts)
 
 
 def _votes(matches: Matches, style: Tensor) -> tuple[Tensor, Tensor]:
@@ -481,36 +443,18 @@ def _votes(matches: Matches, style: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _votes_on_cpu(matches: Matches, style: Tensor) -> tuple[Tensor, Tensor]:
-    from facetransfer.core import kernels as compiled
-
     h, w = (n + 2 for n in matches.rows.shape)
     total, counts = np.empty((h, w, style.shape[0]), np.float32), np.empty((h, w), np.float32)
-    compiled.in_stripes(
-        compiled.sum_votes,
+    kernels.parallel_rows(
+        kernels.sum_votes,
         h,
-        compiled.cells_last(style),
+        kernels.cells_last(style),
         matches.rows.numpy(),
         matches.columns.numpy(),
         total,
         counts,
     )
     return torch.from_numpy(total).permute(2, 0, 1), torch.from_numpy(counts)[None]
-
-
-def askers(back: Matches, style: Guide | None, result: Guide | None, completeness: float) -> Tensor:
-    """The weight (H-2,W-2) of each style window's wish (Simakov et al. 2008: all of the source shall appear).
-
-    `back` are matches from the style to the result. Together the wishes weigh `completeness` times what the result's own
-    matches weigh; a window whose match is of another class wishes nothing.
-    """
-    weight = torch.full(
-        back.rows.shape,
-        completeness * back.grid[0] * back.grid[1] / back.rows.numel(),
-        device=back.rows.device,
-    )
-    if style is not None:
-        weight = weight * (style.strongest[1:-1, 1:-1] == result.strongest[back.rows + 1, back.columns + 1])
-    return weight
 
 
 def leak(matches: Matches, result: Guide, style: Guide) -> float:

@@ -9,14 +9,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facetransfer.base.images import MIN_SIDE
-from facetransfer.base.settings import TransferSettings
+from facetransfer.base.settings import GATYS, SEMANTIC, TransferSettings
 from facetransfer.core.features import LAYERS, VGGLayout, stride_of
 from facetransfer.core.guides import Guide
-from facetransfer.core.inner_product import mean_square
-from facetransfer.core.losses import ContentLoss
-from facetransfer.core.matching import score_cells, stacked, steering_cells
-
-SETTLED = 0.75  # share of the steps behind a search for which its matches serve at least: measured as good as searching on
+from facetransfer.core.losses import MIN_SCALE, ContentLoss
+from facetransfer.core.matching import guide_channels, match_vectors, stacked
 
 
 def style_layers_of(settings: TransferSettings) -> list[str]:
@@ -31,16 +28,6 @@ def phases_that_fit(phases: int, content: tuple[int, int], style: tuple[int, int
     while smallest / 2**fitting >= MIN_SIDE:
         fitting += 1
     return min(phases, fitting)
-
-
-def search_times(settings: TransferSettings) -> list[int]:
-    """The steps of a phase (0 the first) before which patches are searched: every `match_every`, and more seldom as they settle; 1 is at every step."""
-    if settings.match_every == 1:
-        return list(range(settings.iterations))
-    times = [0]
-    while (then := times[-1] + max(settings.match_every, int(times[-1] * SETTLED))) < settings.iterations:
-        times.append(then)
-    return times
 
 
 def shrunk_size(size: tuple[int, int], scale: float) -> list[int]:
@@ -79,17 +66,15 @@ def pixels_of(cells: Tensor, size: tuple[int, int]) -> Tensor:
 
 def guiding_weights(settings: TransferSettings) -> tuple[float, float]:
     """Semantic and position weight, as far as the method follows guides: mrf has them to measure its leak by."""
-    return (
-        (settings.semantic_weight, settings.position_weight) if settings.method == "semantic" else (0.0, 0.0)
-    )
+    return (settings.semantic_weight, settings.position_weight) if settings.method == SEMANTIC else (0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class StyleLayer:
     """The style picture on one layer: features (C,H,W), their mean square, and the guides on both pictures' grids.
 
-    Features and guide of a style in several copies are `stacked`. What the search needs of them in every search alike: keys
-    (D,H,W), the style's `matching.score_cells`, and the result's steering (G,h,w), `matching.steering_cells`; None for the method gatys.
+    Features and guide of a style in several copies are `stacked`. What every search needs alike: keys (D,H,W), the style's
+    `matching.match_vectors`, and result_channels (G,h,w), the result's `matching.guide_channels`; None for the method gatys.
     """
 
     features: Tensor
@@ -97,7 +82,7 @@ class StyleLayer:
     result_guide: Guide | None
     style_guide: Guide | None
     keys: Tensor | None
-    steering: Tensor | None
+    result_channels: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -109,6 +94,11 @@ class Phase:
     style_layers: dict[str, StyleLayer]  # coarse to fine
     style_cells: Tensor  # (3*s*s,h,w), see `as_cells`, s the stride of the last layer
     copies: int  # of the style
+
+    @property
+    def finest_layer(self) -> str:
+        """The name of the last style layer, whose matches also say which pixels a place should have."""
+        return list(self.style_layers)[-1]
 
     @property
     def stride(self) -> int:
@@ -146,14 +136,16 @@ def prepare_phase(
                 result_guide.on_grid(-(-height // stride), -(-width // stride)),
                 Guide(stacked([g.classes for g in there]), position),
             )
-        features, keys, steering = stacked(grids), None, None
-        if settings.method != "gatys":
+        features, keys, channels = stacked(grids), None, None
+        if settings.method != GATYS:
             weights = guiding_weights(settings)
-            keys = score_cells(features, guides[1], *weights, style=True, copies=len(copies))
+            keys = match_vectors(features, guides[1], *weights, style=True, copies=len(copies))
             grid = -(-height // stride), -(-width // stride)
-            steering = steering_cells(
+            channels = guide_channels(
                 grid, features.device, guides[0], *weights, style=False, copies=len(copies)
             )
-        layers[name] = StyleLayer(features, mean_square(grids[0]).clamp_min(1e-8), *guides, keys, steering)
+        layers[name] = StyleLayer(
+            features, grids[0].square().mean().clamp_min(MIN_SCALE), *guides, keys, channels
+        )
     cells = stacked([as_cells(style, stride_of(names[-1])) for style, _ in styles])
     return Phase((height, width), content_losses, layers, cells, len(copies))

@@ -11,14 +11,14 @@ SOFT = 1 / 256  # of the longest side: how far the border of a kept part is blen
 
 
 @dataclass(frozen=True)
-class Strength:
+class StyleMask:
     """In one phase. map: (1,1,H,W) in [0,2]. kept: (1,3,H,W), the picture that stays where the strength is 0."""
 
     map: Tensor
     kept: Tensor
 
     @classmethod
-    def of(cls, strength: Tensor, kept: Tensor, size: tuple[int, int]) -> Strength:
+    def of(cls, strength: Tensor, kept: Tensor, size: tuple[int, int]) -> StyleMask:
         """From a strength (H,W) and a picture (1,3,H,W) at full size, at (height, width)."""
         return cls(
             F.adaptive_avg_pool2d(strength[None, None], size),

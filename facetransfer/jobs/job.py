@@ -16,7 +16,7 @@ from PIL import Image
 
 from facetransfer.base.errors import InputError
 from facetransfer.base.images import MIN_SIDE, check_workable, fit, to_image, to_tensor
-from facetransfer.base.settings import METHODS, PLACES, TransferSettings
+from facetransfer.base.settings import GUIDED, LARGEST_SIZE, PLACES, SEMANTIC, TransferSettings
 from facetransfer.core.engine import Step, transfer_steps
 from facetransfer.core.guides import Guide
 from facetransfer.core.phases import phases_that_fit
@@ -25,7 +25,7 @@ from facetransfer.jobs.class_weights import FACE_PARTS, checked
 from facetransfer.jobs.compositing import back_into, into_picture
 from facetransfer.jobs.recipe import Recipe, fingerprint, versions
 from segmentation.alignment import Alignment, align, similarity
-from segmentation.classes import CLASSES, INDEX, MIRROR, guide_words
+from segmentation.classes import CLASSES, INDEX, guide_words
 from segmentation.guidance import guides_of, substitutes
 from segmentation.parsers import Parse, Parser
 from segmentation.semantic_map import FaceFrame, SemanticMap
@@ -39,11 +39,10 @@ LEAST = 160  # pixels of the longest side that a face is worked at, however smal
 
 @dataclass(frozen=True)
 class Face:
-    """A picture and what is known of it: its map (of any size), the parser's probabilities, where the face is (in the picture's pixels)."""
+    """A picture and what is known of it: its map (of any size), where the face is (in the picture's pixels)."""
 
     picture: Image.Image
     semantic: SemanticMap | None = None
-    probabilities: np.ndarray | None = None
     frame: FaceFrame | None = None
 
     @classmethod
@@ -66,23 +65,21 @@ class Face:
         if semantic is None:
             return cls(picture)
         check_shape(semantic, picture)
-        box = (
-            found.faces[found.chosen - 1].box if found and len(found.faces) > 1 else None
-        )  # in the picture's pixels
+        box = found.box if found else None  # in the picture's pixels
         if semantic.is_face:
             scale = semantic.size[0] / picture.width
             frame = semantic.frame(box and tuple(n * scale for n in box))
             frame = frame and frame.scaled(1 / scale)
         else:
             frame = found and found.frame
-        return cls(picture, semantic, found and found.probabilities, frame)
+        return cls(picture, semantic, frame)
 
     def cut(self, box: tuple[int, int, int, int]) -> Face:
         """The part (left, top, right, bottom) of the picture. The map must have the picture's size."""
         left, top, right, bottom = box
         labels = np.ascontiguousarray(self.semantic.labels[top:bottom, left:right])
         frame = self.frame and replace(self.frame, x=self.frame.x - left, y=self.frame.y - top)
-        return Face(self.picture.crop(box), SemanticMap(labels, self.semantic.colours), None, frame)
+        return Face(self.picture.crop(box), SemanticMap(labels, self.semantic.colours), frame)
 
     def fitted(self, longest: int) -> Face:
         """With the picture's and the map's longest side at `longest` pixels."""
@@ -90,7 +87,6 @@ class Face:
         return Face(
             picture,
             self.semantic and self.semantic.resized(picture.size),
-            self.probabilities,
             self.frame and self.frame.scaled(picture.width / self.picture.width),
         )
 
@@ -139,13 +135,15 @@ class Job:
         """The work, see `transfer_steps`; `changed` are settings to change."""
         settings = replace(self.settings, **changed)
         content = to_tensor(self.content.picture) if self.content and self.content.picture else None
-        if self.canvas:  # what lies on it does not count
-            content = torch.full((1, 3, *self.canvas[::-1]), 0.5)
-            settings = replace(settings, content_weight=0.0, start="noise" if self.start is None else "image")
+        guides = self.guides
+        if self.canvas:  # One class everywhere says no more than how large the texture is.
+            width, height = self.canvas
+            plain = [torch.ones(1, *size) for size in ((height, width), self.style.picture.size[::-1])]
+            guides = Guide(plain[0]), Guide(plain[1])
         return transfer_steps(
             content,
             to_tensor(self.style.picture),
-            self.guides,
+            guides,
             settings,
             start=self.start,
             strength=self.strength,
@@ -203,7 +201,7 @@ class Job:
     @property
     def guided(self) -> bool:
         """Whether maps steer the search: the other methods have them for their alignment and numbers alone."""
-        return self.guides is not None and self.settings.method == METHODS[0]
+        return self.guides is not None and self.settings.method in (GUIDED, SEMANTIC)
 
 
 def prepare(
@@ -274,9 +272,10 @@ def prepare(
             content.semantic,
             small_style.semantic,
             (content.frame, small_style.frame),
-            (content.probabilities, small_style.probabilities),
-            settings,
         )
+        if alignment is not None:
+            allowed = torch.from_numpy(alignment.inside(style.picture.size))
+            guides = guides[0], replace(guides[1], allowed=allowed)
     strength = strength_of(content, strengths, region) if strengths or region is not None else None
     job = Job(
         content,
@@ -365,8 +364,8 @@ def _doodle(content: Face, style: Face, settings: TransferSettings, recipe: Reci
         check_workable(tuple(max(32, round(n * scale)) for n in content.semantic.size))
     )
     small = style.fitted(settings.size)
-    guides = guides_of(semantic, small.semantic, (semantic.frame(), small.frame), settings=settings)
-    job = Job(Face(None, semantic, None, semantic.frame()), small, guides, settings, recipe)
+    guides = guides_of(semantic, small.semantic, (semantic.frame(), small.frame))
+    job = Job(Face(None, semantic, semantic.frame()), small, guides, settings, recipe)
     return replace(job, notes=_notes(job))
 
 
@@ -376,15 +375,15 @@ def _texture(style: Face, settings: TransferSettings, recipe: Recipe, canvas: tu
         raise InputError(
             "colours or parts of the content cannot be kept where there is no content picture: give one"
         )
-    if canvas and (min(check_workable(canvas)) < MIN_SIDE or max(canvas) > 2048):
+    if canvas and (min(check_workable(canvas)) < MIN_SIDE or max(canvas) > LARGEST_SIZE):
         raise InputError(
-            f"a texture of {canvas[0]}x{canvas[1]} pixels cannot be made: give a size with sides of {MIN_SIDE} to 2048"
+            f"a texture of {canvas[0]}x{canvas[1]} pixels cannot be made: give a size with sides of {MIN_SIDE} to {LARGEST_SIZE}"
         )
     return Job(None, style.fitted(settings.size), None, settings, recipe, canvas=canvas)
 
 
 def aligned(style: Face, alignment: Alignment) -> Face:
-    """The style picture, its map and its probabilities aligned."""
+    """The style picture, and its map aligned."""
     width = style.picture.width
     frame = style.frame
     x, y = alignment.matrix @ (frame.x, frame.y, 1.0)
@@ -395,13 +394,9 @@ def aligned(style: Face, alignment: Alignment) -> Face:
         - (np.pi if alignment.mirrored else 0.0)
     )
     tilt = float((tilt + np.pi) % (2 * np.pi) - np.pi)
-    probabilities = None
-    if style.probabilities is not None:
-        probabilities = alignment.probabilities(style.probabilities, width, MIRROR)
     return Face(
         alignment.picture(style.picture),
         alignment.map(style.semantic, width),
-        probabilities,
         FaceFrame(float(x), float(y), frame.size * alignment.scale, tilt, flip * frame.turn),
     )
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from facetransfer.core.colours import luminance
+from facetransfer.core.colour_transfer import luminance
 from facetransfer.core.features import load_network
 
 DIRECTIONS = 64  # that a cloud of features is looked at from

@@ -21,6 +21,8 @@ from facetransfer.base.settings import PLACES, TransferSettings, all_settings
 
 KEY = "facetransfer"  # of the PNG's text
 LARGEST = 20_000  # characters; more is no recipe of ours
+RETIRED: dict[str, Any] = {"edges": "hard", "completeness": 0.0, "kinship": 1.0, "memory": 96}
+"""Settings of earlier versions, and the values with which they changed nothing."""
 STATEMENT = "made by Face transfer: a picture made by a program"
 
 
@@ -33,12 +35,16 @@ def fingerprint(pixels: np.ndarray) -> str:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a result was made from. inputs: fingerprints of pictures and maps by role; options: of the job, by name."""
+    """What a result was made from. inputs: fingerprints of pictures and maps by role; options: of the job, by name.
+
+    retired: settings of an earlier version that the recipe names and that changed its result; this version has none like them.
+    """
 
     settings: TransferSettings
     inputs: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    retired: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         return json.dumps(
@@ -67,7 +73,11 @@ class Recipe:
             isinstance(data.get(k, {}), dict) for k in ("settings", "inputs", "options", "versions")
         ):
             raise InputError("the picture's recipe cannot be read: give a picture that this program made")
-        given = data.get("settings", {})
+        given = dict(data.get("settings", {}))
+        retired = sorted(name for name in RETIRED if given.pop(name, RETIRED[name]) != RETIRED[name])
+        if given.get("turns") == "turned and scaled":
+            given["turns"] = "turned"
+            retired.append("turns")
         if unknown := set(given) - set(known):
             raise InputError(
                 f"the recipe has a setting {shortened(repr(sorted(unknown)[0]), 40)} that this version does not know: it was made by another one"
@@ -76,7 +86,9 @@ class Recipe:
             k: {n: v for n, v in data.get(k, {}).items() if isinstance(v, (str, int, float, bool, list))}
             for k in ("inputs", "options", "versions")
         }
-        return cls(TransferSettings(**given), plain["inputs"], plain["options"], plain["versions"])
+        return cls(
+            TransferSettings(**given), plain["inputs"], plain["options"], plain["versions"], tuple(retired)
+        )
 
     def in_png(self) -> PngInfo:
         """The text chunks of a PNG that carry it."""

@@ -7,12 +7,15 @@ import time
 import torch
 
 from facetransfer.base.devices import arithmetic
-from facetransfer.base.settings import METHODS, TransferSettings
+from facetransfer.base.settings import GATYS, GUIDED, TransferSettings
 from facetransfer.core.features import load_network
-from facetransfer.core.phases import phases_that_fit, search_times, style_layers_of
+from facetransfer.core.guided import guided_rounds
+from facetransfer.core.phases import phases_that_fit, style_layers_of
+from facetransfer.core.search import search_times
 
 SIDE, TRIES = 128, 3
 BESIDE = 1.2  # what a whole evaluation costs, in runs of the network forward and backward alone
+LATER_LEVELS = 0.6  # A small picture takes more rounds for each of its pixels than a large one.
 SEARCH = 1.5  # what a search costs, in evaluations
 
 _least: dict[tuple[object, ...], float] = {}  # seconds per pixel so far, by what was asked
@@ -37,13 +40,27 @@ def seconds_per_pixel(network: str, layers: tuple[str, ...], device: str, precis
     return _least[key] * BESIDE / SIDE**2
 
 
+def guided_seconds_per_pixel() -> float:
+    """Seconds of a whole run of the method guided for each pixel of the result, measured as above."""
+    key = (GUIDED,)
+    pictures = torch.rand(2, 1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    for _ in range(1 if key in _least else TRIES):
+        began = time.perf_counter()
+        for _ in guided_rounds(*pictures, (None, None), (SIDE, SIDE), likeness=0.5, tones=1.0):
+            pass
+        _least[key] = min(_least.get(key, float("inf")), time.perf_counter() - began)
+    return _least[key] / SIDE**2 * LATER_LEVELS
+
+
 def expected_seconds(settings: TransferSettings, size: tuple[int, int], device: str = "cpu") -> float:
     """Seconds that a run at (width, height) will take here, within a factor of about one and a half."""
+    if settings.method == GUIDED:
+        return size[0] * size[1] * guided_seconds_per_pixel()
     per_pixel = seconds_per_pixel(
         settings.network, tuple(style_layers_of(settings)), device, settings.precision
     )
     phases, total = phases_that_fit(settings.phases, size, size), 0.0
-    searches = len(search_times(settings)) if settings.method != METHODS[2] else 0
+    searches = len(search_times(settings)) if settings.method != GATYS else 0
     for i in range(phases):
         scale = 2.0 ** (i + 1 - phases)
         total += size[0] * size[1] * scale**2 * (settings.iterations + searches * SEARCH)

@@ -10,7 +10,6 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Protocol
 
-import cv2
 import numpy as np
 import torch
 from PIL import Image
@@ -43,37 +42,30 @@ class FoundFace:
 
 @dataclass(frozen=True)
 class Parse:
-    """What a parser found: the map, of the picture's size; confidence (H,W) float32 in [0,1], the winning class's probability;
-    probabilities (19,h,w) float16, of all classes, the picture at PROBABILITIES_SIDE pixels at most; the faces, the largest
-    first, and which of them was looked at closely, counted from 1.
+    """What a parser found: the map, of the picture's size; confidence (H,W) float32 in [0,1], the winning class's
+    probability; the faces, the largest first, and which of them was looked at closely, counted from 1.
     """
 
     semantic: SemanticMap
     confidence: np.ndarray
-    probabilities: np.ndarray | None = None
     faces: tuple[FoundFace, ...] = ()
     chosen: int = 1
 
     @classmethod
     def of(cls, probabilities: np.ndarray, faces: tuple[FoundFace, ...] = (), chosen: int = 1) -> Parse:
         """From the probabilities (19,H,W) float32 at the picture's size."""
-        height, width = probabilities.shape[1:]
         confidence, labels = (found.numpy() for found in torch.from_numpy(probabilities).max(0))
-        scale = min(1.0, PROBABILITIES_SIDE / max(height, width))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = np.stack([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in probabilities])
-        return cls(
-            SemanticMap(labels.astype(np.uint8)),
-            confidence,
-            torch.from_numpy(small).half().numpy(),
-            faces,
-            chosen,
-        )
+        return cls(SemanticMap(labels.astype(np.uint8)), confidence, faces, chosen)
 
     @property
     def frame(self) -> FaceFrame | None:
-        """Where the chosen face is; other faces in the picture do not count."""
-        return self.semantic.frame(self.faces[self.chosen - 1].box if len(self.faces) > 1 else None)
+        """Where the chosen face is. Other faces, and what looks like parts of one beside it, do not count."""
+        return self.semantic.frame(self.box)
+
+    @property
+    def box(self) -> tuple[float, float, float, float] | None:
+        """(left, top, right, bottom) of the chosen face, or None where none was found."""
+        return self.faces[self.chosen - 1].box if self.faces else None
 
     @property
     def found_face(self) -> bool:

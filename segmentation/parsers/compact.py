@@ -55,7 +55,6 @@ class CompactParser:
             return Parse(
                 found.semantic.resized(picture.size),
                 cv2.resize(found.confidence, picture.size),
-                found.probabilities,
                 tuple(f.scaled(1 / scale) for f in found.faces),
                 found.chosen,
             )

@@ -103,7 +103,7 @@ def test_a_run_shows_pictures_and_ends_with_a_file(
     for name, (picture, _) in (("a", face), ("b", green_face)):
         picture.save(tmp_path / f"{name}.png")
     inputs = [str(tmp_path / "a.png"), str(tmp_path / "b.png"), known(face), known(green_face), None, None]
-    wanted = dict(size=96, phases=2, iterations=2, network="seeded")
+    wanted = dict(size=96, phases=2, iterations=2, network="compact")
     steps = list(result.run([], None, None, True, *inputs, *values(**wanted)))
     images, words, files, _, numbers, last, _, gallery = zip(*steps)
     assert (
@@ -347,7 +347,7 @@ def test_compare_shows_the_three_methods(tmp_path: Path, face, green_face) -> No
             known(green_face),
             None,
             None,
-            *values(size=64, phases=1, iterations=2, network="seeded"),
+            *values(size=64, phases=1, iterations=2, network="compact"),
         )
     )
     images, names = zip(*steps[-1][0])
@@ -438,7 +438,7 @@ def test_a_program_compares_the_three_methods(
 ) -> None:
     for name, (picture, _) in (("a", face), ("b", green_face)):
         picture.save(tmp_path / f"{name}.png")
-    monkeypatch.setitem(api.PRESETS, "Preview", dict(size=64, phases=1, iterations=2, network="seeded"))
+    monkeypatch.setitem(api.PRESETS, "Preview", dict(size=64, phases=1, iterations=2, network="compact"))
     *_, made = api.compare(str(tmp_path / "a.png"), str(tmp_path / "b.png"), "Preview")
     assert (
         [name for _, name in made] == ["gatys", "mrf", "semantic"]

@@ -36,7 +36,7 @@ def job(face, green_face) -> Job:
     return prepare(
         Face.of(*face),
         Face.of(*green_face),
-        TransferSettings(size=64, phases=1, iterations=2, network="seeded"),
+        TransferSettings(size=64, phases=1, iterations=2, network="compact"),
     )
 
 

@@ -231,7 +231,7 @@ def test_a_full_disk_is_said_and_the_old_result_stays(
             sys.executable,
             "-c",
             code,
-            *f"--style {tmp_path}/a.png --content {tmp_path}/b.png --output {tmp_path}/c.png --size 64 --phases 1 --iterations 1 --network seeded --parser none".split(),
+            *f"--style {tmp_path}/a.png --content {tmp_path}/b.png --output {tmp_path}/c.png --size 64 --method semantic --phases 1 --iterations 1 --parser none".split(),
         ],
         cwd=ROOT,
         capture_output=True,
@@ -352,7 +352,7 @@ def test_full_memory_halves_the_search_and_the_work_goes_on(
 ) -> None:
     """A GPU that has room for 20 MB, imitated: the same bytes as with memory enough; a step that fits nowhere is said in words."""
     pictures, guides = (to_tensor(face[0]), to_tensor(green_face[0])), guides_of(face[1], green_face[1])
-    settings = TransferSettings(network="seeded", phases=1, iterations=2, memory=96)
+    settings = TransferSettings(network="compact", phases=1, iterations=2, memory=96)
     wanted, whole, asked = transfer(*pictures, guides, settings), matching.exact_matches, []
 
     def small(result, style, chunk_bytes=matching.CHUNK_BYTES, bias=None):

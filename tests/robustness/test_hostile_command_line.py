@@ -26,8 +26,8 @@ QUICK = [
     "1",
     "--size",
     "32",
-    "--network",
-    "seeded",
+    "--method",
+    "semantic",
     "--device",
     "cpu",
     "--parser",
@@ -133,7 +133,7 @@ def test_wrong_maps_and_recipes_change_nothing(folder: Path, capsys: pytest.Capt
         (
             "option " + name,
             "--recipe",
-            hostile.with_recipe(Recipe(TransferSettings(network="seeded"), options=options).to_json()),
+            hostile.with_recipe(Recipe(TransferSettings(network="compact"), options=options).to_json()),
         )
         for name, options in hostile.wrong_options()
     ]

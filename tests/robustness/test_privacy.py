@@ -89,7 +89,7 @@ def test_the_command_lines_open_no_connection(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 2)):
         hostile.noise(size=(64, 64), seed=seed).save(tmp_path / f"{name}.png")
     for words in (
-        "facetransfer --style a.png --content b.png --output c.png --size 64 --phases 1 --iterations 1 --report r.json --animation c.webp --save-maps",
+        "facetransfer --style a.png --content b.png --output c.png --size 64 --method semantic --phases 1 --iterations 1 --report r.json --animation c.webp --save-maps",
         "segmentation a.png b.png",
     ):
         subprocess.run(
@@ -260,7 +260,7 @@ def test_a_recipe_names_no_path(tmp_path: Path) -> None:
         hostile.noise(size=(64, 64)).save(folder / f"{name}.png")
     assert (
         main(
-            f"--style {folder}/style-of-ben.png --content {folder}/anna-smith.png --output {folder}/c.png --size 64 --phases 1 --iterations 1 --network seeded --parser none --device cpu".split()
+            f"--style {folder}/style-of-ben.png --content {folder}/anna-smith.png --output {folder}/c.png --size 64 --method semantic --phases 1 --iterations 1 --parser none --device cpu".split()
         )
         == 0
     )

@@ -6,7 +6,7 @@ devices), and what makes a program wait for one is counted: numbers that Python 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
@@ -69,12 +69,11 @@ class _MadeThere(TorchFunctionMode):
 
 
 class Watch(TorchDispatchMode):
-    """Sees all that is computed. `waits`: how often the program has waited for the device; `started`: pieces of work it was given."""
+    """Sees all that is computed. `waits`: how often the program has waited for the device."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.waits = self.started = 0
-        self.recorded: list[tuple] | None = None
+        self.waits = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         kwargs, name = dict(kwargs or {}), function._schema.name
@@ -98,13 +97,6 @@ class Watch(TorchDispatchMode):
         self.waits += bool(there) and (name in ASKING or name in COPIES and home)
         args, kwargs = tree_unflatten([x.held if isinstance(x, Elsewhere) else x for x in leaves], shape)
         found = function(*args, **kwargs)
-        self.started += bool(there or wanted == NAME) and not function.is_view and "empty" not in name
-        if self.recorded is not None:
-            if self.waits or name in COPIES and wanted == NAME and not there:
-                raise RuntimeError(
-                    f"{name}: what is recorded can neither wait for the device nor be told anything by the CPU"
-                )
-            self.recorded.append((function, args, kwargs, found))
         if home:
             return found
         changed = {id(x.held): x for x in there}  # what is changed in place stays the tensor that it was
@@ -112,28 +104,6 @@ class Watch(TorchDispatchMode):
             lambda x: (changed[id(x)] if id(x) in changed else Elsewhere(x)) if isinstance(x, Tensor) else x,
             found,
         )
-
-    def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        """As a CUDA graph: the same pieces on the same memory again, whatever Python's variables are by then.
-
-        A graph is not run while it is recorded and this is, so the first replay has been done already.
-        """
-        self.waits, self.recorded, runs = 0, [], []
-        work()
-        pieces, self.recorded = self.recorded, None
-
-        def replay() -> None:
-            self.started += 1
-            runs.append(None)
-            if len(runs) == 1:
-                return
-            for function, args, kwargs, before in pieces:
-                if not function.is_view:
-                    for held, new in zip(*(tree_flatten(x)[0] for x in (before, function(*args, **kwargs)))):
-                        if isinstance(held, Tensor) and held is not new:
-                            held.copy_(new.view(held.shape))  # which may have been changed in place since
-
-        return replay
 
 
 @contextmanager

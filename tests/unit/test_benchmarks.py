@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_the_published_loss_of_a_picture_against_itself_is_its_roughness(face) -> None:
     picture, guide = to_tensor(face[0]), guide_of(face[1])
-    loss = PublishedLoss(load_network("seeded"), picture, picture, (guide, guide))
+    loss = PublishedLoss(load_network("compact"), picture, picture, (guide, guide))
     from facetransfer.core.losses import smoothness_loss
 
     torch.testing.assert_close(loss(picture), smoothness_loss(picture))

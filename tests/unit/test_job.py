@@ -22,8 +22,8 @@ from segmentation.classes import INDEX, NAMES
 from segmentation.semantic_map import SemanticMap
 from tests.conftest import draw_face
 
-QUICK = ["--iterations", "2", "--phases", "1", "--network", "seeded", "--device", "cpu"]
-SETTINGS = TransferSettings(iterations=3, phases=1, network="seeded", size=128)
+QUICK = ["--method", "semantic", "--iterations", "2", "--phases", "1", "--device", "cpu"]
+SETTINGS = TransferSettings(iterations=3, phases=1, network="compact", size=128)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_the_content_s_colours_stay_and_light_and_dark_change(face, green_face) 
         prepare(
             Face.of(*face),
             Face.of(*green_face),
-            replace(SETTINGS, colours="content", iterations=8),
+            replace(SETTINGS, method="semantic", colours="content", iterations=8),
             strengths={"hair": 0.0},
         )
     )
@@ -200,7 +200,7 @@ def test_a_result_in_the_style_picture_is_not_gone_on_from(face, green_face) -> 
 
 def test_a_doodle_may_start_from_an_image(face, green_face) -> None:
     job = prepare(
-        Face(None, face[1], None, face[1].frame()),
+        Face(None, face[1], face[1].frame()),
         Face.of(*green_face),
         replace(SETTINGS, start="image"),
         start=face[0],
@@ -477,7 +477,7 @@ def test_the_recipe_prints_a_command_line_that_means_the_same(pair: Path) -> Non
 
     from facetransfer.cli.flags import options, settings_from
 
-    settings = TransferSettings(phases=2, style_weight=3.5, turns="turned and scaled", style_layers="3_1,4_1")
+    settings = TransferSettings(phases=2, style_weight=3.5, turns="turned", style_layers="3_1,4_1")
     words = shlex.split(Recipe(settings, options={"into": "style", "strength": "hair=0"}).command())
     args = options().parse_args(words[3:])
     assert settings_from(args) == settings and args.into == "style" and args.strength == {"hair": 0.0}

@@ -1,12 +1,11 @@
-"""Gradients that are written out are those that autograd finds."""
+"""What each loss measures, and that its gradient is that of the formula."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from facetransfer.core import losses
-from facetransfer.core.features import LAYERS, load_network
+from facetransfer.core.features import load_network
 from facetransfer.core.losses import ContentLoss, StyleLoss, smoothness_loss
 
 
@@ -35,7 +34,6 @@ def test_style_and_content_are_mean_squares(kind: torch.dtype, strength: torch.T
             rtol=1e-5 if kind == torch.float32 else 1e-2,
             atol=1e-6,
         )
-        torch.testing.assert_close(loss(values, 0.3), 0.3 * plain)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -55,34 +53,6 @@ def test_smoothness_is_the_power_of_the_slope(layout: torch.memory_format) -> No
     assert gradient_of(smoothness_loss(flat), flat).abs().max() == 0
 
 
-@pytest.mark.parametrize("wanted", [("2_1", "3_1", "4_2"), ("1_1",), ("1_2", "3_4"), LAYERS])
-@pytest.mark.parametrize("kind, near", [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
-def test_frozen_networks_are_the_same_network(
-    wanted: tuple[str, ...], kind: torch.dtype, near: float
-) -> None:
-    """By hand and by autograd, which is taken where weights may still change; at a size that leaves odd rows at every stride."""
-    frozen, trained = (
-        load_network("seeded"),
-        type(load_network("seeded"))((16, 32, 64, 128), (0.0,) * 3, (1.0,) * 3),
-    )
-    trained.load_state_dict(frozen.state_dict())
-    trained.mean, trained.std = frozen.mean, frozen.std
-    picture = torch.rand(2, 3, 45, 38, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    found, plain = frozen(picture, wanted, kind), trained(picture, wanted, kind)
-    assert list(found) == [n for n in LAYERS if n in wanted] and all(
-        f.dtype == kind and f.shape == plain[n].shape for n, f in found.items()
-    )
-    for name in found:
-        assert (found[name] - plain[name]).abs().max() <= near * plain[name].abs().max()
-    ours, theirs = (
-        gradient_of(
-            sum((i + 1) * (f.float() - 1).square().mean() for i, f in enumerate(fs.values())), picture
-        )
-        for fs in (found, plain)
-    )
-    assert (ours - theirs).norm() <= near * theirs.norm()
-
-
 def test_features_of_frozen_networks_are_let_go() -> None:
     """What is returned and what is kept for the way back do not hold each other."""
     import gc
@@ -90,28 +60,9 @@ def test_features_of_frozen_networks_are_let_go() -> None:
 
     gc.disable()
     try:
-        found = load_network("seeded")(torch.rand(1, 3, 32, 32, requires_grad=True), ("2_1", "3_4"))
+        found = load_network("compact")(torch.rand(1, 3, 32, 32, requires_grad=True), ("2_1", "3_4"))
         watched = [weakref.ref(f) for f in found.values()]
         del found
         assert all(w() is None for w in watched)
     finally:
         gc.enable()
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-def test_compiled_smoothness_is_that_of_tensors(threads: int) -> None:
-    """As GPUs compute it; in stripes, whose rims meet."""
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(threads)
-        for height, width in ((2, 2), (3, 40), (31, 17)):
-            picture = torch.rand(
-                1, 3, height, width, generator=torch.Generator().manual_seed(height)
-            ).requires_grad_()
-            value, plain = losses._CompiledSmoothness.apply(picture), losses._Smoothness.apply(picture)
-            torch.testing.assert_close(value, plain)
-            torch.testing.assert_close(
-                gradient_of(2 * value, picture), gradient_of(2 * plain, picture), rtol=1e-4, atol=1e-7
-            )
-    finally:
-        torch.set_num_threads(before)

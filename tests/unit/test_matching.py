@@ -48,7 +48,8 @@ def slow_score(
 def test_exact_search_equals_the_slow_twin() -> None:
     f, s, g, n = cells(5, 7, 6, 0), cells(5, 6, 8, 1), guide(7, 6, 2), guide(6, 8, 3)
     found = matching.exact_matches(
-        matching.score_cells(f, g, 2.0, 0.7, style=False), matching.score_cells(s, n, 2.0, 0.7, style=True)
+        matching.match_vectors(f, g, 2.0, 0.7, style=False),
+        matching.match_vectors(s, n, 2.0, 0.7, style=True),
     )
     assert found.rows.shape == (5, 4)
     for y in range(5):
@@ -63,8 +64,8 @@ def test_exact_search_equals_the_slow_twin() -> None:
 @pytest.mark.parametrize("chunk_bytes", [1, 5_000, 1 << 30])
 def test_slices_find_what_the_whole_finds(chunk_bytes: int) -> None:
     f, s = (
-        matching.score_cells(cells(8, 14, 11, 0), None, 0, 0, style=False),
-        matching.score_cells(cells(8, 12, 13, 1), None, 0, 0, style=True),
+        matching.match_vectors(cells(8, 14, 11, 0), None, 0, 0, style=False),
+        matching.match_vectors(cells(8, 12, 13, 1), None, 0, 0, style=True),
     )
     whole, sliced = matching.exact_matches(f, s), matching.exact_matches(f, s, chunk_bytes)
     assert torch.equal(whole.rows, sliced.rows) and torch.equal(whole.columns, sliced.columns)
@@ -75,7 +76,7 @@ def test_planted_window_is_found_where_it_was_planted() -> None:
     f, s = cells(6, 9, 9, 0), cells(6, 12, 10, 1)
     s[:, 7:10, 2:5] = f[:, 3:6, 4:7]
     found = matching.exact_matches(
-        matching.score_cells(f, None, 0, 0, style=False), matching.score_cells(s, None, 0, 0, style=True)
+        matching.match_vectors(f, None, 0, 0, style=False), matching.match_vectors(s, None, 0, 0, style=True)
     )
     assert (found.rows[3, 4], found.columns[3, 4]) == (7, 2)
     assert found.score[3, 4] == pytest.approx(1.0, abs=1e-5)
@@ -87,12 +88,12 @@ def test_a_strong_guide_keeps_every_window_in_its_class() -> None:
     halves[0, :, :5] = halves[1, :, 5:] = 1
     left_right, right_left = Guide(halves), Guide(halves.flip(2))
     found = matching.exact_matches(
-        matching.score_cells(f, left_right, 10, 0, style=False),
-        matching.score_cells(s, right_left, 10, 0, style=True),
+        matching.match_vectors(f, left_right, 10, 0, style=False),
+        matching.match_vectors(s, right_left, 10, 0, style=True),
     )
     assert matching.leak(found, left_right, right_left) == 0
     unguided = matching.exact_matches(
-        matching.score_cells(f, None, 0, 0, style=False), matching.score_cells(s, None, 0, 0, style=True)
+        matching.match_vectors(f, None, 0, 0, style=False), matching.match_vectors(s, None, 0, 0, style=True)
     )
     assert matching.leak(unguided, left_right, right_left) > 0.3
 
@@ -107,7 +108,8 @@ def test_leak_counts_only_classes_that_both_pictures_have() -> None:
 def test_position_alone_finds_the_same_place() -> None:
     flat, g = torch.ones(4, 9, 9), guide(9, 9, 0)
     found = matching.exact_matches(
-        matching.score_cells(flat, g, 0, 5.0, style=False), matching.score_cells(flat, g, 0, 5.0, style=True)
+        matching.match_vectors(flat, g, 0, 5.0, style=False),
+        matching.match_vectors(flat, g, 0, 5.0, style=True),
     )
     there = torch.arange(7)
     assert torch.equal(found.rows, there[:, None].expand(7, 7)) and torch.equal(
@@ -118,8 +120,8 @@ def test_position_alone_finds_the_same_place() -> None:
 def test_black_cells_and_classes_that_are_missing_score_zero_not_nan() -> None:
     empty = Guide(torch.zeros(3, 5, 5))
     found = matching.exact_matches(
-        matching.score_cells(torch.zeros(4, 5, 5), empty, 10, 1, style=False),
-        matching.score_cells(torch.zeros(4, 6, 6), Guide(torch.zeros(3, 6, 6)), 10, 1, style=True),
+        matching.match_vectors(torch.zeros(4, 5, 5), empty, 10, 1, style=False),
+        matching.match_vectors(torch.zeros(4, 6, 6), Guide(torch.zeros(3, 6, 6)), 10, 1, style=True),
     )
     assert torch.isfinite(found.score).all()
 
@@ -128,8 +130,8 @@ def test_improved_guesses_come_close_to_the_exact_search() -> None:
     """Guesses up to five cells off, as a coarser grid gives them: nearly all windows find their true place."""
     style = torch.nn.functional.interpolate(cells(8, 20, 20, 0)[None], size=(40, 40), mode="bicubic")[0]
     f, s = (
-        matching.score_cells(style[:, 3:33, 5:35], None, 0, 0, style=False),
-        matching.score_cells(style, None, 0, 0, style=True),
+        matching.match_vectors(style[:, 3:33, 5:35], None, 0, 0, style=False),
+        matching.match_vectors(style, None, 0, 0, style=True),
     )
     exact, generator = matching.exact_matches(f, s), torch.Generator().manual_seed(0)
     off = torch.randint(-5, 6, (2, 28, 28), generator=generator)
@@ -150,7 +152,7 @@ def test_a_first_guess_needs_no_seed_and_lands_near(monkeypatch: pytest.MonkeyPa
     """On grids too large for every pair, a picture against itself: guesses lie a few cells from their place."""
     monkeypatch.setattr(matching, "EXACT_PAIRS", 10_000)
     smooth = torch.nn.functional.interpolate(cells(8, 6, 6, 0)[None], size=(36, 36), mode="bicubic")[0]
-    f, s = (matching.score_cells(smooth, None, 0, 0, style=flag) for flag in (False, True))
+    f, s = (matching.match_vectors(smooth, None, 0, 0, style=flag) for flag in (False, True))
     found = matching.first_guess(f, s)
     there = torch.arange(34)
     off = (found.rows - there[:, None]).abs() + (found.columns - there[None]).abs()
@@ -190,8 +192,8 @@ def test_votes_give_the_windows_loss_and_gradient() -> None:
         )
 
     def by_votes(picture: Tensor) -> Tensor:
-        targets, counts = matching.votes(m, s)
-        return (counts * (picture - targets).square()).sum()
+        covering = torch.nn.functional.conv_transpose2d(torch.ones(1, 1, 4, 3), torch.ones(1, 1, 3, 3))[0]
+        return (covering * (picture - matching.votes(m, s)).square()).sum()
 
     other = cells(3, 6, 5, 3)
     torch.testing.assert_close(by_windows(x) - by_windows(other), by_votes(x) - by_votes(other))
@@ -201,8 +203,8 @@ def test_votes_give_the_windows_loss_and_gradient() -> None:
 def planted_guesses(seed: int = 0) -> tuple[Tensor, Tensor, Matches]:
     """Cells of a result and a style, and guesses anywhere."""
     f, s = (
-        matching.score_cells(cells(6, 15, 13, seed), None, 0, 0, style=False),
-        matching.score_cells(cells(6, 12, 17, seed + 1), None, 0, 0, style=True),
+        matching.match_vectors(cells(6, 15, 13, seed), None, 0, 0, style=False),
+        matching.match_vectors(cells(6, 12, 17, seed + 1), None, 0, 0, style=True),
     )
     generator = torch.Generator().manual_seed(seed)
     rows, columns = (
@@ -218,7 +220,7 @@ def test_compiled_loops_agree_with_the_tensor_code(monkeypatch: pytest.MonkeyPat
     f, s, guess = planted_guesses()
     answers = []
     for compiled in (True, False):
-        monkeypatch.setattr(matching, "compiled_loops_serve", lambda cells, compiled=compiled: compiled)
+        monkeypatch.setattr(matching, "kernels_serve", lambda cells, compiled=compiled: compiled)
         answers.append(
             (
                 matching.coherent(f, s, guess, 0.05),
@@ -228,21 +230,19 @@ def test_compiled_loops_agree_with_the_tensor_code(monkeypatch: pytest.MonkeyPat
                 ),
             )
         )
-    (agreed, (targets, counts), taken), (agreed_t, (targets_t, counts_t), taken_t) = answers
+    (agreed, targets, taken), (agreed_t, targets_t, taken_t) = answers
     assert not torch.equal(agreed.rows, guess.rows)
     for one, two in ((agreed, agreed_t), (taken, taken_t)):
         assert torch.equal(one.rows, two.rows) and torch.equal(one.columns, two.columns)
         torch.testing.assert_close(one.score, two.score)
-    assert torch.equal(targets, targets_t) and torch.equal(
-        counts, counts_t
-    )  # a last digit would choose other patches in the next search
+    assert torch.equal(targets, targets_t)  # a last digit would choose other patches in the next search
 
 
 @pytest.mark.parametrize("compiled", [True, False])
 def test_improving_comes_near_every_pair_in_both_ways(
     compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(matching, "compiled_loops_serve", lambda cells: compiled)
+    monkeypatch.setattr(matching, "kernels_serve", lambda cells: compiled)
     f, s, guess = planted_guesses(3)
     found, exact = (
         matching.improve_matches(

@@ -87,12 +87,15 @@ def test_where_looks_overlap_both_count(face, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(compact, "LOOKS", ((9.0, 320), (1.5, 352), (0.5, 288)))
     monkeypatch.setattr(CompactParser, "_fine", sure)
     found = CompactParser(ByColour(), "cpu")(Image.fromarray(in_larger(face[1], 260, 260, 60, 60).rgb()))
-    scale = found.probabilities.shape[1] / 260
-    x, y = (round(n * scale) for n in (found.faces[0].x, found.faces[0].y))
-    at = [found.probabilities[INDEX[name], y, x] for name in names]
-    first, second = 1 - compact.TRUSTED, compact.TRUSTED
-    assert at == pytest.approx([first * first, first * second, second], abs=2e-3)
-    assert found.probabilities[INDEX["skin"], 0, 0] == pytest.approx(1, abs=2e-3)
+    x, y = round(found.faces[0].x), round(found.faces[0].y)
+    beside = x + round(0.5 * found.faces[0].length)
+    for column, row, name, share in (
+        (x, y, "neck", compact.TRUSTED),
+        (beside, y, "hair", compact.TRUSTED),
+        (0, 0, "skin", 1.0),
+    ):
+        assert found.semantic.labels[row, column] == INDEX[name]
+        assert found.confidence[row, column] == pytest.approx(share, abs=2e-3)
 
 
 def test_a_large_photo_costs_no_more_memory_and_keeps_its_size(face) -> None:

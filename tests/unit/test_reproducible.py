@@ -10,11 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from facetransfer.core.descent.curvature import combined, look_back
-from facetransfer.core.inner_product import PIECE, WORTH_THREADS, inner_product, mean_square
 from tests.conftest import FIGURES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,51 +73,3 @@ def test_the_number_of_threads_changes_little(made: Path) -> None:
         1e4 * (apart > LEVELS).mean()
     )
     assert (apart > LEVELS).mean() <= SHARE and one.std() > 10
-
-
-@pytest.mark.parametrize("kind", [torch.float32, torch.float64])  # compiled, and as GPUs compute it
-@pytest.mark.parametrize("shape", [(1, 3, 40, 17), (1, 3, 301, 200), (64, 180, 190)])
-def test_sums_of_products_have_the_same_bytes_with_any_number_of_threads(
-    shape: tuple[int, ...], kind: torch.dtype
-) -> None:
-    a, b = (torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(kind) for seed in (1, 2))
-    threads, found = torch.get_num_threads(), []
-    try:
-        for count in (1, 2, 3):
-            torch.set_num_threads(count)
-            found += [
-                inner_product(a, b).item(),
-                inner_product(
-                    a.contiguous(memory_format=torch.channels_last) if a.dim() == 4 else a, b
-                ).item(),
-            ]
-    finally:
-        torch.set_num_threads(threads)
-    assert len(set(found[::2])) == len(set(found[1::2])) == 1
-    truth = (a.double() * b.double()).sum().item()
-    assert all(abs(value - truth) < 1e-5 * (a * b).abs().sum().item() for value in found)
-    assert mean_square(a).item() == pytest.approx(a.double().square().mean().item(), rel=1e-5)
-
-
-def test_the_optimiser_goes_the_same_way_with_any_number_of_threads() -> None:
-    side = int((PIECE * WORTH_THREADS / 3) ** 0.5) + 9
-    point, gradient, before, gradient_before = (
-        torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(seed)).contiguous(
-            memory_format=torch.channels_last
-        )
-        for seed in range(4)
-    )
-    threads, found = torch.get_num_threads(), []
-    try:
-        for count in (1, 2, 3):
-            torch.set_num_threads(count)
-            rows = torch.ones(4, point.numel())
-            free, products, length = look_back(rows, 2, point, gradient, before, gradient_before)
-            direction, square = combined(rows, products[:, 1], free, 0.5)
-            found.append(
-                b"".join(x.numpy().tobytes() for x in (rows, direction.permute(0, 2, 3, 1)))
-                + repr((products.tolist(), length, square.item())).encode()
-            )
-    finally:
-        torch.set_num_threads(threads)
-    assert len(set(found)) == 1

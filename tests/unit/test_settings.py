@@ -20,7 +20,7 @@ from facetransfer.base.settings import PRESETS, all_settings
         ({"network": "alexnet"}, "choose one of compact"),
         ({"seed": True}, "not a number"),
         ({"content_weight": 0.0, "style_weight": 0.0}, "both 0"),
-        ({"size": 4096}, "from 0 to 2048"),
+        ({"size": 5000}, "from 0 to 4096"),
     ],
 )
 def test_wrong_values_name_value_limit_and_remedy(given: dict, words: str) -> None:

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from facetransfer.base.settings import LAYERS
-from facetransfer.core.features.frozen import FrozenFeatures, Layer, pooled_before
 
 
 def stride_of(layer: str) -> int:
@@ -22,11 +21,7 @@ def stride_of(layer: str) -> int:
 
 
 class VGGLayout(nn.Module):
-    """`widths` are the channels of the four blocks: (64, 128, 256, 512) is VGG-19, a quarter of it is `compact`.
-
-    Args of `forward`: pictures (B,3,H,W) RGB in [0,1]; names of layers, each "block_conv"; the type to compute in.
-    Returns their features after ReLU, {name: (B,C,ceil(H/stride),ceil(W/stride))}.
-    """
+    """`widths` are the channels of the four blocks: (64, 128, 256, 512) is VGG-19, a quarter of it is `compact`."""
 
     def __init__(
         self, widths: tuple[int, int, int, int], mean: tuple[float, ...], std: tuple[float, ...]
@@ -35,42 +30,43 @@ class VGGLayout(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         self.convs, channels = nn.ModuleDict(), 3
-        self._kept: dict[tuple[torch.dtype, torch.device], dict[str, Layer]] = {}
+        self._cast: dict[tuple[torch.dtype, torch.device], dict[str, tuple[Tensor, Tensor]]] = {}
         for name in LAYERS:
             width = widths[int(name[0]) - 1]
-            self.convs[name] = nn.Conv2d(channels, width, 3, padding=1, padding_mode="replicate")
+            self.convs[name] = nn.Conv2d(channels, width, 3)
             channels = width
 
     def forward(
-        self, pictures: Tensor, layers: Iterable[str], arithmetic: torch.dtype = torch.float32
+        self, pictures: Tensor, layers: Iterable[str], dtype: torch.dtype = torch.float32
     ) -> dict[str, Tensor]:
+        """Features after ReLU, by layer: (B,C,ceil(H/stride),ceil(W/stride)) in the type `dtype`.
+
+        pictures: (B,3,H,W) RGB in [0,1]. layers: names, each "block_conv". dtype: the type to compute in.
+        Raises ValueError for a layer that does not exist.
+        """
         wanted = set(layers)
         if unknown := wanted - set(LAYERS):
             raise ValueError(f"layer {sorted(unknown)[0]!r} does not exist: choose from {', '.join(LAYERS)}")
-        names, found = LAYERS[: max(map(LAYERS.index, wanted)) + 1], {}
-        if not any(self.convs[name].weight.requires_grad for name in names):
-            frozen = FrozenFeatures.apply(
-                pictures, self.mean, self.std, self._cast(names, arithmetic), wanted
-            )
-            return dict(zip([name for name in names if name in wanted], frozen))
-        x = (pictures - self.mean) / self.std
-        for name in names:
-            if pooled_before(name):
+        weights = self._weights(dtype)
+        found: dict[str, Tensor] = {}
+        x = ((pictures - self.mean) / self.std).to(dtype)
+        for name in LAYERS[: max(map(LAYERS.index, wanted)) + 1]:
+            if name.endswith("_1") and name != "1_1":
+                # An odd last row or column is averaged alone, so that no pixel is left out, whatever the size.
                 x = F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
-            with torch.autocast(x.device.type, arithmetic, enabled=arithmetic != torch.float32):
-                x = F.relu(self.convs[name](x))
+            x = F.relu(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), *weights[name]))
             if name in wanted:
                 found[name] = x
         return found
 
-    def _cast(self, names: tuple[str, ...], arithmetic: torch.dtype) -> list[Layer]:
-        """The layers in the type to compute in: as they are, or copies that are kept, since they do not change."""
-
-        def layer(name: str, weight: Tensor, bias: Tensor) -> Layer:
-            turned = weight.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
-            return name, weight.to(arithmetic), turned.to(arithmetic), bias.to(arithmetic)
-
-        key = arithmetic, self.mean.device
-        if key not in self._kept:
-            self._kept[key] = {n: layer(n, c.weight, c.bias) for n, c in self.convs.items()}
-        return [self._kept[key][n] for n in names]
+    def _weights(self, dtype: torch.dtype) -> dict[str, tuple[Tensor, Tensor]]:
+        """Weight and bias by layer in the type to compute in. Those of a frozen network are kept once they are cast."""
+        own = {name: (conv.weight, conv.bias) for name, conv in self.convs.items()}
+        if dtype == torch.float32 or any(weight.requires_grad for weight, _ in own.values()):
+            return {name: (weight.to(dtype), bias.to(dtype)) for name, (weight, bias) in own.items()}
+        key = dtype, self.mean.device
+        if key not in self._cast:
+            self._cast[key] = {
+                name: (weight.to(dtype), bias.to(dtype)) for name, (weight, bias) in own.items()
+            }
+        return self._cast[key]

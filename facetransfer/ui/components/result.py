@@ -33,7 +33,8 @@ LOOK_EVERY = 1.5  # seconds between two looks at the line
 METHOD_NAMES = {
     "gatys": "Global texture (Gatys)",
     "mrf": "Nearest patches (Li and Wand)",
-    "semantic": "Patches from the same part (ours)",
+    "semantic": "Patches from the same part (Champandard)",
+    "guided": "Guided by part, place and light (ours)",
 }
 GALLERY = 12  # results of a visit that are kept on the page
 REPAINT = 1 / 64  # of the longest side: how far around a repainted part a refinement works
@@ -173,7 +174,7 @@ def run(
 
 @worded
 def compare(*inputs: Any) -> Iterator[tuple[list[tuple[Image.Image, str]], str]]:
-    """The same pair by the three methods of the article, at the same budget, one after another. Inputs as of `job_of`."""
+    """The same pair by the three methods of the article and by ours, one after another. Inputs as of `job_of`."""
     job, seen = job_of(*inputs), 0.0
     done: list[tuple[Image.Image, str]] = []
     for i, method in enumerate(reversed(METHODS)):
@@ -190,7 +191,7 @@ def compare(*inputs: Any) -> Iterator[tuple[list[tuple[Image.Image, str]], str]]
                 )
         same = "" if step.leak is None else f": {1 - step.leak:.0%} from the same part"
         done.append((result_picture(step, job.size), METHOD_NAMES[method] + same))
-    yield done, said("Done: one pair, three methods.")
+    yield done, said("Done: one pair, four methods.")
 
 
 def where_from(last: LastRun | None, result: Image.Image | None, event: gr.SelectData) -> tuple[Any, Any]:

@@ -1,0 +1,58 @@
+"""The appearance guide: the content's light, dark and colour in the style's tones.
+
+It asks, at each place, for a patch that looks there as the content would if it were painted in the style's tones (Fiser
+et al. 2017, "Example-Based Synthesis of Stylized Facial Animations", section 4): the light on the cheek, the lids and the
+folds, which tell whose face it is.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+CONTENT_BLUR = 1 / 512  # of the longest side: the content's noise is not part of its light
+STYLE_BLUR = 2 / 512  # of the longest side: brush strokes are not part of the light on the style's face
+MIN_CLASS_PIXELS = 64  # a class with fewer pixels takes its tones from the picture as a whole
+COLOUR_SHARE = 0.5  # the weight of each toned colour channel beside that of the luminance
+QUANTILES = np.linspace(0, 1, 257)
+
+
+def appearance_guides(
+    content: np.ndarray,
+    toned: np.ndarray,
+    style: np.ndarray,
+    content_labels: np.ndarray,
+    style_labels: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The appearance of both pictures, (H,W,4) and (h,w,4) float32: matched luminance, then toned colours.
+
+    content, toned (H,W,3) and style (h,w,3): RGB float32 in [0,1]; `toned` is the content after
+    `colour_transfer.toned`. Labels (H,W) and (h,w): classes in one numbering. Within each class the content's luminance is
+    replaced by the style's of the same rank (histogram matching), which also fits styles of few tones; the colours only
+    move by the classes' means and contrasts, which keeps what is rare, such as white teeth.
+    """
+    here = _blurred(content @ LUMA, CONTENT_BLUR)
+    there = _blurred(style @ LUMA, STYLE_BLUR)
+    matched = _matched(here.ravel(), there.ravel()).reshape(here.shape)
+    for label in np.unique(content_labels):
+        own, other = content_labels == label, style_labels == label
+        if own.sum() >= MIN_CLASS_PIXELS and other.sum() >= MIN_CLASS_PIXELS:
+            matched[own] = _matched(here[own], there[other])
+    colours = np.float32(COLOUR_SHARE**0.5) * _blurred(toned, CONTENT_BLUR)
+    style_colours = np.float32(COLOUR_SHARE**0.5) * _blurred(style, STYLE_BLUR)
+    return np.dstack((_blurred(matched, CONTENT_BLUR), colours)), np.dstack((there, style_colours))
+
+
+def _blurred(values: np.ndarray, share: float) -> np.ndarray:
+    """Values (H,W) or (H,W,C) blurred by a Gaussian of `share` of the longest side."""
+    sigma = share * max(values.shape[:2])
+    return cv2.GaussianBlur(values, (0, 0), sigma) if sigma > 0.2 else values
+
+
+def _matched(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The values (N,) with the distribution of those `wanted` (M,), in the same order."""
+    own = np.quantile(values, QUANTILES)
+    own += np.arange(len(own)) * 1e-7  # Interpolation needs growing values, and plain areas have equal ones.
+    ranks = np.interp(values, own, QUANTILES)
+    return np.interp(ranks, QUANTILES, np.quantile(wanted, QUANTILES)).astype(np.float32)

@@ -1,0 +1,86 @@
+"""The method `guided`: from tensors and guides to a synthesis of patches, see `patch_synthesis`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch import Tensor
+
+from facetransfer.core.appearance import appearance_guides
+from facetransfer.core.colour_transfer import toned
+from facetransfer.core.guides import Guide
+from facetransfer.core.patch_synthesis import (
+    GuidedPicture,
+    PatchWeights,
+    SynthesisRound,
+    class_costs,
+    synthesise,
+)
+
+Guides = tuple[Guide | None, Guide | None]
+
+
+def guided_rounds(
+    content: Tensor | None,
+    style: Tensor,
+    guides: Guides,
+    size: tuple[int, int],
+    *,
+    likeness: float,
+    tones: float,
+    keep_colours: bool = False,
+    start: Tensor | None = None,
+    seed: int = 0,
+) -> Iterator[SynthesisRound]:
+    """The rounds of the synthesis of a picture of `size` (height, width).
+
+    content (1,3,H,W) or None, where the guides alone say what goes where; style (1,3,h,w); start (1,3,H,W), what is gone
+    on from, or None for the content. likeness and tones: as the settings. keep_colours: the style is first brought to the
+    content's colours, class by class, so that the result has the lightness and colours of the content's parts.
+    """
+    if keep_colours and content is not None:
+        style = _toned(style, content, (guides[1], guides[0]), 1.0)
+    pixels = None if content is None else _pixels(_toned(content, style, guides, tones))
+    result_classes, style_classes = _classes(guides[0], size), _classes(guides[1], tuple(style.shape[-2:]))
+    labels, style_labels = (x.argmax(0).astype(np.uint8) for x in (result_classes, style_classes))
+    style_pixels = _pixels(style)
+    if content is None or pixels is None:
+        appearance = np.zeros((*size, 4), np.float32), np.zeros((*style_labels.shape, 4), np.float32)
+    else:
+        appearance = appearance_guides(_pixels(content), pixels, style_pixels, labels, style_labels)
+    result = GuidedPicture(
+        pixels if start is None else _pixels(start), labels, _position(guides[0], size), appearance[0]
+    )
+    allowed = None if guides[1] is None or guides[1].allowed is None else guides[1].allowed.cpu().numpy()
+    source = GuidedPicture(
+        style_pixels, style_labels, _position(guides[1], style_labels.shape), appearance[1], allowed
+    )
+    costs = class_costs(result_classes, style_classes)
+    yield from synthesise(result, source, costs, PatchWeights.of(likeness), np.random.default_rng(seed))
+
+
+def _toned(content: Tensor, style: Tensor, guides: Guides, share: float) -> Tensor:
+    """`colour_transfer.toned`, of the pictures as a whole where there are no guides."""
+    first, second = guides
+    if first is None or second is None:
+        whole = [picture.new_ones((1, *picture.shape[-2:])) for picture in (content, style)]
+        return toned(content, style, (Guide(whole[0]), Guide(whole[1])), share)
+    return toned(content, style, (first, second), share)
+
+
+def _pixels(picture: Tensor) -> np.ndarray:
+    """A picture (1,3,H,W) as (H,W,3) float32."""
+    return np.ascontiguousarray(picture[0].permute(1, 2, 0).cpu().numpy(), np.float32)
+
+
+def _classes(guide: Guide | None, size: tuple[int, int]) -> np.ndarray:
+    """The class channels (K,H,W) of a guide; one class for all of the picture without one."""
+    return np.ones((1, *size), np.float32) if guide is None else guide.classes.cpu().numpy()
+
+
+def _position(guide: Guide | None, size: tuple[int, int]) -> np.ndarray:
+    """The place in the face of each pixel, (H,W,2) float32; 0 everywhere where no face is known."""
+    if guide is None or guide.position is None:
+        return np.zeros((*size, 2), np.float32)
+    return np.ascontiguousarray(guide.position.permute(1, 2, 0).cpu().numpy(), np.float32)
