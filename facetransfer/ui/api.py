@@ -28,6 +28,7 @@ OWN = (
     "style_weight",
     "size",
     "seed",
+    "likeness",
 )  # settings that an endpoint takes beside the preset
 
 PAUSE = 0.5  # seconds between two looks whether the caller is still there
@@ -84,6 +85,7 @@ def transfer(
     style_weight: float,
     size: float,
     seed: float,
+    likeness: float = -1,
 ) -> Iterator[tuple[Image.Image, dict[str, Any]]]:
     """Puts the style picture's skin on the content picture's face. Numbers below 0 leave a setting to the preset. Returns the
     picture and what it measures: leak, layout_iou, style_distance, sharpness, and the command line that makes it again.
@@ -99,9 +101,16 @@ def transfer(
         style_weight: how much the style's patches pull.
         size: longest side of the result, pixels.
         seed: another seed is another start.
+        likeness: 0 keeps only the pose, 1 is unmistakable; more of the style is left where it is less.
     """
     job, step = (
-        _job(content, style, preset, place, (phases, iterations, content_weight, style_weight, size, seed)),
+        _job(
+            content,
+            style,
+            preset,
+            place,
+            (phases, iterations, content_weight, style_weight, size, seed, likeness),
+        ),
         None,
     )
     for step, pause in _paused(gpu.steps(job)):
@@ -117,7 +126,8 @@ def transfer(
 
 @worded
 def compare(content: str, style: str, preset: str) -> Iterator[list[tuple[Image.Image, str]]]:
-    """The same pair by the three methods of the article (gatys, mrf, semantic), at the same budget. Returns a gallery of three pictures.
+    """The same pair by the three methods of the article (gatys, mrf, semantic) and by our own (guided). Returns a gallery of four
+    pictures.
 
     Args:
         content: whose face it is.

@@ -55,7 +55,7 @@ class Page:
             with gr.Column(scale=2, min_width=320, elem_id="step-result"):
                 gr.HTML(step(3, "Result", "press Run"), apply_default_css=False)
                 self.result = result.ResultRoom()
-        self.settings = settings.SettingsRoom()
+        self.settings = settings.SettingsRoom(self.result.likeness)
         self.result.more()
         gr.Markdown(CONSENT, elem_id="consent")
         api.add_endpoints(LOOK, WORK)  # before the page's own events: the first of a name has it to itself
@@ -123,7 +123,11 @@ class Page:
     def wire_settings(self) -> None:
         room = self.settings
         self.result.preset.change(
-            settings.choose_preset, [self.result.preset, room.seed], room.values, queue=False, **HIDDEN
+            settings.choose_preset,
+            [self.result.preset, room.seed, self.result.likeness],
+            room.values,
+            queue=False,
+            **HIDDEN,
         ).then(**self.timed)
         gr.on([one.input for one in room.values], **self.timed, trigger_mode="always_last")
         room.region.input(settings.region, room.region, room.strengths, **QUICK)
@@ -185,8 +189,13 @@ class Page:
             result.where_from, [self.last, room.result], [room.source, room.source_room], **QUICK
         ).then(None, None, None, js=SHOW_SOURCE, **HIDDEN)
         self.cards.choose(
-            pictures.choose_example, None, [*self.paths, room.result, room.status], queue=False, **HIDDEN
-        )
+            pictures.choose_example,
+            None,
+            # All that belongs to the run before goes, or it would stand beside another picture.
+            [*self.paths, room.result, room.status, room.download, room.slider, room.words, self.last],
+            queue=False,
+            **HIDDEN,
+        ).then(**after)
 
     async def look_at_line(self, request: gr.Request) -> tuple[Any, Any]:
         """The status of who waits; the watch ends when the turn has come. In no thread of its own: what it says is sent at once, or it were no longer true."""

@@ -22,7 +22,7 @@ from PIL import Image
 from starlette.exceptions import HTTPException
 
 from facetransfer.base.images import open_picture
-from facetransfer.base.settings import TransferSettings, all_settings
+from facetransfer.base.settings import METHODS, TransferSettings, all_settings
 from facetransfer.ui import api
 from facetransfer.ui import queue_status as line
 from facetransfer.ui.components import map_editor as maps
@@ -54,9 +54,9 @@ def known(pair: tuple) -> Parse:
 
 
 def test_presets_come_in_the_order_of_the_settings() -> None:
-    assert settings_of(settings.choose_preset("Balanced", None)) == TransferSettings()
-    small = settings_of(settings.choose_preset("Preview", 7))
-    assert small.size == 256 and small.seed == 7  # a seed that was liked is kept
+    assert settings_of(settings.choose_preset("Balanced", None, None)) == TransferSettings()
+    small = settings_of(settings.choose_preset("Preview", 7, 0.8))
+    assert small.size == 256 and (small.seed, small.likeness) == (7, 0.8)  # what was liked is kept
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_run_shows_pictures_and_ends_with_a_file(
     for name, (picture, _) in (("a", face), ("b", green_face)):
         picture.save(tmp_path / f"{name}.png")
     inputs = [str(tmp_path / "a.png"), str(tmp_path / "b.png"), known(face), known(green_face), None, None]
-    wanted = dict(size=96, phases=2, iterations=2, network="compact")
+    wanted = dict(method="semantic", size=96, phases=2, iterations=2)
     steps = list(result.run([], None, None, True, *inputs, *values(**wanted)))
     images, words, files, _, numbers, last, _, gallery = zip(*steps)
     assert (
@@ -241,9 +241,12 @@ def test_the_expected_time_grows_with_the_work() -> None:
     def seconds(**changed: object) -> float:
         from facetransfer.jobs.time_estimate import expected_seconds
 
-        return expected_seconds(replace(TransferSettings(), **changed), (512, 512))
+        settings = replace(TransferSettings(), **changed)
+        return expected_seconds(settings, (settings.size,) * 2)
 
-    assert 0 < seconds(iterations=10) < seconds() < seconds(iterations=600)
+    assert 0 < seconds(size=256) < seconds()
+    optimised = [seconds(method="semantic", iterations=n) for n in (10, 16, 600)]
+    assert optimised == sorted(optimised)
     told = settings.time_text(None, *values()[1 + len(CLASSES) :])
     assert (
         "Expected time here: **about" in told
@@ -336,7 +339,7 @@ def test_stop_speaks_after_the_last_word_of_the_run() -> None:
     assert not asyncio.run(both())
 
 
-def test_compare_shows_the_three_methods(tmp_path: Path, face, green_face) -> None:
+def test_compare_shows_every_method(tmp_path: Path, face, green_face) -> None:
     for name, (picture, _) in (("a", face), ("b", green_face)):
         picture.save(tmp_path / f"{name}.png")
     steps = list(
@@ -351,8 +354,8 @@ def test_compare_shows_the_three_methods(tmp_path: Path, face, green_face) -> No
         )
     )
     images, names = zip(*steps[-1][0])
-    assert len(set(names)) == 3 and names[-1].startswith("Patches from the same part")
-    assert len({p.tobytes() for p in images}) == 3 and {p.size for p in images} == {(64, 64)}
+    assert len(set(names)) == len(METHODS) and names[-1].startswith("Guided")
+    assert len({p.tobytes() for p in images}) == len(METHODS) and {p.size for p in images} == {(64, 64)}
 
 
 def test_results_past_their_time_are_removed_and_others_left(
@@ -433,7 +436,7 @@ def test_the_app_can_be_used_from_a_program(app: str, tmp_path: Path, face, gree
     assert Path("/etc/hostname").read_text().strip() not in str(error.value)
 
 
-def test_a_program_compares_the_three_methods(
+def test_a_program_compares_every_method(
     tmp_path: Path, face, green_face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, (picture, _) in (("a", face), ("b", green_face)):
@@ -441,8 +444,8 @@ def test_a_program_compares_the_three_methods(
     monkeypatch.setitem(api.PRESETS, "Preview", dict(size=64, phases=1, iterations=2, network="compact"))
     *_, made = api.compare(str(tmp_path / "a.png"), str(tmp_path / "b.png"), "Preview")
     assert (
-        [name for _, name in made] == ["gatys", "mrf", "semantic"]
-        and len({p.tobytes() for p, _ in made}) == 3
+        [name for _, name in made] == ["gatys", "mrf", "semantic", "guided"]
+        and len({p.tobytes() for p, _ in made}) == 4
         and {p.size for p, _ in made} == {(64, 64)}
     )
 

@@ -49,7 +49,7 @@ def example_cards() -> gr.HTML:
 
 @in_words()
 def choose_example(event: gr.EventData) -> tuple[Any, ...]:
-    """Both pictures, the finished result, and a word on it."""
+    """Both pictures, the finished result, a word on it; and no download, comparison, numbers or memory of a run before."""
     index = told(event, "index")
     if type(index) is not int or index not in range(len(examples())):
         raise InputError(
@@ -66,6 +66,10 @@ def choose_example(event: gr.EventData) -> tuple[Any, ...]:
         example_file(example.style),
         example.result and open_picture(example.result),
         said(words),
+        gr.update(value=None, visible=False, interactive=False),
+        None,
+        "",
+        None,
     )
 
 

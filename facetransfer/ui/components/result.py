@@ -13,14 +13,14 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from facetransfer.base.images import fitted_size
-from facetransfer.base.settings import METHODS, PRESETS
+from facetransfer.base.settings import METHODS, PRESETS, all_settings
 from facetransfer.core.engine import Step
 from facetransfer.jobs.animation import Animation
 from facetransfer.jobs.class_weights import as_text
 from facetransfer.jobs.job import Face, Job, prepare, result_picture
 from facetransfer.ui import gpu
 from facetransfer.ui.components.map_editor import corrected
-from facetransfer.ui.components.settings import PLACE_LABELS, named
+from facetransfer.ui.components.settings import PLACE_LABELS, named, setting_input
 from facetransfer.ui.files import RESULT, command_of, pack, result_folder
 from facetransfer.ui.inputs import is_place, known_of, picture_at, settings_of, worded
 from facetransfer.ui.queue_status import IN_LINE
@@ -158,7 +158,10 @@ def run(
         if job.place != "style"
         else (job.whole[1].picture, picture)
     )
-    caption = f"{job.settings.method}, seed {job.settings.seed}, content {job.settings.content_weight:g}, style {job.settings.style_weight:g}, {time.monotonic() - began:.0f} s"
+    caption = (
+        f"{job.settings.method}, likeness {job.settings.likeness:g}, seed {job.settings.seed}, "
+        f"{time.monotonic() - began:.0f} s"
+    )
     gallery = [(str(folder / RESULT), caption), *(gallery or [])][:GALLERY]
     yield (
         picture,
@@ -308,6 +311,7 @@ class ResultRoom:
                 show_label=False, interactive=False, height=300, elem_id="source", buttons=[]
             )
         self.preset = gr.Radio(list(PRESETS), value="Balanced", label="How fine", elem_id="preset")
+        self.likeness = setting_input(next(s for s in all_settings() if s.name == "likeness"), "likeness")
         self.expected = gr.Markdown("", elem_id="expected")
         self.place = gr.Radio(
             list(PLACE_LABELS), value=next(iter(PLACE_LABELS)), label="Where it goes", elem_id="place"
@@ -317,23 +321,31 @@ class ResultRoom:
             self.slider = gr.ImageSlider(show_label=False, elem_id="slider", max_height=460)
         with gr.Accordion("Results of this visit", open=False, elem_id="visit"):
             self.gallery = gr.Gallery(
-                columns=3, height=300, object_fit="contain", format="png", show_label=False, elem_id="gallery"
+                columns=3,
+                height=300,
+                object_fit="contain",
+                format="png",
+                show_label=False,
+                elem_id="gallery",
+                buttons=["download", "fullscreen"],
             )
         self.watch = gr.Timer(LOOK_EVERY, active=False)  # at the line, while a job waits in it
 
     def more(self) -> None:
-        """What takes three times as long."""
-        with gr.Accordion("Compare the three methods", open=False, elem_id="compare-room"):
+        """What takes several times as long as a run."""
+        with gr.Accordion("Compare the four methods", open=False, elem_id="compare-room"):
             gr.Markdown(
-                "The same two pictures by all three, with the settings above: why the maps matter. Takes three times as long."
+                "The same two pictures by the three methods of the article and by ours, with the settings above. The "
+                "article's optimise the picture under a network and take several times as long."
             )
             self.compare = gr.Button("Compare", elem_id="compare")
             self.compare_status = status("compare-status")
             self.compared = gr.Gallery(
-                columns=3,
+                columns=4,
                 height="auto",
                 object_fit="contain",
                 format="png",
                 show_label=False,
                 elem_id="compared",
+                buttons=["download", "fullscreen"],
             )

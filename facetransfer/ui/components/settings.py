@@ -26,7 +26,7 @@ PLACE_LABELS = {
     "Back into the content photo (only its face is worked on)": "content",
 }
 WIDE = 50  # times its default: a setting that may be larger is typed, on a slider all usual values would be one pixel
-NOT_HERE = ("seeded", "image")  # choices for tests, and for the command line
+NOT_HERE = ("image",)  # choices for the command line alone
 
 
 def named(choices: dict[str, Any], name: object, what: str) -> Any:
@@ -49,10 +49,15 @@ def dice() -> int:
 
 
 @in_words()
-def choose_preset(name: str, seed: float | None) -> list[Any]:
-    """The values of all settings under a preset; the seed stays, so that a picture that was liked small can be made fine."""
+def choose_preset(name: str, seed: float | None, likeness: float | None) -> list[Any]:
+    """The values of all settings under a preset.
+
+    Seed and likeness stay, so that a picture that was liked small can be made fine.
+    """
     chosen = TransferSettings(**named(PRESETS, name, "preset"))
-    return shown(chosen if seed is None else replace(chosen, seed=int(seed)))
+    if seed is not None:
+        chosen = replace(chosen, seed=int(seed))
+    return shown(chosen if likeness is None else replace(chosen, likeness=float(likeness)))
 
 
 def time_text(content: Parse | None, *values: Any) -> str:
@@ -105,7 +110,7 @@ def restore(path: str | None) -> Iterator[list[Any]]:
     ]
 
 
-def setting_input(setting: Setting) -> gr.components.Component:
+def setting_input(setting: Setting, elem_id: str | None = None) -> gr.components.Component:
     """The slider, number or choice of one setting."""
     if setting.several:
         return gr.Dropdown(
@@ -140,13 +145,17 @@ def setting_input(setting: Setting) -> gr.components.Component:
         step=setting.step,
         label=setting.label,
         info=setting.help,
+        elem_id=elem_id,
     )
 
 
 class SettingsRoom:
-    """`values` are the inputs of all settings in their order, `strengths` those of the classes in theirs."""
+    """`values` are the inputs of all settings in their order, `strengths` those of the classes in theirs.
 
-    def __init__(self) -> None:
+    likeness: the input of that setting, which stands beside the result.
+    """
+
+    def __init__(self, likeness: gr.components.Component) -> None:
         with gr.Accordion("What changes, and what stays", open=False, elem_id="parts"):
             self.region = gr.Dropdown(
                 list(REGIONS),
@@ -162,9 +171,9 @@ class SettingsRoom:
                         gr.Slider(0, 2, value=1, step=0.1, label=c.label, min_width=140)
                         for c in CLASSES[i : i + 4]
                     ]
-        inputs: dict[str, Any] = {}
+        inputs: dict[str, Any] = {"likeness": likeness}
         with gr.Accordion("Settings", open=False, elem_id="settings"):
-            plain = [s for s in all_settings() if not s.advanced]
+            plain = [s for s in all_settings() if not s.advanced and s.name not in inputs]
             for i in range(0, len(plain), 2):
                 with gr.Row():
                     for s in plain[i : i + 2]:
