@@ -2,13 +2,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: run test install install-test bench bench-gpu soak audit oldest
+.PHONY: run test check install install-test bench bench-gpu soak audit oldest
 
 run: install
 	$(BIN)/python app.py
 
 test: install-test
 	$(BIN)/python -m pytest
+
+# What every change must pass before the tests.
+check: install-test
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
 
 install: $(VENV)/installed
 

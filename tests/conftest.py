@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,6 +18,15 @@ from segmentation.semantic_map import SemanticMap
 from tests.support.running import App, running, watch
 
 torch.set_num_threads(2)
+
+ROOT = Path(__file__).resolve().parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each test is marked with the folder that it lies in, so that `pytest -m unit` runs one kind alone."""
+    for item in items:
+        item.add_marker(item.path.relative_to(ROOT).parts[0])
+
 
 FIGURES: Counter[str] = Counter()  # what the tests of reliability count; printed at the end
 

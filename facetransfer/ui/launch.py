@@ -89,6 +89,8 @@ def interrupted(number: int, frame: FrameType | None) -> None:
 
 def launch() -> None:
     """Serves the page until it is stopped; then removes what visitors left."""
+    if importlib.util.find_spec("gradio") is None:
+        raise SystemExit('error: the app needs gradio, which is not installed: pip install "facetransfer[app]"')
     names, tools = to_fetch(), asked_for("GRADIO_MCP_SERVER")
     if tools and importlib.util.find_spec("mcp") is None:
         raise SystemExit(

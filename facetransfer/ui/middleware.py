@@ -125,7 +125,7 @@ async def refuse(send: Callable[[dict], Awaitable[None]], status: int, words: st
 def from_us(error: Exception) -> bool:
     """Whether it was raised while code of the page was at work, the guard apart: then it is a fault of ours and no wrong request."""
     frames = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
-    return any(HERE in f.parents and f.name != "guard.py" for f in frames)
+    return any(HERE in f.parents and f != Path(__file__).resolve() for f in frames)
 
 
 def by_a_page(request: Any) -> bool:

@@ -58,10 +58,11 @@ def begin(
         "style_weight": -1,
         "size": -1,
         "seed": -1,
+        "likeness": -1,
         **changed,
     }
     body = {
-        "data": [file_data(path), file_data(path), "Preview", "alone", *given.values()],
+        "data": [file_data(path), file_data(path), "The article's", "alone", *given.values()],
         "fn_index": index,
         "session_hash": session,
     }
@@ -86,7 +87,7 @@ def idle_after(app: App, seconds: float) -> bool:
 def small_run(app: App, path: str) -> None:
     """A short run, which only ends where nothing else holds the worker."""
     kind, said = app.call(
-        "transfer", [file_data(path), file_data(path), "Preview", "alone", 1, 1, -1, -1, 64, -1]
+        "transfer", [file_data(path), file_data(path), "Preview", "alone", 1, 1, -1, -1, 64, -1, -1]
     )
     assert kind == "complete", said
 
@@ -352,7 +353,7 @@ def test_full_memory_halves_the_search_and_the_work_goes_on(
 ) -> None:
     """A GPU that has room for 20 MB, imitated: the same bytes as with memory enough; a step that fits nowhere is said in words."""
     pictures, guides = (to_tensor(face[0]), to_tensor(green_face[0])), guides_of(face[1], green_face[1])
-    settings = TransferSettings(network="compact", phases=1, iterations=2, memory=96)
+    settings = TransferSettings(method="semantic", phases=1, iterations=2)
     wanted, whole, asked = transfer(*pictures, guides, settings), matching.exact_matches, []
 
     def small(result, style, chunk_bytes=matching.CHUNK_BYTES, bias=None):
@@ -378,7 +379,7 @@ def test_full_memory_halves_the_search_and_the_work_goes_on(
         with pytest.raises(
             InputError, match="not enough memory for pictures of this size here: choose a smaller size"
         ):
-            transfer(*pictures, guides, replace(settings, memory=16))
+            transfer(*pictures, guides, settings)
     with pytest.raises(RuntimeError, match="something else"):
         in_less_memory(lambda megabytes: (_ for _ in ()).throw(RuntimeError("something else")), 96)
     monkeypatch.setattr(memory, "free_megabytes", lambda device: 100)

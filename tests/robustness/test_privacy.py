@@ -64,7 +64,7 @@ def test_a_whole_session_of_the_app_opens_no_connection(app: App) -> None:
     path = app.upload("face.png", hostile.saved(hostile.noise(size=(64, 64)), "PNG"))[1]
     assert app.call("parse", [file_data(path), "compact"])[0] == "complete"
     assert (
-        app.call("transfer", [file_data(path), file_data(path), "Preview", "alone", 1, 1, -1, -1, 64, -1])[0]
+        app.call("transfer", [file_data(path), file_data(path), "Preview", "alone", 1, 1, -1, -1, 64, -1, -1])[0]
         == "complete"
     )
     for address in (
@@ -224,7 +224,7 @@ def test_nothing_is_left_when_the_app_stops(tmp_path: Path) -> None:
     with running(tmp_path) as app:
         path = app.upload("face.png", hostile.saved(hostile.noise(size=(64, 64)), "PNG"))[1]
         kind, said = app.call(
-            "transfer", [file_data(path), file_data(path), "Preview", "alone", 1, 1, -1, -1, 64, -1]
+            "transfer", [file_data(path), file_data(path), "Preview", "alone", 1, 1, -1, -1, 64, -1, -1]
         )
         assert (
             kind == "complete"
@@ -234,7 +234,7 @@ def test_nothing_is_left_when_the_app_stops(tmp_path: Path) -> None:
         result = urllib.request.urlopen(json.loads(said)[0]["url"]).read()
         assert np.asarray(Image.open(__import__("io").BytesIO(result))).shape == (64, 64, 3)
         body = json.dumps(
-            {"data": [file_data(path), file_data(path), "Preview", "alone", 1, 2000, -1, -1, 256, -1]}
+            {"data": [file_data(path), file_data(path), "The article's", "alone", 1, 2000, -1, -1, 256, -1, -1]}
         ).encode()
         assert (
             app.send("POST", "/gradio_api/call/transfer", body, {"Content-Type": "application/json"})[0]
