@@ -1,4 +1,5 @@
-"""Makes the finished results that the page shows beside its examples, and its title picture, from our own characters.
+"""Makes the finished results that the page shows beside its examples, and its title picture, from our own
+characters.
 
     python -m assets.make_examples [--only NAME]
 

@@ -2,8 +2,8 @@
 
     python -m assets.render_characters [--only NAME] [--size 512] [--out DIR]
 
-Writes NAME.png (RGB) and NAME_sem.png (palette picture, pixel value = class index) and CREDITS.md. The same seeds give
-the same pictures.
+Writes NAME.png (RGB) and NAME_sem.png (palette picture, pixel value = class index) and CREDITS.md. The same
+seeds give the same pictures.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ CHARACTERS = ("goblin", "bust", "oil")
 FOLDER = Path(__file__).resolve().parent / "examples"
 CREDITS = """# Where these pictures come from
 
-`goblin`, `bust` and `oil` (each with its map `*_sem.png`) are made by `python -m assets.render_characters`: modelled
-with signed distances, textured with procedural noise, lit and painted by that script. No photograph and no other
-picture went into them. They are the project's own work and under the project's licence.
+`goblin`, `bust` and `oil` (each with its map `*_sem.png`) are made by `python -m assets.render_characters`:
+modelled with signed distances, textured with procedural noise, lit and painted by that script. No photograph
+and no other picture went into them. They are the project's own work and under the project's licence.
 """
 
 

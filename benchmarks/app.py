@@ -2,8 +2,8 @@
 
     python -m benchmarks.app [--visitors 1 4] [--programs 16] [--preset Balanced] [--json PATH]
 
-Visitors are pages of one Chromium on this machine, which takes its share of it; all begin together, each with two pictures of
-512 pixels that have no map yet. Programs go through gradio_client's /parse and /transfer.
+Visitors are pages of one Chromium on this machine, which takes its share of it; all begin together, each with
+two pictures of 512 pixels that have no map yet. Programs go through gradio_client's /parse and /transfer.
 """
 
 from __future__ import annotations

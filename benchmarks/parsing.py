@@ -1,15 +1,16 @@
-"""How well a parser's maps agree with painted ones: IoU, F1 and boundary F of each class, and seconds per picture.
+"""How well a parser's maps agree with painted ones: IoU, F1 and boundary F of each class, and seconds per
+picture.
 
     python -m benchmarks.parsing --faces DIR --held-out --json benchmarks/results/parsing.json
     python -m benchmarks.parsing --faces DIR --parser bisenet --json bisenet.json
     python -m benchmarks.parsing --look DIR --sheet sheet.jpg
 
-DIR holds images/N.jpg and masks/N.png (pixel value = class). The whole way is measured, as the app goes it: the parser
-gets the picture and nothing else. --held-out: only the faces that `training/parser.py` never trained on. --look: pictures
-without masks, only for the contact sheet of pictures and maps.
+DIR holds images/N.jpg and masks/N.png (pixel value = class). The whole way is measured, as the app goes it:
+the parser gets the picture and nothing else. --held-out: only the faces that `training/parser.py` never
+trained on. --look: pictures without masks, only for the contact sheet of pictures and maps.
 
-Measured twice: against the masks as painted, and (`sides_mended`) with left and right put right where a mask has them
-the wrong way round, as one in fifteen of CelebAMask-HQ's has.
+Measured twice: against the masks as painted, and (`sides_mended`) with left and right put right where a mask
+has them the wrong way round, as one in fifteen of CelebAMask-HQ's has.
 """
 
 from __future__ import annotations
@@ -152,7 +153,9 @@ def main() -> None:
         as_painted.add(found.semantic.labels, truth)
         mended.add(found.semantic.labels, sides_mended(truth))
     results = {
-        "command": f"python -m benchmarks.parsing --faces DIR{' --held-out' * args.held_out} --parser {args.parser}",
+        "command": (
+            f"python -m benchmarks.parsing --faces DIR{' --held-out' * args.held_out} --parser {args.parser}"
+        ),
         **conditions(args.threads),
         "pictures": len(pairs),
         "faces_missed": missed,

@@ -1,5 +1,6 @@
-"""The method exactly as published (Champandard 2016), as the thing to compare with: every pair of windows at every
-evaluation, window vectors instead of shifted sums, the loss over windows instead of votes."""
+"""The method exactly as published (Champandard 2016), as the thing to compare with: every pair of windows at
+every evaluation, window vectors instead of shifted sums, the loss over windows instead of votes.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,12 @@
-"""How good the pictures are: pairs of pictures by every method and with every part of the guidance switched off or on.
+"""How good the pictures are: pairs of pictures by every method and with every part of the guidance switched
+off or on.
 
-    python -m benchmarks.quality --json FILE --sheet FILE [--photos DIR] [--paintings DIR] [--reference DIR] [--size 256]
+    python -m benchmarks.quality --json FILE --sheet FILE [--photos DIR] [--paintings DIR] [--reference DIR]
+    [--size 256]
 
-Without folders the pairs are scikit-image's astronaut with the characters that ship, and these among each other. Numbers
-are those of `facetransfer.jobs.metrics`; noise is the result's finest detail against the style's, as far as it is above 1.
+Without folders the pairs are scikit-image's astronaut with the characters that ship, and these among each
+other. Numbers are those of `facetransfer.jobs.metrics`; noise is the result's finest detail against the
+style's, as far as it is above 1.
 """
 
 from __future__ import annotations
@@ -126,7 +129,8 @@ def main() -> None:
                 pass
             seconds = time.perf_counter() - began
             picture = result_picture(step, job.size)
-            # All are measured against the same thing: the style aligned, and the plain guides of our own method.
+            # All are measured against the same thing: the style aligned, and the plain guides of our own
+            # method.
             report = prepare(content, style, settings).report(picture, step.leak, load_parser())
             rows[name][variant] = {
                 k: report[k] for k in ("leak", "layout_iou", "style_distance", "sharpness")

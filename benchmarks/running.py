@@ -27,7 +27,8 @@ def free_port() -> int:
 def started(folder: Path, source: Path = ROOT, **environment: str) -> Iterator[tuple[str, subprocess.Popen]]:
     """The app in `source`, which answers, until the block ends: its address and its process.
 
-    Everything that it writes lies in `folder`: home, tmp, cache and log.txt. Of this process's environment it gets what it cannot do without.
+    Everything that it writes lies in `folder`: home, tmp, cache and log.txt. Of this process's environment it
+    gets what it cannot do without.
     """
     for name in ("home", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)

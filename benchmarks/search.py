@@ -2,9 +2,10 @@
 
     python -m benchmarks.search --json benchmarks/results/search.json
 
-By layer: seconds of the exact search, and for several rounds of improved guesses seconds, share of windows with the very same
-match, and the mean score lost (a window's own class weighs 10, its features and place 1 and 0.5). Whole jobs: the default
-settings with every pair looked at, with guesses improved, and searched at other steps; style distance, leak and losses at the end.
+By layer: seconds of the exact search, and for several rounds of improved guesses seconds, share of windows
+with the very same match, and the mean score lost (a window's own class weighs 10, its features and place 1
+and 0.5). Whole jobs: the default settings with every pair looked at, with guesses improved, and searched at
+other steps; style distance, leak and losses at the end.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ EVERY_PAIR = 10**12
 
 @torch.no_grad()
 def by_layer(side: int) -> dict[str, Any]:
-    """The search for one picture as the last phase begins, layer by layer, each guessed from the coarser one."""
+    """The search for one picture as the last phase begins, layer by layer, each guessed from the
+    coarser one.
+    """
     content, style, guides = pair(side)
     settings, network, before, rows = TransferSettings(), load_network("compact"), None, {}
     phase = prepare_phase(

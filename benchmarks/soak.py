@@ -1,10 +1,13 @@
-"""Many visitors at once, for minutes: is everybody answered, in turn, with their own picture, and does memory stay?
+"""Many visitors at once, for minutes: is everybody answered, in turn, with their own picture, and does memory
+stay?
 
-    python -m benchmarks.soak [--visitors 50] [--seconds 300] [--runs 200] [--json benchmarks/results/soak.json]
+    python -m benchmarks.soak [--visitors 50] [--seconds 300] [--runs 200] [--json
+    benchmarks/results/soak.json]
 
-Each visitor is a gradio_client in a thread and has a picture of a size and a colour that nobody else has. In turn, at random, it asks for
-a map (whose size must be that of its picture) or a small transfer onto itself (whose colour must be its own). Then: twelve runs
-asked for one after another must end in that order; and a number of runs, one at a time, between which the app's memory is read.
+Each visitor is a gradio_client in a thread and has a picture of a size and a colour that nobody else has. In
+turn, at random, it asks for a map (whose size must be that of its picture) or a small transfer onto itself
+(whose colour must be its own). Then: twelve runs asked for one after another must end in that order; and a
+number of runs, one at a time, between which the app's memory is read.
 """
 
 from __future__ import annotations
@@ -62,7 +65,7 @@ def visit(
     lock: threading.Lock,
 ) -> None:
     """Asks again and again until the time is up; what came of it is counted."""
-    random, (path, colour, size) = Random(number), mine
+    random, (path, _, size) = Random(number), mine
     client = Client(address, verbose=False, download_files=str(folder / f"got{number}"))
     file = handle_file(str(path))
     while time.monotonic() < until:

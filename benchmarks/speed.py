@@ -1,16 +1,20 @@
-"""How fast it is: ours against the method as published and against Gatys, per evaluation and per job, in one run.
+"""How fast it is: ours against the method as published and against Gatys, per evaluation and per job, in one
+run.
 
     python -m benchmarks.speed --json benchmarks/results/speed.json
-    python -m benchmarks.speed --device gpu0 --json benchmarks/results/gpu.json      (the same as `make bench-gpu`)
+    python -m benchmarks.speed --device gpu0 --json benchmarks/results/gpu.json      (the same as `make
+    bench-gpu`)
 
-Every figure comes from a process of its own, which also says how much memory it took at most. Pictures: two characters that
-ship, with their exact maps. "As published" is `benchmarks/published.py`: every pair of windows at every evaluation; its
-jobs are not run to their end but counted, from its seconds per evaluation at each phase's size. `vgg19` stands for networks
-of VGG-19's shape with random weights: the time does not depend on them, and nothing is downloaded.
+Every figure comes from a process of its own, which also says how much memory it took at most. Pictures: two
+characters that ship, with their exact maps. "As published" is `benchmarks/published.py`: every pair of
+windows at every evaluation; its jobs are not run to their end but counted, from its seconds per evaluation at
+each phase's size. `vgg19` stands for networks of VGG-19's shape with random weights: the time does not depend
+on them, and nothing is downloaded.
 
-exponent: of the growth of seconds per evaluation with the number of pixels (1: in proportion). share_of_limit: what the
-network's multiplications would take at the rate at which this machine multiplies matrices, of the seconds that it took alone.
-times_the_limit: the seconds of a whole evaluation, searches and descent included, of that.
+exponent: of the growth of seconds per evaluation with the number of pixels (1: in proportion).
+share_of_limit: what the network's multiplications would take at the rate at which this machine multiplies
+matrices, of the seconds that it took alone. times_the_limit: the seconds of a whole evaluation, searches and
+descent included, of that.
 """
 
 from __future__ import annotations
@@ -94,7 +98,9 @@ def peak_bytes(device: str) -> int:
 
 
 def published_evaluation(side: int, network: str, device: str) -> dict[str, float]:
-    """One evaluation as published: forward, full search, loss, gradient. The median of three, at large sides a single one."""
+    """One evaluation as published: forward, full search, loss, gradient. The median of three, at large sides
+    a single one.
+    """
     content, style, guides = pair(side)
     guides = tuple(g.to(device) for g in guides)
     loss, picture = (
@@ -110,7 +116,9 @@ def published_evaluation(side: int, network: str, device: str) -> dict[str, floa
 
 
 def our_evaluation(side: int, network: str, device: str, method: str = "semantic") -> dict[str, float]:
-    """One of our evaluations at one size with default settings, its share of the searches included: the mean of EVALUATIONS, the median of several rounds."""
+    """One of our evaluations at one size with default settings, its share of the searches included: the mean
+    of EVALUATIONS, the median of several rounds.
+    """
     content, style, guides = pair(side)
     settings = TransferSettings(phases=1, iterations=2 * EVALUATIONS, network=network, method=method)
     with mock.patch.object(engine, "load_network", lambda name, device: shape_of_vgg19(name, device)):
@@ -124,7 +132,9 @@ def our_evaluation(side: int, network: str, device: str, method: str = "semantic
 
 
 def our_job(side: int, network: str, device: str, settings: dict[str, Any]) -> dict[str, float]:
-    """A whole job, the network loaded and everything compiled before: its seconds, and when the first picture was there. Up to 512 pixels the median of three."""
+    """A whole job, the network loaded and everything compiled before: its seconds, and when the first picture
+    was there. Up to 512 pixels the median of three.
+    """
     content, style, guides = pair(side)
     with mock.patch.object(
         engine, "load_network", lambda name, device, loaded=shape_of_vgg19(network, device): loaded
@@ -155,7 +165,9 @@ def our_job(side: int, network: str, device: str, settings: dict[str, Any]) -> d
 
 
 def network_seconds(side: int, network: str, device: str) -> dict[str, float]:
-    """The network alone, forward, to a loss of each layer, and backward; and what its multiplications would take at the machine's own rate."""
+    """The network alone, forward, to a loss of each layer, and backward; and what its multiplications would
+    take at the machine's own rate.
+    """
     kind, net = arithmetic("auto", device.split(":")[0]), shape_of_vgg19(network, device)
     picture, channels, products = torch.rand(1, 3, side, side, device=device), 3, 0
     for name in LAYERS:
@@ -209,7 +221,9 @@ def our_job_piece_by_piece(
 
 
 def exact_searches(side: int, channels: int, device: str) -> dict[str, float]:
-    """Every pair of windows of two grids of side x side cells looked at: by products of cells, and in one kernel; how far their scores are apart."""
+    """Every pair of windows of two grids of side x side cells looked at: by products of cells, and in one
+    kernel; how far their scores are apart.
+    """
     from facetransfer.core.fused_search import best_windows
 
     grids = [
@@ -230,7 +244,9 @@ def exact_searches(side: int, channels: int, device: str) -> dict[str, float]:
 
 
 def as_on_the_cpu(side: int, device: str) -> dict[str, float]:
-    """The default job there and on the CPU in float32: the mean difference of the pictures, of white, and of the losses, as a share."""
+    """The default job there and on the CPU in float32: the mean difference of the pictures, of white, and of
+    the losses, as a share.
+    """
     content, style, guides = pair(side)
     steps = []
     for where in (device, "cpu"):

@@ -2,11 +2,12 @@
 
     python -m benchmarks.wild --faces DIR --photos DIR --json benchmarks/results/wild.json
 
-From the held-out labelled faces (images/N.jpg, masks/N.png), so that the truth is known: put small into photos without
-faces, tilted, cut, several in one photo, gray, as if painted, partly covered, given another skin by this program; and, as
-no held-out face is a profile, from the characters that ship, rendered turned aside (no training saw them so). A face
-counts as found when the parser's own face lies there, and as well mapped when the parts of the face as one region overlap
-the painted ones by GOOD or more (intersection over union). Photos alone say how often a face is seen where there is none.
+From the held-out labelled faces (images/N.jpg, masks/N.png), so that the truth is known: put small into
+photos without faces, tilted, cut, several in one photo, gray, as if painted, partly covered, given another
+skin by this program; and, as no held-out face is a profile, from the characters that ship, rendered turned
+aside (no training saw them so). A face counts as found when the parser's own face lies there, and as well
+mapped when the parts of the face as one region overlap the painted ones by GOOD or more (intersection over
+union). Photos alone say how often a face is seen where there is none.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def put(
     rng: np.random.Generator,
     columns: tuple[float, float] = (0.3, 0.7),
 ) -> Scene:
-    """The labelled picture, turned by `angle` degrees, in the ground (H,W,3) so that the face covers `height` of the ground's."""
+    """The labelled picture, turned by `angle` degrees, in the ground (H,W,3) so that the face covers `height`
+    of the ground's.
+    """
     picture, labels = face
     rows, xs = np.nonzero(np.isin(labels, FACE))
     scale = height * ground.shape[0] / np.ptp(rows)
@@ -156,7 +159,9 @@ def well_mapped(parse: Parse, truth: np.ndarray) -> tuple[bool, bool]:
 
 
 class Scenes:
-    """What scenes are made of: labelled faces, photos without faces, characters with their maps; and the chance that combines them."""
+    """What scenes are made of: labelled faces, photos without faces, characters with their maps; and the
+    chance that combines them.
+    """
 
     def __init__(self, faces: Path, photos: Path) -> None:
         self.rng = np.random.default_rng(0)
@@ -182,7 +187,9 @@ class Scenes:
         return cv2.resize(self.photo(), (768, 512), interpolation=cv2.INTER_CUBIC)
 
     def in_photo(self, height: float, tilts: float | tuple[int, ...] = 8) -> Callable[[Scene], Scene]:
-        """Puts a face into a photo, of that share of its height, tilted by one of the degrees given or by chance with that deviation."""
+        """Puts a face into a photo, of that share of its height, tilted by one of the degrees given or by
+        chance with that deviation.
+        """
 
         def change(face: Scene) -> Scene:
             ground = self.ground()
@@ -233,7 +240,9 @@ class Scenes:
 
 
 def rates_of(scenes: Iterable[Scene], parse: Parser) -> dict[str, float]:
-    """How many pictures, and the shares of them in which the face is found and well mapped; nothing where there are none."""
+    """How many pictures, and the shares of them in which the face is found and well mapped; nothing where
+    there are none.
+    """
     results = [well_mapped(parse(Image.fromarray(picture)), truth) for picture, truth in scenes]
     return (
         {

@@ -1,4 +1,6 @@
-"""Takes the screenshots of this folder: `python docs/take_screenshots.py`, with chromium and requirements-dev.txt installed."""
+"""Takes the screenshots of this folder: `python docs/take_screenshots.py`, with chromium and
+requirements-dev.txt installed.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,8 @@ def take(address: str) -> None:
         page.click("[data-do=undo]")
         page.click("#run")
         page.wait_for_function(
-            "document.querySelector('#status').innerText.includes('Done in') && document.querySelector('#numbers').innerText.includes('patches')"
+            "document.querySelector('#status').innerText.includes('Done in') && "
+            "document.querySelector('#numbers').innerText.includes('patches')"
         )
         page.evaluate("window.scrollTo(0, 0)")
         page.mouse.move(2, 2)

@@ -1,4 +1,6 @@
-"""Semantic face transfer: one picture's shapes in another picture's skin, patch by patch, each from its own part of the face."""
+"""Semantic face transfer: one picture's shapes in another picture's skin, patch by patch, each from its own
+part of the face.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,10 @@ import os
 from importlib import import_module
 from typing import Any
 
-# Said before torch is loaded, which reads it then: threads that wait for each other sleep after some microseconds. Spinning on, as they
-# do unasked, makes a run many times slower as soon as anything else works on the same cores; sleeping at once, one alone by a third.
+# Said before torch is loaded, which reads it then: threads that wait for each other sleep after some
+# microseconds. Spinning on, as they
+# do unasked, makes a run many times slower as soon as anything else works on the same cores; sleeping at
+# once, one alone by a third.
 if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
     os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
 

@@ -62,7 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
         twice = {t for t in targets if targets.count(t) > 1}
         if twice:
             raise InputError(
-                f"two pictures would both be written to {sorted(twice)[0]}: run them one by one into different folders"
+                f"two pictures would both be written to {sorted(twice)[0]}: run them one by one into "
+                f"different folders"
             )
         for target in targets:
             check_writable(target)

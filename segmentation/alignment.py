@@ -1,4 +1,6 @@
-"""Brings the style's face to the size, tilt and direction of the content's: windows have one size, so faces must too."""
+"""Brings the style's face to the size, tilt and direction of the content's: windows have one size, so faces
+must too.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +15,21 @@ from facetransfer.base.images import MIN_SIDE
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
 LARGEST = 2.0  # times that a style picture is enlarged at most: more only blurs
-SMALLEST = 0.75  # of the size at which the whole style picture is as large as the content: less costs detail (docs/quality.md)
+# of the size at which the whole style picture is as large as the content: less costs detail (docs/quality.md)
+SMALLEST = 0.75
 UPRIGHT = math.radians(4)  # difference in tilt that is left alone: turning a picture costs sharpness
-TURNED = 0.05  # face sizes that the noses must lie beside the middle, to opposite sides, before the style is mirrored
-RIM = 0.01  # of the picture's shorter side, at its rim, that is mirrored over: torn paper and thin frames, which would become lines where the rest is mirrored in
+# face sizes that the noses must lie beside the middle, to opposite sides, before the style is mirrored
+TURNED = 0.05
+# of the picture's shorter side, at its rim, that is mirrored over: torn paper and thin frames, which would
+# become lines where the rest is mirrored in
+RIM = 0.01
 AROUND = 1.25  # side of what is kept of the style around its face, in sides of the content
 
 
 def similarity(source: FaceFrame, target: FaceFrame, mirrored: bool = False) -> np.ndarray:
-    """The (2,3) matrix that takes places (x, y) of one face to the same places of the other; x flipped first where mirrored."""
+    """The (2,3) matrix that takes places (x, y) of one face to the same places of the other; x flipped first
+    where mirrored.
+    """
     scale = target.size / source.size
     flip = -1.0 if mirrored else 1.0
     tilt = target.tilt - flip * source.tilt
@@ -33,7 +41,9 @@ def similarity(source: FaceFrame, target: FaceFrame, mirrored: bool = False) -> 
 
 @dataclass(frozen=True)
 class Alignment:
-    """matrix (2,3): places of the style picture, in pixels of the original, to places of the aligned one. size: its (width, height)."""
+    """matrix (2,3): places of the style picture, in pixels of the original, to places of the aligned one.
+    size: its (width, height).
+    """
 
     matrix: np.ndarray
     size: tuple[int, int]
@@ -64,14 +74,18 @@ class Alignment:
         )
 
     def inside(self, size: tuple[int, int]) -> np.ndarray:
-        """Where the aligned picture shows the style picture of (width, height) itself, not what is mirrored in, (H,W) bool."""
+        """Where the aligned picture shows the style picture of (width, height) itself, not what is mirrored
+        in, (H,W) bool.
+        """
         whole = np.full(size[::-1], 255, np.uint8)
         return self._warped(whole, 1.0, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT) > 0
 
     def _warped(
         self, pixels: np.ndarray, factor: float, interpolation: int, border: int = cv2.BORDER_REFLECT
     ) -> np.ndarray:
-        """Pixels of the picture at `factor` of its size, aligned. `border`: what lies beside it, as OpenCV calls it."""
+        """Pixels of the picture at `factor` of its size, aligned. `border`: what lies beside it, as OpenCV
+        calls it.
+        """
         rim = round(RIM * min(pixels.shape[:2]))
         pixels, matrix = pixels[rim : pixels.shape[0] - rim, rim : pixels.shape[1] - rim], self.matrix.copy()
         matrix[:, :2] /= factor
@@ -85,7 +99,9 @@ class Alignment:
 def align(
     content: FaceFrame, style: FaceFrame, content_size: tuple[int, int], style_size: tuple[int, int]
 ) -> Alignment:
-    """The alignment of a style picture (width, height) to a content picture; each frame in pixels of its own picture."""
+    """The alignment of a style picture (width, height) to a content picture; each frame in pixels of its own
+    picture.
+    """
     mirrored = content.turn * style.turn < 0 and min(abs(content.turn), abs(style.turn)) > TURNED
     tilt = content.tilt
     if abs(content.tilt - (-style.tilt if mirrored else style.tilt)) < UPRIGHT:

@@ -1,8 +1,9 @@
-"""The classes of a face, written once: number, name, colour, what it is merged with when it guides, its mirror image.
+"""The classes of a face, written once: number, name, colour, what it is merged with when it guides, its
+mirror image.
 
-Numbers and names are those of CelebAMask-HQ (Lee et al. 2020, arXiv 1907.11922). `l_` is the person's own left, so it
-is on the right of a picture that is not mirrored. Any two colours are at least 120 apart in RGB: a colour that an
-anti-aliased edge or a lossy file moved by less than 60 still finds its class.
+Numbers and names are those of CelebAMask-HQ (Lee et al. 2020, arXiv 1907.11922). `l_` is the person's own
+left, so it is on the right of a picture that is not mirrored. Any two colours are at least 120 apart in RGB:
+a colour that an anti-aliased edge or a lossy file moved by less than 60 still finds its class.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ GUIDE_OF = np.array(
     [GUIDES.index(c.guide) for c in CLASSES], dtype=np.uint8
 )  # (19,) guide channel of a class
 
-KIN = {  # guide channels that are alike, and how much: a part finds its nearest kin where the other picture lacks it
+# guide channels that are alike, and how much: a part finds its nearest kin where the other picture lacks it
+KIN = {
     ("hat", "hair"): 0.5,
     ("hat", "cloth"): 0.3,
     ("brow", "hair"): 0.4,
@@ -95,7 +97,9 @@ KIN = {  # guide channels that are alike, and how much: a part finds its nearest
 
 
 def affinities(kinship: float = 1.0) -> np.ndarray:
-    """How alike two guide channels are, (guides,guides): 1 on the diagonal, `kinship` in [0,1] times KIN beside it; positive definite."""
+    """How alike two guide channels are, (guides,guides): 1 on the diagonal, `kinship` in [0,1] times KIN
+    beside it; positive definite.
+    """
     alike = np.eye(len(GUIDES))
     for (a, b), value in KIN.items():
         i, j = GUIDES.index(a), GUIDES.index(b)
@@ -104,13 +108,17 @@ def affinities(kinship: float = 1.0) -> np.ndarray:
 
 
 def class_vectors(kinship: float = 1.0) -> np.ndarray:
-    """A unit vector for each guide channel, (guides,guides): its inner products are the affinities (their symmetric square root)."""
+    """A unit vector for each guide channel, (guides,guides): its inner products are the affinities (their
+    symmetric square root).
+    """
     values, vectors = np.linalg.eigh(affinities(kinship))
     return (vectors * np.sqrt(values)) @ vectors.T
 
 
 def nearest_kin(guide: str, there: set[str]) -> str | None:
-    """Of the guide channels `there` the one most like `guide`, of two alike the first in their order; None where none is alike."""
+    """Of the guide channels `there` the one most like `guide`, of two alike the first in their order; None
+    where none is alike.
+    """
     best = max(
         (g for g in GUIDES if g in there and g != guide),
         key=lambda other: affinities()[GUIDES.index(guide), GUIDES.index(other)],

@@ -1,4 +1,6 @@
-"""A correction: a layer over an automatic map, kept apart from it, so that the automatic map can come back."""
+"""A correction: a layer over an automatic map, kept apart from it, so that the automatic map can
+come back.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,17 @@ TEXT = re.compile(r"(\d{1,4})x(\d{1,4})((?: \d{1,3}\*\d{1,8})+)")
 
 @dataclass(frozen=True)
 class Correction:
-    """labels: (H,W) uint8, a class where something was painted, elsewhere AUTOMATIC. Its size need not be the map's."""
+    """labels: (H,W) uint8, a class where something was painted, elsewhere AUTOMATIC. Its size need not be the
+    map's.
+    """
 
     labels: np.ndarray
 
     def __post_init__(self) -> None:
         if not ((self.labels < len(CLASSES)) | (self.labels == AUTOMATIC)).all():
             raise InputError(
-                f"the correction has a class that is not there: only 0 to {len(CLASSES) - 1} are; press All back to automatic and paint again"
+                f"the correction has a class that is not there: only 0 to {len(CLASSES) - 1} are; press "
+                f"All back to automatic and paint again"
             )
 
     @classmethod
@@ -68,7 +73,8 @@ class Correction:
             return automatic
         if not self.fits(automatic.size):
             raise InputError(
-                "the correction does not fit its picture any more: press All back to automatic and paint again"
+                "the correction does not fit its picture any more: press All back to automatic and paint "
+                "again"
             )
         layer = self.resized(automatic.size).labels
         return SemanticMap(np.where(layer == AUTOMATIC, automatic.labels, layer), automatic.colours)

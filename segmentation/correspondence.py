@@ -1,7 +1,7 @@
 """Dense correspondence of two faces: where each place of one face lies in the other.
 
-A thin-plate spline (Bookstein 1989, "Principal Warps") takes the landmarks of one face to those of the other; between
-them it bends as little as possible. It is regularised, since landmarks read from a map are not exact.
+A thin-plate spline (Bookstein 1989, "Principal Warps") takes the landmarks of one face to those of the other;
+between them it bends as little as possible. It is regularised, since landmarks read from a map are not exact.
 """
 
 from __future__ import annotations
@@ -25,15 +25,17 @@ OUTLIER = (
 class Correspondence:
     """A smooth map of face coordinates (see `segmentation.landmarks`) of one face to those of another.
 
-    source (N,2): landmarks of the first face. weights (N+3,2): of the spline's kernel, then its affine part, for the
-    displacements (du, dv).
+    source (N,2): landmarks of the first face. weights (N+3,2): of the spline's kernel, then its affine part,
+    for the displacements (du, dv).
     """
 
     source: np.ndarray
     weights: np.ndarray
 
     def displacement(self, places: np.ndarray) -> np.ndarray:
-        """How far (du, dv) the places (..., 2) of the first face move to lie in the second, (..., 2) in face sizes."""
+        """How far (du, dv) the places (..., 2) of the first face move to lie in the second, (..., 2) in face
+        sizes.
+        """
         if not len(self.source):
             return np.zeros_like(places)
         flat = places.reshape(-1, 2)
@@ -46,7 +48,8 @@ class Correspondence:
 
 
 def correspondence(first: Landmarks, second: Landmarks) -> Correspondence:
-    """The map from the first face to the second by the landmarks that both have, without the outliers among them.
+    """The map from the first face to the second by the landmarks that both have, without the outliers among
+    them.
 
     Without enough landmarks nothing moves.
     """
@@ -68,14 +71,18 @@ def correspondence(first: Landmarks, second: Landmarks) -> Correspondence:
 
 
 def _basis(places: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """What the spline sums at places (M,2): the kernel r^2 log r to each of the source (N,2), then 1, u and v, (M,N+3)."""
+    """What the spline sums at places (M,2): the kernel r^2 log r to each of the source (N,2), then 1, u and
+    v, (M,N+3).
+    """
     squared = ((places[:, None] - source[None]) ** 2).sum(2)
     kernel = 0.5 * squared * np.log(np.maximum(squared, 1e-12))
     return np.hstack((kernel, np.ones((len(places), 1)), places))
 
 
 def _inliers(source: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """Which landmarks (N,) agree with an affine map of all that agree, found by leaving out the worst one by one."""
+    """Which landmarks (N,) agree with an affine map of all that agree, found by leaving out the worst one by
+    one.
+    """
     kept = np.ones(len(source), bool)
     design = np.hstack((np.ones((len(source), 1)), source))
     while kept.sum() >= MIN_LANDMARKS:

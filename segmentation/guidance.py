@@ -19,8 +19,9 @@ CORRESPONDENCE_SIDE = 96  # cells: places are looked up on a grid of this size, 
 def guide_of(semantic: SemanticMap, frame: FaceFrame | None = None) -> Guide:
     """The classes of each pixel as channels, and the place in the face where a face is known.
 
-    Channels are the vectors of the guide classes, so that classes that are alike share some (`class_vectors`); of a map
-    in colours of its own, one channel a colour. `frame` says where the face is when the map cannot.
+    Channels are the vectors of the guide classes, so that classes that are alike share some
+    (`class_vectors`); of a map in colours of its own, one channel a colour. `frame` says where the face is
+    when the map cannot.
     """
     width, height = semantic.size
     if semantic.is_face:
@@ -46,7 +47,8 @@ def guides_of(
         not content.is_face and not np.array_equal(content.colours, style.colours)
     ):
         raise InputError(
-            "the two maps do not have the same classes: paint both in the colours of the classes, or both in the same "
+            "the two maps do not have the same classes: paint both in the colours of the classes, or both "
+            "in the same "
             "colours of your own"
         )
     own_frames = [frame or semantic.frame() for frame, semantic in zip(frames, (content, style), strict=True)]
@@ -62,7 +64,8 @@ def guides_of(
 def corresponding_position(
     content: SemanticMap, frame: FaceFrame, style: SemanticMap, style_frame: FaceFrame
 ) -> np.ndarray:
-    """For each pixel of the content its place in the style's face, (2,H,W) float32, in face sizes from the middle.
+    """For each pixel of the content its place in the style's face, (2,H,W) float32, in face sizes from the
+    middle.
 
     An eye's corner lies at the eye's corner, however large the eyes are (`segmentation.correspondence`).
     """
@@ -76,7 +79,9 @@ def corresponding_position(
 
 
 def substitutes(content: SemanticMap, style: SemanticMap, least: float = 1e-3) -> dict[str, str | None]:
-    """For each guide class of the content (at least that share of its pixels) that the style lacks: the kin it takes from, None for none."""
+    """For each guide class of the content (at least that share of its pixels) that the style lacks: the kin
+    it takes from, None for none.
+    """
     if not (content.is_face and style.is_face):
         return {}
     here, there = (

@@ -1,8 +1,9 @@
-"""Landmarks of a face, read from its semantic map: corners of the eyes, the line between the lips, the chin, ...
+"""Landmarks of a face, read from its semantic map: corners of the eyes, the line between the lips, the chin,
+...
 
-Places are face coordinates (u, v): along the line of the eyes and down the face from its middle, in face sizes, as
-`FaceFrame.position` has them. Names say left and right as the picture shows them (`picture_left`), so that a mirrored
-picture needs nothing special once its map is mirrored.
+Places are face coordinates (u, v): along the line of the eyes and down the face from its middle, in face
+sizes, as `FaceFrame.position` has them. Names say left and right as the picture shows them (`picture_left`),
+so that a mirrored picture needs nothing special once its map is mirrored.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ ROW_BAND = 0.04  # face sizes above and below a height at which the width of the
 
 
 def landmarks(semantic: SemanticMap, frame: FaceFrame) -> Landmarks:
-    """The landmarks that the map of a face shows. `frame` is in pixels of the map. Parts that are not there have none."""
+    """The landmarks that the map of a face shows. `frame` is in pixels of the map. Parts that are not there
+    have none.
+    """
     width, height = semantic.size
     place = frame.position(width, height)
     near = np.abs(place).max(0) <= REACH
@@ -40,7 +43,9 @@ def landmarks(semantic: SemanticMap, frame: FaceFrame) -> Landmarks:
 
 
 def _pixels(semantic: SemanticMap, place: np.ndarray, near: np.ndarray, *names: str) -> np.ndarray:
-    """The face coordinates (N,2) of the largest connected piece of these classes; (0,2) where there is hardly any."""
+    """The face coordinates (N,2) of the largest connected piece of these classes; (0,2) where there is hardly
+    any.
+    """
     mask = np.isin(semantic.labels, [INDEX[name] for name in names]) & near
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     if count < 2:

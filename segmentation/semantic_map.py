@@ -22,7 +22,9 @@ NEAR = (
 OURS = 0.9  # share of pixels near our palette from which a file counts as painted in it
 FLAT = 12  # levels that neighbours in a plain area may differ by, in a lossy file
 PART = 1 << 18  # colours that are compared with the palette at once
-EYE_BELOW_BROW = 0.19  # share of the way from the brows to the mouth: the median of 746 painted masks, nine in ten lie between 0.13 and 0.25
+# share of the way from the brows to the mouth: the median of 746 painted masks, nine in ten lie between 0.13
+# and 0.25
+EYE_BELOW_BROW = 0.19
 MIN_PART_PIXELS = 4  # of a part of a face, for it to have a middle
 STRAY_DISTANCE = 1.5  # longer sides of the largest piece of a part: pieces further away are stray pixels
 OWN_SHARE, OWN_DISTANCE = (
@@ -36,8 +38,8 @@ class FaceFrame:
     """Where a face is, in pixels of its picture.
 
     x, y: its middle, between eyes and mouth. size: 2.5 x eyes to mouth. tilt: radians, clockwise, 0 upright.
-    turn: where the nose lies beside the line from eyes to mouth, in face sizes: below 0 the face looks to the left of the
-    picture, above 0 to the right.
+    turn: where the nose lies beside the line from eyes to mouth, in face sizes: below 0 the face looks to the
+    left of the picture, above 0 to the right.
     """
 
     x: float
@@ -47,7 +49,9 @@ class FaceFrame:
     turn: float = 0.0
 
     def position(self, width: int, height: int) -> np.ndarray:
-        """Place in the face of each pixel, (2,H,W) float32: along the face's own axes from its middle, in face sizes, held within +-2."""
+        """Place in the face of each pixel, (2,H,W) float32: along the face's own axes from its middle, in
+        face sizes, held within +-2.
+        """
         x = ((np.arange(width, dtype=np.float32) + 0.5 - self.x) / self.size)[None, :]
         y = ((np.arange(height, dtype=np.float32) + 0.5 - self.y) / self.size)[:, None]
         c, s = math.cos(self.tilt), math.sin(self.tilt)
@@ -60,7 +64,9 @@ class FaceFrame:
 
 @dataclass(frozen=True)
 class SemanticMap:
-    """labels: (H,W) uint8. colours: None for the classes of a face, else (K,3) uint8 RGB, the map's own colours by label."""
+    """labels: (H,W) uint8. colours: None for the classes of a face, else (K,3) uint8 RGB, the map's own
+    colours by label.
+    """
 
     labels: np.ndarray
     colours: np.ndarray | None = None
@@ -71,7 +77,8 @@ class SemanticMap:
             raise ValueError(f"labels are (H,W) uint8, not {self.labels.shape} {self.labels.dtype}")
         if self.labels.max() >= count:
             raise InputError(
-                f"the map has a class {self.labels.max()}, but only 0 to {count - 1} exist: paint it in the colours of the classes"
+                f"the map has a class {self.labels.max()}, but only 0 to {count - 1} exist: paint it in "
+                f"the colours of the classes"
             )
 
     @property
@@ -143,7 +150,9 @@ class SemanticMap:
         return FaceFrame(float(left + right) / 2, float(top + bottom) / 2, max(8.0, float(bottom - top)))
 
     def _eyes(self, mouth: np.ndarray | None) -> list[np.ndarray | None]:
-        """The middle of the left and of the right eye, where there is none as far below its brow as eyes are."""
+        """The middle of the left and of the right eye, where there is none as far below its brow as
+        eyes are.
+        """
         eyes, brows = ([self._middle(f"{side}_{part}") for side in "lr"] for part in ("eye", "brow"))
         seen = [brow if eye is None else eye for eye, brow in zip(eyes, brows)]
         if mouth is None or all(s is None for s in seen):
@@ -174,7 +183,9 @@ class SemanticMap:
 
 
 def map_path(picture: str | os.PathLike[str], ending: str = MAP_ENDING) -> Path:
-    """Where the map of a picture file lies: photo.jpg has photo_sem.png beside it. Another ending may be given."""
+    """Where the map of a picture file lies: photo.jpg has photo_sem.png beside it. Another ending may be
+    given.
+    """
     picture = Path(picture)
     if not picture.name:
         raise InputError(f"{picture} is a folder: give a picture file")
@@ -182,7 +193,9 @@ def map_path(picture: str | os.PathLike[str], ending: str = MAP_ENDING) -> Path:
 
 
 def from_colours(rgb: np.ndarray) -> tuple[SemanticMap, float]:
-    """The face map nearest to the colours (H,W,3) uint8, and the share of pixels that are near a colour of ours."""
+    """The face map nearest to the colours (H,W,3) uint8, and the share of pixels that are near a colour of
+    ours.
+    """
     labels, distance, inverse = _nearest(rgb, PALETTE)
     return SemanticMap(labels[inverse].reshape(rgb.shape[:2])), float((distance < NEAR)[inverse].mean())
 
@@ -199,7 +212,9 @@ def _unpacked(codes: np.ndarray) -> np.ndarray:
 
 
 def _nearest(rgb: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each colour in (H,W,3) the nearest of the palette (K,3) and how far it is, (N,); and which of the N colours each pixel has."""
+    """For each colour in (H,W,3) the nearest of the palette (K,3) and how far it is, (N,); and which of the N
+    colours each pixel has.
+    """
     codes, inverse = np.unique(_packed(rgb), return_inverse=True)
     labels, nearest, known = (
         np.empty(len(codes), np.uint8),
@@ -218,11 +233,14 @@ def _nearest(rgb: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def read_map(path: str | os.PathLike[str]) -> SemanticMap:
-    """A map file as a face map. Raises InputError where its colours are not ours; `read_map_pair` takes others too."""
+    """A map file as a face map. Raises InputError where its colours are not ours; `read_map_pair` takes
+    others too.
+    """
     semantic, near = from_colours(np.asarray(open_picture(path)))
     if near < OURS:
         raise InputError(
-            f"{Path(path).name} is not painted in the colours of the classes (only {near:.0%} of it is): use them, or give "
+            f"{Path(path).name} is not painted in the colours of the classes (only {near:.0%} of it is): "
+            f"use them, or give "
             "hand-painted maps of both pictures with the same colours in both"
         )
     return semantic
@@ -231,7 +249,9 @@ def read_map(path: str | os.PathLike[str]) -> SemanticMap:
 def read_map_pair(
     content: str | os.PathLike[str], style: str | os.PathLike[str]
 ) -> tuple[SemanticMap, SemanticMap]:
-    """Two map files. Painted in our palette they are face maps; otherwise the colours of the two together are the classes."""
+    """Two map files. Painted in our palette they are face maps; otherwise the colours of the two together are
+    the classes.
+    """
     pictures = [np.asarray(open_picture(path)) for path in (content, style)]
     (first, near_first), (second, near_second) = map(from_colours, pictures)
     if min(near_first, near_second) >= OURS:
@@ -239,7 +259,8 @@ def read_map_pair(
     if max(near_first, near_second) >= OURS:
         odd = content if near_first < near_second else style
         raise InputError(
-            f"{Path(odd).name} is painted in other colours than the other map: paint both in the colours of the classes, or "
+            f"{Path(odd).name} is painted in other colours than the other map: paint both in the colours "
+            f"of the classes, or "
             "both in the same colours of your own"
         )
     colours = own_colours(pictures)
@@ -247,9 +268,11 @@ def read_map_pair(
 
 
 def own_colours(pictures: list[np.ndarray]) -> np.ndarray:
-    """The colours that hand-painted maps use, (K,3) uint8: the frequent ones that are far from every more frequent one.
+    """The colours that hand-painted maps use, (K,3) uint8: the frequent ones that are far from every more
+    frequent one.
 
-    Counted only where the neighbours have the same colour: the mixed colours of anti-aliased borders are no classes.
+    Counted only where the neighbours have the same colour: the mixed colours of anti-aliased borders are no
+    classes.
     """
     block = np.ones((3, 3), np.uint8)
     flat = np.concatenate(

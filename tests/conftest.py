@@ -1,4 +1,6 @@
-"""A drawn face with its exact map: the planted answer of most tests, no picture of anybody is needed. And the app, for all that knock at it."""
+"""A drawn face with its exact map: the planted answer of most tests, no picture of anybody is needed. And the
+app, for all that knock at it.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ COLOURS = {
 def draw_face(
     size: tuple[int, int] = (128, 128), seed: int = 0, tint: tuple[int, int, int] = (0, 0, 0)
 ) -> tuple[Image.Image, SemanticMap]:
-    """A schematic face that fills the picture of (width, height), each part with a texture of its own, and its map."""
+    """A schematic face that fills the picture of (width, height), each part with a texture of its own, and
+    its map.
+    """
     width, height = size
     labels = np.zeros((height, width), np.uint8)
 
@@ -111,7 +115,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def app_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """One app for all tests of reliability, whose connections are watched. At its end: nothing was written outside its cache, and no connection opened."""
+    """One app for all tests of reliability, whose connections are watched. At its end: nothing was written
+    outside its cache, and no connection opened.
+    """
     folder = tmp_path_factory.mktemp("app")
     with running(folder, **watch(folder)) as app:
         before = app.outside_cache()

@@ -21,7 +21,9 @@ from facetransfer.base.weights import FOLDER
 
 
 def certify(name: str, state: dict[str, torch.Tensor], facts: dict[str, object], half: bool) -> Path:
-    """Writes `<name>.safetensors` (float16 if `half`) and `<name>.json` into assets/weights, each whole or not at all."""
+    """Writes `<name>.safetensors` (float16 if `half`) and `<name>.json` into assets/weights, each whole or
+    not at all.
+    """
     tensors = {
         k: (v.half() if half and v.is_floating_point() else v).contiguous()
         for k, v in state.items()
@@ -56,7 +58,10 @@ def main() -> None:
         type=Path,
         nargs="+",
         required=True,
-        help="state dict, or a checkpoint with averaged weights; of several the mean (they must come from one start)",
+        help=(
+            "state dict, or a checkpoint with averaged weights; of several the mean (they must come from "
+            "one start)"
+        ),
     )
     options.add_argument(
         "--prior",

@@ -1,4 +1,6 @@
-"""Labelled faces as training pictures: scaled, turned, moved onto other backgrounds, recoloured, painted over."""
+"""Labelled faces as training pictures: scaled, turned, moved onto other backgrounds, recoloured, painted
+over.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def read_rgb(path: Path) -> np.ndarray:
 
 
 def labelled_faces(folder: Path) -> tuple[list[tuple[Path, Path]], list[tuple[Path, Path]]]:
-    """`folder` holds images/N.jpg and masks/N.png (pixel value = class). Returns (training, held-out) pairs of paths."""
+    """`folder` holds images/N.jpg and masks/N.png (pixel value = class). Returns (training, held-out) pairs
+    of paths.
+    """
     pairs = [
         (image, folder / "masks" / f"{image.stem}.png") for image in sorted((folder / "images").iterdir())
     ]
@@ -61,9 +65,11 @@ def sides_mended(labels: np.ndarray) -> np.ndarray:
 
 
 class FaceAugmenter:
-    """Draws training pictures from labelled faces. `others` are pictures without labels: backgrounds, textures, colours.
+    """Draws training pictures from labelled faces. `others` are pictures without labels: backgrounds,
+    textures, colours.
 
-    `calm`, 0 to 1, is raised towards the end of training: more pictures are then as a camera and the second look see them.
+    `calm`, 0 to 1, is raised towards the end of training: more pictures are then as a camera and the second
+    look see them.
     """
 
     def __init__(self, others: list[np.ndarray], rng: np.random.Generator) -> None:
@@ -129,7 +135,9 @@ class FaceAugmenter:
         labels: np.ndarray,
         matrix: np.ndarray,
     ) -> None:
-        """Labelled pictures end at the shoulders; photos do not. Draws the rest of the body, or leaves its class open, in place."""
+        """Labelled pictures end at the shoulders; photos do not. Draws the rest of the body, or leaves its
+        class open, in place.
+        """
         rng, cloth = self.rng, INDEX["cloth"]
         columns = np.flatnonzero(labels[-1] == cloth)
         if len(columns) < 0.1 * labels.shape[1]:
@@ -205,7 +213,9 @@ class FaceAugmenter:
 def dressed(
     picture: np.ndarray, cloth: np.ndarray, other: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """The clothes (H,W) bool of a picture (H,W,3) in another colour, or printed with another picture (H,W,3); their folds stay."""
+    """The clothes (H,W) bool of a picture (H,W,3) in another colour, or printed with another picture (H,W,3);
+    their folds stay.
+    """
     if not cloth.any():
         return picture
     x, share = picture.astype(np.float32), cv2.GaussianBlur(cloth.astype(np.float32), (0, 0), 1.0)[..., None]

@@ -1,7 +1,8 @@
-"""Draws earrings and necklaces on labelled faces: few faces wear any, no two are alike, and thin ones are hardly learnt from so few.
+"""Draws earrings and necklaces on labelled faces: few faces wear any, no two are alike, and thin ones are
+hardly learnt from so few.
 
-Their outlines are drawn by chance, raised into a relief, made of metals, pearls and stones, lit, and hung from the ears or laid around
-the neck; hair and clothes may cover them.
+Their outlines are drawn by chance, raised into a relief, made of metals, pearls and stones, lit, and hung
+from the ears or laid around the neck; hair and clothes may cover them.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def noise(shape: tuple[int, int], cell: float, rng: np.random.Generator) -> np.n
 
 
 class Canvas:
-    """How much of each pixel is covered by what has been drawn: `cover` (H,W) uint8; `whole`, the same with what masks call jewel though one sees through it."""
+    """How much of each pixel is covered by what has been drawn: `cover` (H,W) uint8; `whole`, the same with
+    what masks call jewel though one sees through it.
+    """
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self.cover, self.holes = np.zeros((2, *shape), np.uint8)
@@ -289,7 +292,9 @@ class Jeweller:
 
 
 def lobe_of(labels: np.ndarray, side: str) -> tuple[float, float] | None:
-    """(x, y) from which an earring hangs: the lowest place of an ear, or where it is under the hair; None where no ear can be."""
+    """(x, y) from which an earring hangs: the lowest place of an ear, or where it is under the hair; None
+    where no ear can be.
+    """
     rows, columns = np.nonzero(labels == INDEX[side])
     if len(rows) > 30:
         low = rows >= np.percentile(rows, 92)

@@ -1,6 +1,8 @@
-"""Lends glasses, hats, earrings and necklaces from one labelled face to another: few faces wear them, and all could.
+"""Lends glasses, hats, earrings and necklaces from one labelled face to another: few faces wear them, and all
+could.
 
-Copied with their labels, as in Ghiasi et al. 2021 (Simple Copy-Paste, arXiv 2012.07177), but put where the other face would wear them.
+Copied with their labels, as in Ghiasi et al. 2021 (Simple Copy-Paste, arXiv 2012.07177), but put where the
+other face would wear them.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ PARTS = [
     [INDEX[n] for n in names]
     for names in (("l_eye",), ("r_eye",), ("l_brow",), ("r_brow",), ("nose",), ("mouth", "u_lip", "l_lip"))
 ]
-AWRY = 0.04  # of the picture's width: how far the parts of two faces may lie apart when one is put over the other
+# of the picture's width: how far the parts of two faces may lie apart when one is put over the other
+AWRY = 0.04
 
 Face = tuple[np.ndarray, np.ndarray]  # picture (H,W,3) uint8, labels (H,W) uint8
 
@@ -61,7 +64,9 @@ def middles(labels: np.ndarray) -> np.ndarray:
 
 
 def over(source: np.ndarray, target: np.ndarray, awry: float) -> np.ndarray | None:
-    """The similarity (2,3) that lays the middles of one face over another's, None where they lie more than `awry` pixels apart."""
+    """The similarity (2,3) that lays the middles of one face over another's, None where they lie more than
+    `awry` pixels apart.
+    """
     both = ~np.isnan(source + target).any(1)
     if both.sum() < 4:
         return None
@@ -76,7 +81,9 @@ def over(source: np.ndarray, target: np.ndarray, awry: float) -> np.ndarray | No
 def put_on(
     taken: Callable[[np.ndarray, np.ndarray], np.ndarray], donor: Face, face: Face, matrix: np.ndarray
 ) -> Face:
-    """`face` with what `taken` chooses of the donor, given both faces' labels (H,W), the donor's laid over the face's."""
+    """`face` with what `taken` chooses of the donor, given both faces' labels (H,W), the donor's laid over
+    the face's.
+    """
     picture, labels = face
     size = labels.shape[1::-1]
     lent = cv2.warpAffine(donor[0], matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)

@@ -2,8 +2,8 @@
 
     python -m training.parser --labelled DIR --others DIR [DIR ...] --minutes 75 --out runs/parser
 
-Cross-entropy with softened class weights plus dice (Milletari et al. 2016), see `training.timed` for the rest: the same command
-goes on from its checkpoint. Pictures are drawn in a process of their own.
+Cross-entropy with softened class weights plus dice (Milletari et al. 2016), see `training.timed` for the
+rest: the same command goes on from its checkpoint. Pictures are drawn in a process of their own.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ RARE = (
 
 
 def class_weights(labels: list[np.ndarray]) -> Tensor:
-    """(19,) weights by the fourth root of rarity, mean 1: rare parts count more, but do not flood the picture."""
+    """(19,) weights by the fourth root of rarity, mean 1: rare parts count more, but do not flood the
+    picture.
+    """
     share = (
         np.bincount(np.concatenate([m[::4, ::4].ravel() for m in labels]), minlength=len(CLASSES))[
             : len(CLASSES)
@@ -60,9 +62,11 @@ def class_weights(labels: list[np.ndarray]) -> Tensor:
 
 
 def grown(network: CompactParserNetwork, smaller: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a smaller network for this larger one: it answers as before, and what is new learns from there.
+    """The weights of a smaller network for this larger one: it answers as before, and what is new learns from
+    there.
 
-    New channels do not reach the old ones, and new residual blocks add nothing, until training says otherwise.
+    New channels do not reach the old ones, and new residual blocks add nothing, until training says
+    otherwise.
     """
     state = {}
     for name, new in network.state_dict().items():
@@ -96,7 +100,8 @@ def loss_of(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
 
 
 class Batches(IterableDataset):
-    """Endless training batches: pictures (B,3,S,S) uint8, labels (B,S/2,S/2) int64, S drawn anew for each batch.
+    """Endless training batches: pictures (B,3,S,S) uint8, labels (B,S/2,S/2) int64, S drawn anew for each
+    batch.
 
     faces are drawn with probability `drawn`; `calm` maps a moment (time.time) to 0..1, see FaceAugmenter.
     """
@@ -142,7 +147,9 @@ class Batches(IterableDataset):
 
 
 def validate(network: CompactParserNetwork, pairs: list[tuple[Path, Path]]) -> np.ndarray:
-    """IoU of each class (19,), NaN where a class never occurs, at the size of the masks, the picture seen once."""
+    """IoU of each class (19,), NaN where a class never occurs, at the size of the masks, the picture seen
+    once.
+    """
     confusion = np.zeros((len(CLASSES),) * 2)
     network.eval()
     with torch.inference_mode():
@@ -193,7 +200,10 @@ def main() -> None:
     options.add_argument(
         "--start",
         type=Path,
-        help="weights to start from, of this network or of a smaller one: a checkpoint or the .safetensors that ships",
+        help=(
+            "weights to start from, of this network or of a smaller one: a checkpoint or the .safetensors "
+            "that ships"
+        ),
     )
     args = options.parse_args()
     set_up(args)

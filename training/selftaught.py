@@ -2,8 +2,8 @@
 
     python -m training.selftaught --pictures DIR [DIR ...] --out runs/selftaught
 
-The parser sees each picture as it is; training shows it scaled, turned and recoloured. What the parser is unsure of
-stays open. Give `--out` to `training.parser` as `--extra`. Goes on where it was stopped.
+The parser sees each picture as it is; training shows it scaled, turned and recoloured. What the parser is
+unsure of stays open. Give `--out` to `training.parser` as `--extra`. Goes on where it was stopped.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""People who never were, seen from any side: heads of chance modelled as signed distances, with exact class maps.
+"""People who never were, seen from any side: heads of chance modelled as signed distances, with exact class
+maps.
 
-Labelled portraits look at the camera; a parser that has seen nothing else does not know a profile. The anatomy, the rays
-and the light are those of the characters that ship (`assets/characters`); measures, hair, colours and lamps are drawn anew.
+Labelled portraits look at the camera; a parser that has seen nothing else does not know a profile. The
+anatomy, the rays and the light are those of the characters that ship (`assets/characters`); measures, hair,
+colours and lamps are drawn anew.
 """
 
 from __future__ import annotations
@@ -265,7 +267,8 @@ class Sitter:
     def seen(
         self, size: int, turn: float, behind: np.ndarray, factor: int = 2
     ) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 RGB (size, size, 3) and labels (size, size), the head turned by `turn` degrees to the picture's right, before `behind` (size, size, 3).
+        """uint8 RGB (size, size, 3) and labels (size, size), the head turned by `turn` degrees to the
+        picture's right, before `behind` (size, size, 3).
 
         Lamps, camera and exposure are drawn anew in each call.
         """

@@ -1,10 +1,11 @@
-"""Labelled faces in other skins, made by the program's own core: paintings and creatures whose maps are known.
+"""Labelled faces in other skins, made by the program's own core: paintings and creatures whose maps are
+known.
 
     python -m training.stylised --labelled DIR --faces DIR --textures DIR --count 120 --out runs/stylised
 
-`--faces` are pictures of faces in other skins, guided by the maps beside them (`_sem.png`) or the parser's; `--textures`
-give their texture alone. The result is a folder of images/ and masks/ for `python -m training.parser --extra`. What is
-there already is kept: the same command goes on.
+`--faces` are pictures of faces in other skins, guided by the maps beside them (`_sem.png`) or the parser's;
+`--textures` give their texture alone. The result is a folder of images/ and masks/ for `python -m
+training.parser --extra`. What is there already is kept: the same command goes on.
 """
 
 from __future__ import annotations

@@ -2,11 +2,12 @@
 
     python -m training.texture --photos DIR --more DIR [DIR ...] --minutes 60 --out runs/texture
 
-Two tasks at once, so that the features keep what a picture looks like and learn what it shows: small decoders repaint
-the clean picture from conv2_1, conv3_1 and conv4_1 of a spoilt one (denoising autoencoder, Vincent et al. 2008; L1 on
-colours and on edges), and the photo's category is read from conv4_2 (its folder's name). Afterwards each layer is
-scaled to a mean activation of 1 over pictures and places, which changes no function but makes one set of weights fit
-all layers (by filter, as Gatys et al. 2015 do, was tried: quiet filters then shout noise). The same command goes on from its checkpoint.
+Two tasks at once, so that the features keep what a picture looks like and learn what it shows: small decoders
+repaint the clean picture from conv2_1, conv3_1 and conv4_1 of a spoilt one (denoising autoencoder, Vincent et
+al. 2008; L1 on colours and on edges), and the photo's category is read from conv4_2 (its folder's name).
+Afterwards each layer is scaled to a mean activation of 1 over pictures and places, which changes no function
+but makes one set of weights fit all layers (by filter, as Gatys et al. 2015 do, was tried: quiet filters then
+shout noise). The same command goes on from its checkpoint.
 """
 
 from __future__ import annotations
@@ -100,7 +101,9 @@ def spoil(clean: Tensor, rng: np.random.Generator) -> Tensor:
 
 @torch.no_grad()
 def scale_to_unit_mean(network: VGGLayout, pictures: Tensor) -> None:
-    """Divides each layer's weights so that its activations average 1, and multiplies the next layer's to match."""
+    """Divides each layer's weights so that its activations average 1, and multiplies the next layer's to
+    match.
+    """
     previous = 1.0
     for name in LAYERS:
         conv = network.convs[name]

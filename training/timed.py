@@ -1,4 +1,6 @@
-"""A training that lasts a given time: AdamW, a rate that falls as a cosine by time, averaged weights, checkpoints to go on from."""
+"""A training that lasts a given time: AdamW, a rate that falls as a cosine by time, averaged weights,
+checkpoints to go on from.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def add_options(options: ArgumentParser, minutes: float, batch: int, out: str) -
 
 
 class TimedTraining:
-    """Of `model`, by options as of `add_options`. `average` is its averaged twin; a checkpoint in the folder `out` is gone on from."""
+    """Of `model`, by options as of `add_options`. `average` is its averaged twin; a checkpoint in the folder
+    `out` is gone on from.
+    """
 
     def __init__(self, model: nn.Module, args: Namespace, weight_decay: float, clip: float) -> None:
         self.model, self.average, self.clip = model, deepcopy(model).eval(), clip
@@ -88,7 +92,9 @@ class TimedTraining:
         self.over = self.spent >= self.budget
 
     def saved(self, **more: Any) -> bool:
-        """Every few minutes and at the end: writes a checkpoint, with `more` in it, and says that it is time for a report."""
+        """Every few minutes and at the end: writes a checkpoint, with `more` in it, and says that it is time
+        for a report.
+        """
         if time.time() - self._reported < REPORTED and not self.over:
             return False
         self._reported = time.time()

@@ -1,11 +1,12 @@
-"""Heads turned aside, up to the profile and a little beyond it, with exact maps: modelled, and given the skins of labelled portraits.
+"""Heads turned aside, up to the profile and a little beyond it, with exact maps: modelled, and given the
+skins of labelled portraits.
 
     python -m training.turned --labelled DIR --others DIR [DIR ...] --count 300 --out runs/turned
 
-Sitters of chance (`training.sitters`) are rendered before other pictures; most are then given the skin, hair and light of
-a labelled portrait by the program's own core, guided by the exact map. The result is a folder of images/ and masks/ for
-`python -m training.parser --extra`. What is there already is kept: the same command goes on; --from and --count share it
-among processes.
+Sitters of chance (`training.sitters`) are rendered before other pictures; most are then given the skin, hair
+and light of a labelled portrait by the program's own core, guided by the exact map. The result is a folder of
+images/ and masks/ for `python -m training.parser --extra`. What is there already is kept: the same command
+goes on; --from and --count share it among processes.
 """
 
 from __future__ import annotations

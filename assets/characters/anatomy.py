@@ -1,4 +1,6 @@
-"""A head and shoulders as signed distances, part by part. x: picture right, y: up, z: to the viewer; chin about -1."""
+"""A head and shoulders as signed distances, part by part. x: picture right, y: up, z: to the viewer; chin
+about -1.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ Parts = dict[str, Tensor]  # part name -> (N,) distance
 
 @dataclass(frozen=True)
 class Form:
-    """The measures of a head. Lengths in half heads, angles in radians, paired parts given for the +x side."""
+    """The measures of a head. Lengths in half heads, angles in radians, paired parts given for the
+    +x side.
+    """
 
     yaw: float = 0.2
     pitch: float = 0.0
@@ -74,7 +78,9 @@ def to_head(p: Tensor, form: Form) -> Tensor:
 
 
 def lid_gap(q: Tensor, form: Form) -> Tensor:
-    """Signed distance (in the front plane) to the almond between the lids; q: points relative to the eye, +x side."""
+    """Signed distance (in the front plane) to the almond between the lids; q: points relative to the eye, +x
+    side.
+    """
     half, up, down, tilt = form.opening
     x, y = q[0], q[1] - tilt * q[0]
     s = x / half
@@ -118,7 +124,9 @@ def nose(p: Tensor, form: Form) -> Tensor:
 
 
 def lips(p: Tensor, form: Form) -> tuple[Tensor, Tensor]:
-    """Upper and lower lip: rolls of changing thickness along the curve where they meet. p: head frame, folded."""
+    """Upper and lower lip: rolls of changing thickness along the curve where they meet. p: head frame,
+    folded.
+    """
     up, low, half = form.lip_up, form.lip_low, form.mouth_half
     s = p[0] / half
     inside = (1 - s * s).clamp(min=0)
@@ -142,7 +150,9 @@ def mouth_corner(form: Form) -> Vec:
 
 
 def folds(p: Tensor, form: Form) -> Tensor:
-    """Depth (length) of the folds every face has: from the nose wings to the mouth, under the lip, the philtrum."""
+    """Depth (length) of the folds every face has: from the nose wings to the mouth, under the lip, the
+    philtrum.
+    """
     depth, width = form.nasolabial
     wing, corner = form.wing[0], mouth_corner(form)
     line = [
@@ -158,7 +168,9 @@ def folds(p: Tensor, form: Form) -> Tensor:
 
 
 def head(world: Tensor, form: Form) -> Parts:
-    """Every part of head and shoulders. Flesh parts share their blended surface, the label is the nearest part."""
+    """Every part of head and shoulders. Flesh parts share their blended surface, the label is the nearest
+    part.
+    """
     p = to_head(world, form)
     m = mirrored(p)
     skin = skull_and_flesh(m, form) + folds(m, form)
@@ -230,7 +242,9 @@ def side(world: Tensor, form: Form) -> Tensor:
 def brow_weight(
     p: Tensor, inner: tuple[float, float], peak: tuple[float, float], outer: tuple[float, float], half: float
 ) -> Tensor:
-    """(N,) 1 in the middle of the brow, 0 at its border, negative outside. Points in the head frame, (x, y) knots."""
+    """(N,) 1 in the middle of the brow, 0 at its border, negative outside. Points in the head frame, (x, y)
+    knots.
+    """
     x, y = p[0].abs(), p[1]
     t = ((x - inner[0]) / (outer[0] - inner[0])).clamp(0, 1)
     bend = peak[1] - (inner[1] + outer[1]) / 2

@@ -9,7 +9,9 @@ TEMPLATE = (40, 160)  # height (across the bristles) and length of a stroke temp
 
 
 def stroke_templates(rng: np.random.Generator, count: int = 18) -> list[np.ndarray]:
-    """Straight and bent strokes, each (40, 160, 3) float32: cover 0..1, paint height 0..1, tone -1..1 per bristle."""
+    """Straight and bent strokes, each (40, 160, 3) float32: cover 0..1, paint height 0..1, tone -1..1 per
+    bristle.
+    """
     h, w = TEMPLATE
     out = []
     for k in range(count):
@@ -56,7 +58,9 @@ class Canvas:
         opacity: float,
         region: np.ndarray | None,
     ) -> None:
-        """One stroke centred on (x, y), sizes in pixels; where `region` (H, W) differs from its centre stays clean."""
+        """One stroke centred on (x, y), sizes in pixels; where `region` (H, W) differs from its centre stays
+        clean.
+        """
         reach = int(0.5 * np.hypot(length, width)) + 2
         left, top = int(x) - reach, int(y) - reach
         x0, y0 = max(left, 0), max(top, 0)
@@ -99,8 +103,8 @@ def layer(
 ) -> int:
     """One pass with one brush over the places in `where` (H, W bool) that still differ from the target.
 
-    width: pixels; stretch (H, W): stroke length in widths; angle (H, W): radians; jitter (H, W): colour variation.
-    Gives the number of strokes.
+    width: pixels; stretch (H, W): stroke length in widths; angle (H, W): radians; jitter (H, W): colour
+    variation. Gives the number of strokes.
     """
     rng = canvas.rng
     seen = cv2.GaussianBlur(target, (0, 0), max(0.6, width * 0.22))
@@ -143,7 +147,9 @@ def weave(shape: tuple[int, int], pitch: float) -> np.ndarray:
 
 
 def raked(canvas: Canvas, pitch: float, depth: float) -> np.ndarray:
-    """The painting under gallery light from the upper left: (H, W, 3) 0..1 with the relief of paint and canvas."""
+    """The painting under gallery light from the upper left: (H, W, 3) 0..1 with the relief of paint and
+    canvas.
+    """
     cloth = weave(canvas.thickness.shape, pitch)
     paint = cv2.GaussianBlur(canvas.thickness, (0, 0), 0.8)
     relief = paint + 0.085 * cloth * np.clip(1.0 - paint, 0.25, 1)

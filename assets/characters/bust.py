@@ -51,7 +51,9 @@ CHIPS = [  # centre and radius
 
 
 def curl_centres() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Centres (K, 3) of the curls on the skull, their normals and two tangents: a jittered Fibonacci lattice."""
+    """Centres (K, 3) of the curls on the skull, their normals and two tangents: a jittered
+    Fibonacci lattice.
+    """
     count = 250
     rng = np.random.default_rng(5)
     i = np.arange(count) + 0.5
@@ -72,7 +74,9 @@ CURLS = curl_centres()
 
 
 def curl_at(p: Tensor) -> tuple[Tensor, Tensor]:
-    """Radius (N,) from the nearest curl's centre, 1 at its border, and the winding angle (N,). p: head frame."""
+    """Radius (N,) from the nearest curl's centre, 1 at its border, and the winding angle (N,). p:
+    head frame.
+    """
     points, _, first, second = CURLS
     nearest = ((points * points).sum(1)[None] - 2 * p.T @ points.T).argmin(1)
     d = p - points[nearest].T

@@ -1,4 +1,6 @@
-"""What the three characters share: labels, looks, relief shading, hairs drawn over a surface, and the final picture."""
+"""What the three characters share: labels, looks, relief shading, hairs drawn over a surface, and the final
+picture.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ LEFT, RIGHT = ({"eye": f"{s}_eye", "ear": f"{s}_ear"} for s in "lr")
 
 
 def class_of(world: Tensor, parts: Parts, form: Form) -> Tensor:
-    """(N,) class index of surface points: the nearest part, with the person's own left and right told apart."""
+    """(N,) class index of surface points: the nearest part, with the person's own left and right
+    told apart.
+    """
     names = [n for n in PART_NAMES if n in parts]
     left = torch.tensor([INDEX[LEFT.get(n, n)] for n in names])
     right = torch.tensor([INDEX[RIGHT.get(n, n)] for n in names])
@@ -29,7 +33,9 @@ def class_of(world: Tensor, parts: Parts, form: Form) -> Tensor:
 
 
 def browed(label: Tensor, p: Tensor, brow: Tensor) -> Tensor:
-    """The labels (N,), changed in place: skin in `brow` (bool (N,)) on the front of the head becomes brow. p: head frame."""
+    """The labels (N,), changed in place: skin in `brow` (bool (N,)) on the front of the head becomes brow. p:
+    head frame.
+    """
     here = brow & (p[2] > 0) & is_class(label, "skin")
     label[here & (p[0] > 0)] = INDEX["l_brow"]
     label[here & (p[0] <= 0)] = INDEX["r_brow"]
@@ -38,7 +44,9 @@ def browed(label: Tensor, p: Tensor, brow: Tensor) -> Tensor:
 
 @dataclass
 class Look:
-    """Material of N surface points: albedo (N, 3) linear, relief height (N,), gloss exponent (N,), shine (N,)."""
+    """Material of N surface points: albedo (N, 3) linear, relief height (N,), gloss exponent (N,), shine
+    (N,).
+    """
 
     albedo: Tensor
     height: Tensor
@@ -81,7 +89,9 @@ def colour(*rgb: float) -> Tensor:
 
 
 def cavity(surface: Surface, height: Tensor, radius: float) -> Tensor:
-    """(N,) how far the relief lies above (+) or below (-) its surroundings within `radius` (share of the width)."""
+    """(N,) how far the relief lies above (+) or below (-) its surroundings within `radius` (share of the
+    width).
+    """
     h = surface.picture(height)
     label = surface.picture(surface.label, -1)
     out = np.zeros_like(h)
@@ -117,7 +127,9 @@ def draw_hairs(
     widths: np.ndarray,
     opacity: float = 0.9,
 ) -> None:
-    """Draw polylines [(K, 2) pixels] over picture (H, W, 3) 0..1 and, where they cover it, over label (H, W)."""
+    """Draw polylines [(K, 2) pixels] over picture (H, W, 3) 0..1 and, where they cover it, over
+    label (H, W).
+    """
     shift = 4
     for line, tone, width in zip(lines, colours, widths):
         x0, y0 = np.floor(line.min(0)).astype(int) - 3
@@ -155,7 +167,9 @@ def hair_line(camera: Camera, size: int, points: list[np.ndarray]) -> np.ndarray
 
 
 def majority(label: np.ndarray, factor: int) -> np.ndarray:
-    """(H, W) labels, the most frequent of each factor x factor block; a tie goes to the block's first sample."""
+    """(H, W) labels, the most frequent of each factor x factor block; a tie goes to the block's
+    first sample.
+    """
     h, w = label.shape[0] // factor, label.shape[1] // factor
     blocks = label.reshape(h, factor, w, factor).transpose(0, 2, 1, 3).reshape(h, w, factor * factor)
     votes = (blocks[..., :, None] == blocks[..., None, :]).sum(-1)
@@ -163,7 +177,9 @@ def majority(label: np.ndarray, factor: int) -> np.ndarray:
 
 
 def finished(picture: np.ndarray, label: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
-    """Display values 0..1 (H, W, 3) and labels at the sampling size -> uint8 RGB and uint8 labels at the final size."""
+    """Display values 0..1 (H, W, 3) and labels at the sampling size -> uint8 RGB and uint8 labels at the
+    final size.
+    """
     h, w = picture.shape[0] // factor, picture.shape[1] // factor
     small = cv2.resize(picture.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
     return np.round(np.clip(small, 0, 1) * 255).astype(np.uint8), majority(label, factor)

@@ -1,4 +1,6 @@
-"""`goblin`: an old cave dweller. Leathery wrinkled skin, warts and veins, big wet eyes, pointed ears, rags."""
+"""`goblin`: an old cave dweller. Leathery wrinkled skin, warts and veins, big wet eyes, pointed
+ears, rags.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,9 @@ def creases(x: Tensor, sharp: float = 5.0) -> Tensor:
 
 
 def old_age(p: Tensor, warp: Tensor) -> Tensor:
-    """Depth (length) of the big wrinkles. p: head frame; warp: (N,) noise that keeps the lines from being ruled."""
+    """Depth (length) of the big wrinkles. p: head frame; warp: (N,) noise that keeps the lines from being
+    ruled.
+    """
     m = mirrored(p)
     x, y, z = m
     front = band(z, 0.1, 0.5)
@@ -255,7 +259,9 @@ def rag_look(p: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def eye_look(p: Tensor) -> tuple[Tensor, Tensor]:
-    """Pale amber-green iris with streaks, slit-free pupil, yellowed white with blood vessels. p: head frame."""
+    """Pale amber-green iris with streaks, slit-free pupil, yellowed white with blood vessels. p:
+    head frame.
+    """
     m = mirrored(p)
     d = m - torch.tensor(FORM.eye[0])[:, None]
     d = d / d.norm(dim=0)

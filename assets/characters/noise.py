@@ -74,8 +74,9 @@ def ridged(p: Tensor, octaves: int, seed: int = 0, gain: float = 0.5) -> Tensor:
 
 
 def cells(p: Tensor, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-    """Worley noise: distance to the nearest and the second nearest of one jittered point per unit cell, and the
-    nearest point's own random number in -1..1."""
+    """Worley noise: distance to the nearest and the second nearest of one jittered point per unit cell, and
+    the nearest point's own random number in -1..1.
+    """
     cell = torch.floor(p)
     fx, fy, fz = p - cell
     ix, iy, iz = cell.int()

@@ -231,7 +231,9 @@ def backdrop(size: int) -> np.ndarray:
 
 
 def stroke_angles(surface: Surface, camera: Camera, label: np.ndarray) -> np.ndarray:
-    """(H, W) direction of the brush: round the form on flesh and cloth, along the strands in hair, swirling behind."""
+    """(H, W) direction of the brush: round the form on flesh and cloth, along the strands in hair, swirling
+    behind.
+    """
     size = surface.size
     n = surface.picture(surface.n.T @ camera.axes())
     flat = np.hypot(n[..., 0], n[..., 1])
@@ -246,7 +248,9 @@ def stroke_angles(surface: Surface, camera: Camera, label: np.ndarray) -> np.nda
 
 
 def painted(picture: np.ndarray, label: np.ndarray, angle: np.ndarray, seed: int) -> np.ndarray:
-    """The painting (H, W, 3) 0..1 of a picture (H, W, 3) 0..1. Broad brushes first, small ones where it matters."""
+    """The painting (H, W, 3) 0..1 of a picture (H, W, 3) 0..1. Broad brushes first, small ones where it
+    matters.
+    """
     size = picture.shape[0]
     unit = size / 512
     ground = np.broadcast_to(np.array([0.30, 0.19, 0.11], np.float32), picture.shape)

@@ -1,4 +1,6 @@
-"""Signed distances of simple solids, and how they are blended. Points are (3, N), distances (N,), unit: half a head."""
+"""Signed distances of simple solids, and how they are blended. Points are (3, N), distances (N,), unit: half
+a head.
+"""
 
 from __future__ import annotations
 
@@ -68,8 +70,8 @@ def leaf(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A cupped leaf from `base` to `tip` whose hollow side looks along `facing`: the form of an ear.
 
-    Gives the distance, the place along it (0 base, 1 tip) and the place across it (-1..1). `rim` thickens the border
-    (the helix), `round_` is 1 for a human ear and 0 for a pointed one.
+    Gives the distance, the place along it (0 base, 1 tip) and the place across it (-1..1). `rim` thickens the
+    border (the helix), `round_` is 1 for a human ear and 0 for a pointed one.
     """
     along = torch.tensor([tip[i] - base[i] for i in range(3)])
     size = float(along.norm())
@@ -102,7 +104,9 @@ def band01(t: Tensor, edge: float) -> Tensor:
 
 
 def turned(p: Tensor, yaw: float, pitch: float, roll: float, pivot: Vec) -> Tensor:
-    """World points seen from a head turned by the given angles (radians) about `pivot`. Yaw > 0 turns to +x."""
+    """World points seen from a head turned by the given angles (radians) about `pivot`. Yaw > 0
+    turns to +x.
+    """
     cy, sy = torch.cos(torch.tensor(yaw)), torch.sin(torch.tensor(yaw))
     cp, sp = torch.cos(torch.tensor(pitch)), torch.sin(torch.tensor(pitch))
     cr, sr = torch.cos(torch.tensor(roll)), torch.sin(torch.tensor(roll))

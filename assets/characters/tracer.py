@@ -18,7 +18,8 @@ Distance = Callable[[Tensor], Tensor]
 class Camera:
     """Looks along -z from (0, centre_y, distance); `half` is half the height seen at z = 0.4.
 
-    `orbit` radians to the right around the upright axis, so that the figure is seen turned to the picture's left.
+    `orbit` radians to the right around the upright axis, so that the figure is seen turned to the picture's
+    left.
     """
 
     centre_y: float = -0.22
@@ -28,7 +29,9 @@ class Camera:
     orbit: float = 0.0
 
     def seeing(self, yaw: float, degrees: float) -> Camera:
-        """This camera gone round until a head of that yaw (radians) is seen turned by so many degrees to the picture's right."""
+        """This camera gone round until a head of that yaw (radians) is seen turned by so many degrees to the
+        picture's right.
+        """
         return replace(self, orbit=yaw - math.radians(degrees))
 
     def axes(self) -> Tensor:
@@ -68,7 +71,9 @@ def trace(
     stride: float = 0.85,
     hit: float = 8e-4,
 ) -> Tensor:
-    """(N,) length of each ray to the surface, infinite where it misses. `stride` < 1 allows inexact distances."""
+    """(N,) length of each ray to the surface, infinite where it misses. `stride` < 1 allows inexact
+    distances.
+    """
     out = torch.full((directions.shape[1],), float("inf"))
     for begin in range(0, directions.shape[1], CHUNK):
         d = directions[:, begin : begin + CHUNK]
@@ -95,7 +100,7 @@ def normals(distance: Distance, p: Tensor, step: float = 2e-3) -> Tensor:
     corners = torch.tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]])
     n = torch.zeros_like(p)
     for c in corners:
-        n += c[:, None] * in_chunks(lambda q: distance(q + c[:, None] * step), p)
+        n += c[:, None] * in_chunks(lambda q, c=c: distance(q + c[:, None] * step), p)
     return n / n.norm(dim=0).clamp(min=1e-9)
 
 
@@ -129,7 +134,9 @@ def light_reaches(
 
 @dataclass(frozen=True)
 class Light:
-    """A distant light. `wrap` lets it creep round the form as in skin or wax (one number per colour channel)."""
+    """A distant light. `wrap` lets it creep round the form as in skin or wax (one number per colour
+    channel).
+    """
 
     direction: tuple[float, float, float]
     colour: tuple[float, float, float]
@@ -181,7 +188,8 @@ def see(distance: Distance, label: Distance, camera: Camera, lights: list[Light]
 
 
 def bumped(surface: Surface, height: Tensor) -> Tensor:
-    """(3, N) normals bent by a relief `height` (N,) in scene units, from its slope between neighbouring pixels.
+    """(3, N) normals bent by a relief `height` (N,) in scene units, from its slope between neighbouring
+    pixels.
 
     Neighbours on another part or across a jump in depth give no slope.
     """
@@ -222,7 +230,8 @@ def shade(
     ambient: tuple[Tensor, Tensor],
     occluded: Tensor,
 ) -> Tensor:
-    """(N, 3) linear light. n: (3, N) bent normals; albedo (N, 3); gloss (N,) specular exponent; shine (N,) strength.
+    """(N, 3) linear light. n: (3, N) bent normals; albedo (N, 3); gloss (N,) specular exponent; shine (N,)
+    strength.
 
     `ambient` is the colour from above and from below; `occluded` (N,) scales it.
     """

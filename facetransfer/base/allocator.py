@@ -15,16 +15,19 @@ if not hasattr(_libc, "mallopt"):
 
 
 def share_among_threads() -> None:
-    """What one thread freed serves the others: otherwise each of forty keeps what a large picture once took. To be said before there are any."""
+    """What one thread freed serves the others: otherwise each of forty keeps what a large picture once took.
+    To be said before there are any.
+    """
     if _libc:
         _libc.mallopt(ARENA_MAX, 1)
 
 
 class _FreedMemoryKept:
-    """A context, of any number of threads at once: what is freed in it stays with the process; after the last one all of it is given back.
+    """A context, of any number of threads at once: what is freed in it stays with the process; after the last
+    one all of it is given back.
 
-    Unasked, glibc gives the memory of a large picture back to the system at once, and to get it again each page must be emptied: a
-    third of the time of a run at 2048 pixels.
+    Unasked, glibc gives the memory of a large picture back to the system at once, and to get it again each
+    page must be emptied: a third of the time of a run at 2048 pixels.
     """
 
     def __init__(self) -> None:

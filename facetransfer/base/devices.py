@@ -26,7 +26,9 @@ def shown(device: str) -> str:
 
 
 def choose_device(name: str = "auto") -> str:
-    """The torch device called auto, cpu, mps, gpu0 (or gpu, cuda, cuda:0). Raises InputError where it is not there."""
+    """The torch device called auto, cpu, mps, gpu0 (or gpu, cuda, cuda:0). Raises InputError where it is not
+    there.
+    """
     found = available_devices()
     if name == "auto":
         return found[0]

@@ -6,7 +6,9 @@ import sys
 
 
 class InputError(ValueError):
-    """Something a person gave cannot be used. Doors show its text as it is; anything else is a fault of ours."""
+    """Something a person gave cannot be used. Doors show its text as it is; anything else is a
+    fault of ours.
+    """
 
 
 LONGEST = 200  # characters of something that was given and is repeated in an error

@@ -31,7 +31,8 @@ for remark in (UserWarning, Image.DecompressionBombWarning):
 
 
 def open_picture(path: str | os.PathLike[str]) -> Image.Image:
-    """Any picture file as RGB, turned as its EXIF says; first frame of an animation, on white where it is transparent.
+    """Any picture file as RGB, turned as its EXIF says; first frame of an animation, on white where it is
+    transparent.
 
     Raises InputError when the file is missing, not a picture, cut off, or larger than MAX_PIXELS.
     """
@@ -50,14 +51,17 @@ def open_picture(path: str | os.PathLike[str]) -> Image.Image:
             f"{path.name} is not a picture that can be read: give a PNG, JPEG, WebP, TIFF or BMP file "
             f"of at most {MAX_PIXELS // 10**6} million pixels"
         ) from None
-    except Exception as error:  # what a decoder says of a spoilt file is written nowhere, and differs between versions of Pillow
+    # what a decoder says of a spoilt file is written nowhere, and differs between versions of Pillow
+    except Exception as error:
         raise InputError(
             f"{path.name} is damaged or cut off ({shortened(str(error))}): save it again or give another file"
         ) from None
 
 
 def readable_file(path: str | os.PathLike[str]) -> Path:
-    """The path of a file that can be read; InputError for what is missing, a folder, a device or a pipe, or not ours to read."""
+    """The path of a file that can be read; InputError for what is missing, a folder, a device or a pipe, or
+    not ours to read.
+    """
     path = Path(path)
     try:
         mode = os.stat(path).st_mode
@@ -65,7 +69,8 @@ def readable_file(path: str | os.PathLike[str]) -> Path:
         raise InputError(f"{path} does not exist: check the name") from None
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{shortened(str(path))} cannot be a file ({getattr(error, 'strerror', None) or error}): check the name"
+            f"{shortened(str(path))} cannot be a file ({getattr(error, 'strerror', None) or error}): check "
+            f"the name"
         ) from None
     if stat.S_ISDIR(mode):
         raise InputError(f"{path} is a folder: give a picture file")
@@ -81,7 +86,8 @@ def as_rgb(picture: Image.Image) -> Image.Image:
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise InputError(
-            f"has {width}x{height} pixels: at most {MAX_PIXELS // 10**6} million are taken, make it smaller first"
+            f"has {width}x{height} pixels: at most {MAX_PIXELS // 10**6} million are taken, make it "
+            f"smaller first"
         )
     if getattr(picture, "is_animated", False):
         picture.seek(0)
@@ -89,7 +95,8 @@ def as_rgb(picture: Image.Image) -> Image.Image:
     picture = ImageOps.exif_transpose(picture)
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
         deep = np.nan_to_num(np.asarray(picture, dtype=np.float64))
-        # Sixteen bits are scaled as such; other depths by what is there, since their range is nowhere written.
+        # Sixteen bits are scaled as such; other depths by what is there, since their range is nowhere
+        # written.
         top = (
             65535.0
             if picture.mode != "F" and deep.max(initial=0) <= 65535
@@ -111,11 +118,14 @@ def fitted_size(size: tuple[int, int], longest: int) -> tuple[int, int]:
 
 
 def fit(picture: Image.Image, longest: int) -> Image.Image:
-    """The picture with its longest side at `longest` pixels (0: unchanged). Raises InputError if a side gets too short, or both too long."""
+    """The picture with its longest side at `longest` pixels (0: unchanged). Raises InputError if a side gets
+    too short, or both too long.
+    """
     size = check_workable(fitted_size(picture.size, longest))
     if min(size) < MIN_SIDE:
         raise InputError(
-            f"a picture of {picture.width}x{picture.height} pixels is {size[0]}x{size[1]} at this size: each side "
+            f"a picture of {picture.width}x{picture.height} pixels is {size[0]}x{size[1]} at this size: "
+            f"each side "
             f"must keep at least {MIN_SIDE}, so choose a larger size or a less narrow picture"
         )
     return picture if size == picture.size else picture.resize(size, Image.Resampling.LANCZOS)
@@ -125,7 +135,8 @@ def check_workable(size: tuple[int, int]) -> tuple[int, int]:
     """The (width, height); InputError where that is more than can be worked on."""
     if size[0] * size[1] > WORKED_PIXELS:
         raise InputError(
-            f"{size[0]}x{size[1]} pixels are more than the {WORKED_PIXELS / 1e6:.1f} million that can be worked on: give a size of at most 4096"
+            f"{size[0]}x{size[1]} pixels are more than the {WORKED_PIXELS / 1e6:.1f} million that can be "
+            f"worked on: give a size of at most 4096"
         )
     return size
 
@@ -144,7 +155,9 @@ def to_image(tensor: Any) -> Image.Image:
 
 
 def check_writable(path: str | os.PathLike[str], suffixes: tuple[str, ...] = SUFFIXES) -> Path:
-    """The path if a file with one of these endings (none: any) can be written there; InputError otherwise. Nothing is left there, or removed."""
+    """The path if a file with one of these endings (none: any) can be written there; InputError otherwise.
+    Nothing is left there, or removed.
+    """
     path = Path(path)
     try:
         os.stat(path)
@@ -152,7 +165,8 @@ def check_writable(path: str | os.PathLike[str], suffixes: tuple[str, ...] = SUF
         pass
     except (OSError, ValueError) as error:  # too long, a loop of links, a character that no name has
         raise InputError(
-            f"{shortened(str(path))} cannot be a file ({getattr(error, 'strerror', None) or error}): choose another name"
+            f"{shortened(str(path))} cannot be a file ({getattr(error, 'strerror', None) or error}): "
+            f"choose another name"
         ) from None
     if suffixes and path.suffix.lower() not in suffixes:
         raise InputError(
@@ -192,7 +206,8 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[str]:
-    """A name beside `path` to write to; moved there at the end, removed on an error. InputError where it cannot be written.
+    """A name beside `path` to write to; moved there at the end, removed on an error. InputError where it
+    cannot be written.
 
     What a killed process left of the same result LEFT seconds ago is removed on the way.
     """

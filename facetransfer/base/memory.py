@@ -1,4 +1,6 @@
-"""Memory: work that does not fit is tried again in less, or says so in words; what a run frees it gets again without asking the system."""
+"""Memory: work that does not fit is tried again in less, or says so in words; what a run frees it gets again
+without asking the system.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,8 @@ def free_megabytes(device: torch.device) -> int | None:
 
 
 def in_less_memory(work: Callable[[int], T], megabytes: int, device: torch.device = torch.device("cpu")) -> T:
-    """What `work` gives with that many megabytes, or a quarter of what is free if that is less; half as many after each time that
-    memory was full. The last error is raised.
+    """What `work` gives with that many megabytes, or a quarter of what is free if that is less; half as many
+    after each time that memory was full. The last error is raised.
     """
     free = free_megabytes(device)
     megabytes = megabytes if free is None else min(megabytes, max(MIN_CHUNK_MEGABYTES, free // 4))
@@ -60,7 +62,9 @@ def in_less_memory(work: Callable[[int], T], megabytes: int, device: torch.devic
 
 
 def with_memory(steps: Callable[..., Iterator[T]]) -> Callable[..., Iterator[T]]:
-    """Over a function that yields: where memory is full, an InputError that says what helps. What it frees is kept until it ends."""
+    """Over a function that yields: where memory is full, an InputError that says what helps. What it frees is
+    kept until it ends.
+    """
 
     @functools.wraps(steps)
     def wrapped(*args: Any, **kwargs: Any) -> Iterator[T]:
@@ -71,7 +75,8 @@ def with_memory(steps: Callable[..., Iterator[T]]) -> Callable[..., Iterator[T]]
             if not out_of_memory(error):
                 raise
             raise InputError(
-                "there is not enough memory for pictures of this size here: choose a smaller size, no extra patches, "
+                "there is not enough memory for pictures of this size here: choose a smaller size, no "
+                "extra patches, "
                 "or the feature network compact"
             ) from None
 

@@ -1,4 +1,6 @@
-"""What a person can set, written once: default, range and help live in the field; flags and sliders are derived."""
+"""What a person can set, written once: default, range and help live in the field; flags and sliders are
+derived.
+"""
 
 from __future__ import annotations
 
@@ -89,8 +91,10 @@ class TransferSettings:
     method: str = _choice(
         GUIDED,
         "Method",
-        "guided: the style's own pixels, chosen by the part of the face, the place in it and the light on it (Fiser 2017); "
-        "semantic: patches of features from the same part of the face (Champandard 2016); mrf: the nearest patches of "
+        "guided: the style's own pixels, chosen by the part of the face, the place in it and the light on "
+        "it (Fiser 2017); "
+        "semantic: patches of features from the same part of the face (Champandard 2016); mrf: the nearest "
+        "patches of "
         "features from anywhere (Li and Wand 2016); gatys: no patches, global texture (Gatys et al. 2015).",
         METHODS,
         advanced=False,
@@ -98,7 +102,8 @@ class TransferSettings:
     likeness: float = _number(
         0.5,
         "Likeness",
-        "How much one knows the person: 0 keeps only the pose, 1 is unmistakable, and lower values keep more of the style. "
+        "How much one knows the person: 0 keeps only the pose, 1 is unmistakable, and lower values keep "
+        "more of the style. "
         "Only the method guided has it.",
         0,
         1,
@@ -148,7 +153,8 @@ class TransferSettings:
     tones: float = _number(
         1.0,
         "Tones",
-        "How far each part of the face is first brought to the style's brightness, contrast and colour: patches fit better, lit skin has no spots.",
+        "How far each part of the face is first brought to the style's brightness, contrast and colour: "
+        "patches fit better, lit skin has no spots.",
         0,
         1,
         0.1,
@@ -159,7 +165,8 @@ class TransferSettings:
     colours: str = _choice(
         "style",
         "Colours",
-        "style: skin and colours change; content: only light and dark change, the colours stay the content's.",
+        "style: skin and colours change; content: only light and dark change, the colours stay the "
+        "content's.",
         COLOURS,
         advanced=False,
     )
@@ -177,7 +184,8 @@ class TransferSettings:
     match_every: int = _number(
         4,
         "Match every",
-        "Steps between two searches for the nearest patches, more once they settle (1: at every step, as published).",
+        "Steps between two searches for the nearest patches, more once they settle (1: at every step, as "
+        "published).",
         1,
         1000,
         1,
@@ -240,7 +248,8 @@ class TransferSettings:
     precision: str = _choice(
         "auto",
         "Precision",
-        "Of the feature network's arithmetic: auto takes bfloat16 where the device multiplies it faster, or else float32.",
+        "Of the feature network's arithmetic: auto takes bfloat16 where the device multiplies it faster, "
+        "or else float32.",
         PRECISIONS,
     )
     network: str = _choice(
@@ -255,11 +264,13 @@ class TransferSettings:
             _check(setting, getattr(self, setting.name))
         if self.noise_low > self.noise_high:
             raise InputError(
-                f"noise from is {self.noise_low}, above noise to, {self.noise_high}: give the darker value first"
+                f"noise from is {self.noise_low}, above noise to, {self.noise_high}: give the darker value "
+                f"first"
             )
         if not (self.content_weight or self.style_weight):
             raise InputError(
-                "content weight and style weight are both 0: at least one must be larger, or nothing is left to do"
+                "content weight and style weight are both 0: at least one must be larger, or nothing is "
+                "left to do"
             )
 
 
@@ -287,7 +298,8 @@ def _check(setting: Setting, value: Any) -> None:
         parts = value.split(",") if isinstance(value, str) else []
         if not parts or len(set(parts)) < len(parts) or set(parts) - set(setting.choices):
             raise InputError(
-                f"{name} is {given}: give some of {', '.join(setting.choices)}, each once, with commas and no spaces between them"
+                f"{name} is {given}: give some of {', '.join(setting.choices)}, each once, with commas and "
+                f"no spaces between them"
             )
         return
     if setting.choices is not None:
@@ -301,11 +313,13 @@ def _check(setting: Setting, value: Any) -> None:
         and not math.isfinite(value)
     ):
         raise InputError(
-            f"{name} is {given}, which is not a number: give one from {setting.minimum:.10g} to {setting.maximum:.10g}"
+            f"{name} is {given}, which is not a number: give one from {setting.minimum:.10g} to "
+            f"{setting.maximum:.10g}"
         )
     if setting.kind is int and value != int(value):
         raise InputError(
-            f"{name} is {_shown(value)}: give a whole number from {setting.minimum:.10g} to {setting.maximum:.10g}"
+            f"{name} is {_shown(value)}: give a whole number from {setting.minimum:.10g} to "
+            f"{setting.maximum:.10g}"
         )
     if not setting.minimum <= value <= setting.maximum:
         raise InputError(

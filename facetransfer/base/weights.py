@@ -24,12 +24,15 @@ def certificate(name: str) -> dict[str, Any]:
         return found
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
-            f"the certificate {path} of the weights {name!r} cannot be read ({error}): install the program again"
+            f"the certificate {path} of the weights {name!r} cannot be read ({error}): install the program "
+            f"again"
         ) from None
 
 
 def load_weights(name: str) -> dict[str, Any]:
-    """The tensors of `assets/weights/<name>.safetensors`, float32. Raises InputError when missing or not as certified."""
+    """The tensors of `assets/weights/<name>.safetensors`, float32. Raises InputError when missing or not as
+    certified.
+    """
     from safetensors.torch import load
 
     path, expected = FOLDER / f"{name}.safetensors", certificate(name)["sha256"]
@@ -41,13 +44,16 @@ def load_weights(name: str) -> dict[str, Any]:
         ) from None
     if hashlib.sha256(data).hexdigest() != expected:
         raise InputError(
-            f"the weights {path} are damaged (their sha256 is not {expected[:12]}...): install the program again"
+            f"the weights {path} are damaged (their sha256 is not {expected[:12]}...): install the program "
+            f"again"
         )
     return {key: value.float() for key, value in load(data).items()}
 
 
 def published_weights(path: Path) -> dict[str, Any]:
-    """The tensors of a published .pth file, by name. Nothing in the file is executed. Raises InputError where it is no such file."""
+    """The tensors of a published .pth file, by name. Nothing in the file is executed. Raises InputError where
+    it is no such file.
+    """
     import torch
 
     try:
@@ -60,7 +66,8 @@ def published_weights(path: Path) -> dict[str, Any]:
         isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()
     ):
         raise InputError(
-            f"{path} cannot be read as weights (it holds other things than named tensors): remove it and download it again"
+            f"{path} cannot be read as weights (it holds other things than named tensors): remove it and "
+            f"download it again"
         )
     return state
 
@@ -75,12 +82,15 @@ def check_sha256(path: Path, beginning: str) -> None:
         )
     if not found.startswith(beginning):
         raise InputError(
-            f"the weights {path} are damaged (their sha256 is not {beginning[:12]}...): remove the file, and it is downloaded again"
+            f"the weights {path} are damaged (their sha256 is not {beginning[:12]}...): remove the file, "
+            f"and it is downloaded again"
         )
 
 
 def remember_sha256(path: Path) -> None:
-    """Writes the sha256 of a file just downloaded beside it, where no hash is published: a later change is seen."""
+    """Writes the sha256 of a file just downloaded beside it, where no hash is published: a later change is
+    seen.
+    """
     write_text(_beside(path), hashlib.sha256(path.read_bytes()).hexdigest() + "\n")
 
 

@@ -10,7 +10,9 @@ from facetransfer.base.images import FORMATS, check_writable
 
 
 def contents_in(paths: list[Path], map_ending: str) -> list[Path]:
-    """The pictures, each folder in the list replaced by those that lie in it, by name, but for maps (NAME + `map_ending`). Raises InputError for a folder without any."""
+    """The pictures, each folder in the list replaced by those that lie in it, by name, but for maps (NAME +
+    `map_ending`). Raises InputError for a folder without any.
+    """
     found: list[Path] = []
     for path in paths:
         inside = (
@@ -36,7 +38,8 @@ def _is_picture(path: Path) -> bool:
 def targets_in(folder: Path, contents: list[Path], style: Path) -> list[Path]:
     """Where each content's result goes: a PNG of its name in the folder, which is made if it is missing.
 
-    Raises InputError before anything is made where two results would have one name, or would replace a picture that is read.
+    Raises InputError before anything is made where two results would have one name, or would replace a
+    picture that is read.
     """
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise InputError(
@@ -59,7 +62,8 @@ def targets_in(folder: Path, contents: list[Path], style: Path) -> list[Path]:
         folder.mkdir(exist_ok=True)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"the folder {folder} could not be made ({getattr(error, 'strerror', None) or error}): choose another"
+            f"the folder {folder} could not be made ({getattr(error, 'strerror', None) or error}): choose "
+            f"another"
         ) from None
     for target in targets:
         check_writable(target)

@@ -1,4 +1,6 @@
-"""The flags of the command line. Those of settings are derived from `TransferSettings`; torch is not imported here."""
+"""The flags of the command line. Those of settings are derived from `TransferSettings`; torch is not imported
+here.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,12 @@ def options() -> argparse.ArgumentParser:
     """The command line's parser."""
     parser = argparse.ArgumentParser(
         prog="python -m facetransfer",
-        description="Puts one picture's skin on another picture's face, patch by patch, each from its own part of the face.",
-        epilog="Maps beside the pictures (NAME_sem.png) are used when they are there; otherwise the parser makes them. Without --content, --content-map "
+        description=(
+            "Puts one picture's skin on another picture's face, patch by patch, each from its own part of "
+            "the face."
+        ),
+        epilog="Maps beside the pictures (NAME_sem.png) are used when they are there; otherwise the parser "
+        "makes them. Without --content, --content-map "
         "alone says what goes where, and with neither the result is the style's texture.",
     )
     _add_pictures(parser.add_argument_group("pictures"))
@@ -55,14 +61,19 @@ def _add_pictures(group: Any) -> None:
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="the picture whose shapes are kept; several, or a folder of them, get the style one after another",
+        help=(
+            "the picture whose shapes are kept; several, or a folder of them, get the style one after another"
+        ),
     )
     group.add_argument("--style", type=Path, required=True, help="the picture whose skin is taken")
     group.add_argument(
         "--output",
         type=_named,
         required=True,
-        help="where the result is written; with several contents a folder, each result called NAME.png after its content",
+        help=(
+            "where the result is written; with several contents a folder, each result called NAME.png "
+            "after its content"
+        ),
     )
     group.add_argument(
         "--start-image", type=Path, help="a picture to start from: a result to refine, for instance"
@@ -79,7 +90,10 @@ def _add_pictures(group: Any) -> None:
     )
     group.add_argument(
         "--parser",
-        help="makes the maps that are not there: compact, bisenet, parsenet, or none for none (default: compact)",
+        help=(
+            "makes the maps that are not there: compact, bisenet, parsenet, or none for none (default: "
+            "compact)"
+        ),
     )
     group.add_argument(
         "--parser-file", type=Path, help="the weights of bisenet or parsenet (default: downloaded once)"
@@ -104,7 +118,8 @@ def _add_places(group: Any) -> None:
     group.add_argument(
         "--into",
         choices=PLACES,
-        help="alone: the result as it is; style: placed into the style picture; content: only the face is worked on, at "
+        help="alone: the result as it is; style: placed into the style picture; content: only the face is "
+        "worked on, at "
         "full size, and goes back into the content photo (default: alone)",
     )
     group.add_argument(
@@ -156,7 +171,8 @@ def _add_setting(group: Any, setting: Setting) -> None:
             type=_seed,
             action=_Sets,
             metavar="N",
-            help=f"{setting.help} {setting.minimum:.10g} to {setting.maximum:.10g} {default}. Or, as in neural-doodle, "
+            help=f"{setting.help} {setting.minimum:.10g} to {setting.maximum:.10g} {default}. "
+            "Or, as in neural-doodle, "
             "what to start from: noise, content, or a picture's file",
         )
     else:
@@ -181,7 +197,8 @@ def _add_neural_doodle(group: Any) -> None:
         "--output-size",
         type=output_size,
         metavar="WxH",
-        help="size of a texture, 512x256 (default: a square of --size); with a content or its map, whose shape it takes, "
+        help="size of a texture, 512x256 (default: a square of --size); with a content or its map, whose "
+        "shape it takes, "
         "the longer of the two is --size",
     )
     group.add_argument(

@@ -1,4 +1,6 @@
-"""The files that a command line names, read: pictures with their maps, and a recipe. Knows the maps and the parsers, as the doors do."""
+"""The files that a command line names, read: pictures with their maps, and a recipe. Knows the maps and the
+parsers, as the doors do.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ def restore(args: argparse.Namespace, recipe: Recipe) -> None:
             continue
         if not isinstance(value, str):
             raise InputError(
-                f"the recipe's {name} is {shortened(repr(value))}, which is no text: give a picture that this program made"
+                f"the recipe's {name} is {shortened(repr(value))}, which is no text: give a picture that "
+                f"this program made"
             )
         try:
             setattr(args, name, read(value))
@@ -45,15 +48,19 @@ def restore(args: argparse.Namespace, recipe: Recipe) -> None:
 
 
 def check_same(recipe: Recipe, now: Recipe) -> list[str]:
-    """Notes on what may make other bytes. InputError where a picture or map is not the one that the recipe was written for."""
+    """Notes on what may make other bytes. InputError where a picture or map is not the one that the recipe
+    was written for.
+    """
     for role, wanted in recipe.inputs.items():
         if role not in now.inputs:
             raise InputError(
-                f"the recipe was made with a {role}, and none is given: give the same one, or leave --recipe out"
+                f"the recipe was made with a {role}, and none is given: give the same one, or leave "
+                f"--recipe out"
             )
         if now.inputs[role] != wanted:
             raise InputError(
-                f"the {role} is not the one that the recipe was made with: give the same file, or leave --recipe out"
+                f"the {role} is not the one that the recipe was made with: give the same file, or leave "
+                f"--recipe out"
             )
     others = [
         f"{name} {shortened(str(recipe.versions[name]), 40)}, here {here}"
@@ -81,7 +88,9 @@ def parser_of(args: argparse.Namespace, device: str) -> Parser | None:
 def find_faces(
     args: argparse.Namespace, content: Image.Image | None, style: Image.Image, parse: Parser | None
 ) -> tuple[Face | None, Face]:
-    """Both pictures with their maps: given, lying beside them, or parsed; without maps where there is no parser and none lies there."""
+    """Both pictures with their maps: given, lying beside them, or parsed; without maps where there is no
+    parser and none lies there.
+    """
     paths = [
         _beside(args.content_map, args.content, args.semantic_ext),
         _beside(args.style_map, args.style, args.semantic_ext),
@@ -109,7 +118,8 @@ def _maps(paths: list[Path | None], parse: Parser | None) -> tuple[SemanticMap |
         return read_map_pair(*paths)
     if parse is None and any(paths):
         raise InputError(
-            f"only {next(filter(None, paths))} is there, and --parser none makes no other: give both maps or a parser"
+            f"only {next(filter(None, paths))} is there, and --parser none makes no other: give both maps "
+            f"or a parser"
         )
     return tuple(read_map(path) if path else None for path in paths)
 
@@ -127,7 +137,8 @@ def _face(
     face = Face.of(picture, semantic, parse, number)
     if semantic is None and face.semantic and not face.frame:
         print(
-            f"note: no face was found in {in_one_line(path.name)}: the map may be wrong; paint {in_one_line(map_path(path).name)} yourself, or use --parser none",
+            f"note: no face was found in {in_one_line(path.name)}: the map may be wrong; paint "
+            f"{in_one_line(map_path(path).name)} yourself, or use --parser none",
             file=sys.stderr,
         )
     return face

@@ -1,4 +1,6 @@
-"""The command line: reads, checks everything before any work, transfers, writes. torch is not imported before it is needed."""
+"""The command line: reads, checks everything before any work, transfers, writes. torch is not imported before
+it is needed.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ FOR_ONE = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; the exit status: 0 done, 2 wrong input, 130 stopped by Ctrl-C (what there was is written)."""
+    """Runs the command line; the exit status: 0 done, 2 wrong input, 130 stopped by Ctrl-C (what there was is
+    written).
+    """
     args = options().parse_args(arguments)
     try:
         return run(args)
@@ -59,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
     for name in FOR_ONE:
         if getattr(args, name):
             raise InputError(
-                f"--{name.replace('_', '-')} belongs to one content picture, and there are {len(contents)}: leave it out, or run them one by one"
+                f"--{name.replace('_', '-')} belongs to one content picture, and there are "
+                f"{len(contents)}: leave it out, or run them one by one"
             )
     return run_each(args, contents, open_picture(args.style))
 

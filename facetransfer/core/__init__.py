@@ -1,1 +1,3 @@
-"""The transfer itself, on tensors. It knows no face, no file and no person; it imports only from `facetransfer.base`."""
+"""The transfer itself, on tensors. It knows no face, no file and no person; it imports only from
+`facetransfer.base`.
+"""

@@ -1,8 +1,8 @@
 """The appearance guide: the content's light, dark and colour in the style's tones.
 
-It asks, at each place, for a patch that looks there as the content would if it were painted in the style's tones (Fiser
-et al. 2017, "Example-Based Synthesis of Stylized Facial Animations", section 4): the light on the cheek, the lids and the
-folds, which tell whose face it is.
+It asks, at each place, for a patch that looks there as the content would if it were painted in the style's
+tones (Fiser et al. 2017, "Example-Based Synthesis of Stylized Facial Animations", section 4): the light on
+the cheek, the lids and the folds, which tell whose face it is.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ def appearance_guides(
     """The appearance of both pictures, (H,W,4) and (h,w,4) float32: matched luminance, then toned colours.
 
     content, toned (H,W,3) and style (h,w,3): RGB float32 in [0,1]; `toned` is the content after
-    `colour_transfer.toned`. Labels (H,W) and (h,w): classes in one numbering. Within each class the content's luminance is
-    replaced by the style's of the same rank (histogram matching), which also fits styles of few tones; the colours only
-    move by the classes' means and contrasts, which keeps what is rare, such as white teeth.
+    `colour_transfer.toned`. Labels (H,W) and (h,w): classes in one numbering. Within each class the content's
+    luminance is replaced by the style's of the same rank (histogram matching), which also fits styles of few
+    tones; the colours only move by the classes' means and contrasts, which keeps what is rare, such as white
+    teeth.
     """
     here = _blurred(content @ LUMA, CONTENT_BLUR)
     there = _blurred(style @ LUMA, STYLE_BLUR)

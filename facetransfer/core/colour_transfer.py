@@ -1,8 +1,10 @@
-"""The content in the style's light: each class at the style's mean and contrast, colour by colour, before patches are searched for.
+"""The content in the style's light: each class at the style's mean and contrast, colour by colour, before
+patches are searched for.
 
-Gatys et al. 2016 (arXiv 1606.05897, section 3.1) move the whole style's colours to the content's; here it is the content
-that moves, class by class. A patch is then found for how bright a place is within its part of the face, not for how bright the
-photo is: evenly lit skin takes evenly lit patches, and white cloth may become black.
+Gatys et al. 2016 (arXiv 1606.05897, section 3.1) move the whole style's colours to the content's; here it is
+the content that moves, class by class. A patch is then found for how bright a place is within its part of the
+face, not for how bright the photo is: evenly lit skin takes evenly lit patches, and white cloth may become
+black.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ BORDER_CELLS = (
 
 @torch.no_grad()
 def toned(content: Tensor, style: Tensor, guides: tuple[Guide, Guide], share: float) -> Tensor:
-    """The content (1,3,H,W) in [0,1] with the tones of the style (1,3,h,w), where `share` in [0,1] is how far it goes.
+    """The content (1,3,H,W) in [0,1] with the tones of the style (1,3,h,w), where `share` in [0,1] is how far
+    it goes.
 
     A class of the content's guide that the style's has no kin of keeps its tones.
     """
@@ -66,9 +69,11 @@ def _on_grid(picture: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
 
 
 def _statistics(pixels: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and standard deviation (K,3) of the pixels (3,h,w) in each of the masks (K,h,w), and whether there are any, (K,).
+    """Mean and standard deviation (K,3) of the pixels (3,h,w) in each of the masks (K,h,w), and whether there
+    are any, (K,).
 
-    In float64, where the number of threads, which decides how sums are cut, changes nothing that is left in float32.
+    In float64, where the number of threads, which decides how sums are cut, changes nothing that is left in
+    float32.
     """
     pixels, inside = pixels.flatten(1).double(), masks.flatten(1).double()
     count = inside.sum(1, keepdim=True)

@@ -1,8 +1,9 @@
 """The transfer itself.
 
-`transfer_steps` is the loop of every method. The method `guided` puts the result together from the style's own pixels
-(`guided`, `patch_synthesis`). The others work in phases from small to large, in each of them by turns a search for patches
-(`search`) and steps of an optimiser (`lbfgs`) towards the features of those patches.
+`transfer_steps` is the loop of every method. The method `guided` puts the result together from the style's
+own pixels (`guided`, `patch_synthesis`). The others work in phases from small to large, in each of them by
+turns a search for patches (`search`) and steps of an optimiser (`lbfgs`) towards the features of those
+patches.
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ CONTENT_SCALE, STYLE_SCALE, COLOUR_SCALE, SMOOTHNESS_SCALE = 0.05, 0.1, 1.0, 1.0
 class Step:
     """Where the work stands after one evaluation, or one round of the method guided.
 
-    phase, iteration: counted from 1, of `phases` and `iterations`. picture: (1,3,H,W) in [0,1], H and W those of the
-    phase. losses: weighted, by name. leak: share of windows whose source is of another class, None without guides or
-    patches. sources: (2,h,w), for each window (of the finest style layer, or of pixels) the place (x, y) that it takes
-    after, in shares of the style picture's width and height; None for the method gatys.
+    phase, iteration: counted from 1, of `phases` and `iterations`. picture: (1,3,H,W) in [0,1], H and W those
+    of the phase. losses: weighted, by name. leak: share of windows whose source is of another class, None
+    without guides or patches. sources: (2,h,w), for each window (of the finest style layer, or of pixels) the
+    place (x, y) that it takes after, in shares of the style picture's width and height; None for the method
+    gatys.
     """
 
     phase: int
@@ -77,20 +79,21 @@ def transfer_steps(
     """Transfers the style's skin onto the content, a step at a time.
 
     Args:
-        content, style: (1,3,H,W) in [0,1], of any two sizes. The result has the content's. Without a content the guide
-            alone says what goes where (the result has the guide's size, "doodle"), and without guides either the result
-            is the style's texture, a square of the setting `size`; both then start from noise unless a start is given.
-        guides: of content and style, with the same class channels. The methods guided and semantic follow them; mrf
-            only measures its leak by them.
+        content, style: (1,3,H,W) in [0,1], of any two sizes. The result has the content's. Without a content
+            the guide alone says what goes where (the result has the guide's size, "doodle"), and without
+            guides either the result is the style's texture, a square of the setting `size`; both then start
+            from noise unless a start is given.
+        guides: of content and style, with the same class channels. The methods guided and semantic follow
+            them; mrf only measures its leak by them.
         start: (1,3,H,W) in [0,1], for the setting start="image".
-        strength: (H,W) in [0,2], of the content's size: how much of the style each place takes; 0 keeps the content, or
-            the start where one is given. The method guided knows no more than 1.
+        strength: (H,W) in [0,2], of the content's size: how much of the style each place takes; 0 keeps the
+            content, or the start where one is given. The method guided knows no more than 1.
 
-    Yields a Step after each evaluation; stopping the generator stops the work. The same arguments give the same bytes on
-    a CPU.
+    Yields a Step after each evaluation; stopping the generator stops the work. The same arguments give the
+    same bytes on a CPU.
 
-    Raises InputError when a picture has a side under 32 pixels or is too large for the method, the start is missing, or
-    memory is full.
+    Raises InputError when a picture has a side under 32 pixels or is too large for the method, the start is
+    missing, or memory is full.
     """
     _check(content, style, guides, settings, start, strength)
     if content is None:
@@ -158,12 +161,14 @@ def _check(
             )
         if settings.method != GUIDED and height * width > LARGEST_OPTIMISED**2:
             raise InputError(
-                f"the {name} picture is {width}x{height} pixels, too many for the method {settings.method}: choose a "
+                f"the {name} picture is {width}x{height} pixels, too many for the method "
+                f"{settings.method}: choose a "
                 f"size of at most {LARGEST_OPTIMISED}, or the method {GUIDED}"
             )
     if (settings.start == "image") != (start is not None):
         raise InputError(
-            "the start is an image when, and only when, a start image is given: give one or choose another start"
+            "the start is an image when, and only when, a start image is given: give one or choose another "
+            "start"
         )
     if content is None:
         if settings.colours == "content" or strength is not None:
@@ -172,7 +177,8 @@ def _check(
             )
         if guides is None and not settings.size:
             raise InputError(
-                "size is 0, as large as the content, but there is no content picture: give a size or a picture"
+                "size is 0, as large as the content, but there is no content picture: give a size or a "
+                "picture"
             )
 
 
@@ -310,7 +316,9 @@ class Objective:
         return self.network(picture, layers, self.dtype)
 
     def __call__(self, picture: Tensor) -> tuple[Tensor, Tensor]:
-        """Of a picture (1,3,H,W): the sum of the weighted losses and each of TERMS, (5,), and the gradient."""
+        """Of a picture (1,3,H,W): the sum of the weighted losses and each of TERMS, (5,), and the
+        gradient.
+        """
         pixels = picture.detach().requires_grad_()
         features = self.features(pixels)
         settings = self.settings
@@ -344,7 +352,9 @@ class Objective:
 
     @torch.no_grad()
     def pull_to_statistics(self) -> None:
-        """From now on features and pixels are pulled to the statistics of the whole style (Gatys et al. 2015)."""
+        """From now on features and pixels are pulled to the statistics of the whole style (Gatys et al.
+        2015).
+        """
         self.style_losses = {
             name: GramLoss.of(layer.features) for name, layer in self.phase.style_layers.items()
         }

@@ -35,9 +35,10 @@ def guided_rounds(
 ) -> Iterator[SynthesisRound]:
     """The rounds of the synthesis of a picture of `size` (height, width).
 
-    content (1,3,H,W) or None, where the guides alone say what goes where; style (1,3,h,w); start (1,3,H,W), what is gone
-    on from, or None for the content. likeness and tones: as the settings. keep_colours: the style is first brought to the
-    content's colours, class by class, so that the result has the lightness and colours of the content's parts.
+    content (1,3,H,W) or None, where the guides alone say what goes where; style (1,3,h,w); start (1,3,H,W),
+    what is gone on from, or None for the content. likeness and tones: as the settings. keep_colours: the
+    style is first brought to the content's colours, class by class, so that the result has the lightness and
+    colours of the content's parts.
     """
     if keep_colours and content is not None:
         style = _toned(style, content, (guides[1], guides[0]), 1.0)

@@ -14,9 +14,10 @@ class Guide:
     """The guide of one picture, of any size: it is brought to each layer's grid by averaging.
 
     classes: (K,H,W) in [0,1], one channel per class; both pictures of a pair share their order.
-    position: (2,H,W), x and y from the middle of the face in face sizes, or None where no face is known. Of a content,
-    they may be the places in the style's face that correspond to it.
-    allowed: (H,W) bool, where patches may be taken from, or None for everywhere. Only the method guided asks for it.
+    position: (2,H,W), x and y from the middle of the face in face sizes, or None where no face is known. Of a
+    content, they may be the places in the style's face that correspond to it.
+    allowed: (H,W) bool, where patches may be taken from, or None for everywhere. Only the method guided asks
+    for it.
     """
 
     classes: Tensor

@@ -1,10 +1,11 @@
 """The inner loops of the search for the CPU, compiled by numba when they are first used.
 
-What they compute is said in `matching`, whose tensor code other devices run and tests compare with. Cells here are (h,w,D)
-float32 arrays. The three cells of a window's row lie side by side in memory, so that a score is three inner products.
+What they compute is said in `matching`, whose tensor code other devices run and tests compare with. Cells
+here are (h,w,D) float32 arrays. The three cells of a window's row lie side by side in memory, so that a score
+is three inner products.
 
-Each loop works on the rows from `top` to `bottom`, reads what was chosen before and writes what is chosen now, so that any
-number of threads finds the same. None of them holds Python's lock.
+Each loop works on the rows from `top` to `bottom`, reads what was chosen before and writes what is chosen
+now, so that any number of threads finds the same. None of them holds Python's lock.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def parallel_rows(loop: Callable[..., Any], rows: int, *arguments: Any) -> None:
 def _score(query, keys, grids, bias, y, x, row, column):
     """S of the window (y,x) of the result with the window (row,column) of the style.
 
-    query, keys: all numbers of the cells; grids: the width of the result, that of the style, and the depth of a cell.
+    query, keys: all numbers of the cells; grids: the width of the result, that of the style, and the depth of
+    a cell.
     """
     width, width_there, depth = grids
     run, step, step_there = (
@@ -75,7 +77,9 @@ def _score(query, keys, grids, bias, y, x, row, column):
 
 @njit(nogil=True, cache=True, fastmath=True)
 def take_better(query, keys, bias, offered, rows, columns, score, top, bottom):
-    """Where the windows (2,h-2,w-2) that are offered score better than those in (rows, columns), they are taken instead, in place."""
+    """Where the windows (2,h-2,w-2) that are offered score better than those in (rows, columns), they are
+    taken instead, in place.
+    """
     last_row, last_column = keys.shape[0] - 3, keys.shape[1] - 3
     own, there, grids = query.ravel(), keys.ravel(), (query.shape[1], keys.shape[1], keys.shape[2])
     for y in range(top, bottom):
@@ -90,7 +94,9 @@ def take_better(query, keys, bias, offered, rows, columns, score, top, bottom):
 def improve(
     query, keys, bias, rows, columns, score, new_rows, new_columns, new_score, jump, radii, seed, top, bottom
 ):
-    """One round of PatchMatch: each window asks four neighbours, `jump` away, then tries one place at random within each of the radii."""
+    """One round of PatchMatch: each window asks four neighbours, `jump` away, then tries one place at random
+    within each of the radii.
+    """
     height, width = rows.shape
     last_row, last_column = keys.shape[0] - 3, keys.shape[1] - 3
     own, there, grids = query.ravel(), keys.ravel(), (query.shape[1], keys.shape[1], keys.shape[2])

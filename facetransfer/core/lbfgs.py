@@ -1,8 +1,8 @@
 """L-BFGS for pictures (Liu and Nocedal 1989; bounds by projection): one evaluation a step, no line search.
 
-torch's own optimiser lacks three things that matter here. The objective changes between steps, when new matches are found,
-without forgetting the curvature, which stays nearly the same. Pixels at the end of their range do not bend the curvature. A
-step that made things worse is halved instead of followed into the noise.
+torch's own optimiser lacks three things that matter here. The objective changes between steps, when new
+matches are found, without forgetting the curvature, which stays nearly the same. Pixels at the end of their
+range do not bend the curvature. A step that made things worse is halved instead of followed into the noise.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
 class LBFGS:
     """Keeps `picture` (1,3,H,W), the last point that was good, within [0,1].
 
-    `evaluate` gives values (n,), the first of them the loss, and the gradient at a point. `newest` is the point that the
-    next step looks at, `values` are those of the last evaluation. A device is waited for twice in a step, each time for
-    one number.
+    `evaluate` gives values (n,), the first of them the loss, and the gradient at a point. `newest` is the
+    point that the next step looks at, `values` are those of the last evaluation. A device is waited for twice
+    in a step, each time for one number.
     """
 
     def __init__(self, picture: Tensor, evaluate: Evaluate) -> None:
@@ -45,7 +45,9 @@ class LBFGS:
         )  # move, change of gradient, product
 
     def objective_changed(self) -> None:
-        """The next loss is not comparable with the last; the gradients still are, near enough to learn from."""
+        """The next loss is not comparable with the last; the gradients still are, near enough to
+        learn from.
+        """
         self._loss = math.inf
 
     def step(self) -> None:
@@ -76,7 +78,9 @@ class LBFGS:
             self._steps.append((move, change, product))
 
     def _direction(self, descent: Tensor) -> Tensor:
-        """The step to take (1,3,H,W): the two-loop recursion (Nocedal and Wright 2006, algorithm 7.4), held in bounds."""
+        """The step to take (1,3,H,W): the two-loop recursion (Nocedal and Wright 2006, algorithm 7.4), held
+        in bounds.
+        """
         if not self._steps:
             mean = descent.abs().mean().clamp_min(1e-12)
             return descent * (FIRST_CHANGE / mean).clamp(max=1e6)
@@ -95,8 +99,8 @@ class LBFGS:
 def dot(a: Tensor, b: Tensor) -> Tensor:
     """The sum of a * b, () float32, both (1,3,H,W) and of one layout in memory.
 
-    On the CPU it is summed in blocks of one length, however many threads there are: torch cuts a sum into as many pieces as
-    there are threads, and an optimiser makes a difference in the last digit large.
+    On the CPU it is summed in blocks of one length, however many threads there are: torch cuts a sum into as
+    many pieces as there are threads, and an optimiser makes a difference in the last digit large.
     """
     a, b = (
         x.movedim(1, -1).reshape(-1) for x in (a, b)

@@ -1,6 +1,7 @@
 """What a result is pulled by. Each loss is complete when it is made; all are free of scale.
 
-Feature losses are divided by the mean square of what they compare with, so the same weights fit every network.
+Feature losses are divided by the mean square of what they compare with, so the same weights fit every
+network.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ class ContentLoss:
 
 @dataclass(frozen=True)
 class StyleLoss:
-    """Squared difference of windows from their matched style windows (Li and Wand 2016, eq. 2), in its voted form.
+    """Squared difference of windows from their matched style windows (Li and Wand 2016, eq. 2), in its voted
+    form.
 
-    targets (C,h,w) from `matching.votes`; scale, the mean square of the style's features. As published, a cell weighs as
-    many windows as cover it, which leaves the rim almost free and shows as a frame: here all cells weigh the same, or
-    as the `mask` (h,w) says.
+    targets (C,h,w) from `matching.votes`; scale, the mean square of the style's features. As published, a
+    cell weighs as many windows as cover it, which leaves the rim almost free and shows as a frame: here all
+    cells weigh the same, or as the `mask` (h,w) says.
     """
 
     targets: Tensor
@@ -48,10 +50,11 @@ class StyleLoss:
 
 @dataclass(frozen=True)
 class GramLoss:
-    """Squared difference of Gram matrices (Gatys et al. 2015, eq. 4): which features occur together, no matter where.
+    """Squared difference of Gram matrices (Gatys et al. 2015, eq. 4): which features occur together, no
+    matter where.
 
-    target (C,C). centre (C,1) is taken off first: 0 as published; of pixels it is their mean, which would hide how they
-    differ.
+    target (C,C). centre (C,1) is taken off first: 0 as published; of pixels it is their mean, which would
+    hide how they differ.
     """
 
     target: Tensor

@@ -4,9 +4,9 @@ Score of a pair of windows (Champandard 2016, arXiv 1603.01768, with the place i
 
     S(p,q) = 1/9 sum_d [ cos(F_p+d, S_q+d) + w cos(m_p+d, n_q+d) - v |a_p+d - b_q+d|^2 ]
 
-F, S picture features, m, n class channels, a, b places in the face, d the nine cells of a window; w semantic weight,
-v position weight. All three are one inner product of longer cell vectors, `match_vectors`. Windows are named by their
-upper left cell: a grid of h x w cells has (h-2) x (w-2) of them.
+F, S picture features, m, n class channels, a, b places in the face, d the nine cells of a window; w semantic
+weight, v position weight. All three are one inner product of longer cell vectors, `match_vectors`. Windows
+are named by their upper left cell: a grid of h x w cells has (h-2) x (w-2) of them.
 
 Shapes: D channels of a cell vector, h w cells of the result, H W cells of the style.
 """
@@ -30,11 +30,15 @@ EXACT_PAIRS = 80_000_000  # pairs of windows up to which every pair is looked at
 FEW_PAIRS = 2_000_000  # the same where there are guesses: up to here that is as quick as improving them
 BARRIER = 1e3  # what a window loses that lies across two style grids
 COHERENCE_ROUNDS = 2  # rounds of `coherent`
-VECTOR_WIDTH = 8  # numbers that a processor multiplies at once: zeros fill the cells up to a multiple of it, as features come in such
+# numbers that a processor multiplies at once: zeros fill the cells up to a multiple of it, as features come
+# in such
+VECTOR_WIDTH = 8
 
 
 class Rounds(NamedTuple):
-    """Of `improve_matches`. jumps: in each round, how far away neighbours are asked for their choice; narrowing: how many times closer each random try is than the one before."""
+    """Of `improve_matches`. jumps: in each round, how far away neighbours are asked for their choice;
+    narrowing: how many times closer each random try is than the one before.
+    """
 
     jumps: tuple[int, ...]
     narrowing: int = 2
@@ -48,7 +52,8 @@ LATER_ROUNDS = Rounds(
 
 @dataclass(frozen=True)
 class Matches:
-    """For each window of the result its style window: rows and columns (h-2,w-2), int64, and the score, float32.
+    """For each window of the result its style window: rows and columns (h-2,w-2), int64, and the score,
+    float32.
 
     grid: cells of the style, (H,W). copies: style grids that lie in it one below the other, see `stacked`.
     """
@@ -61,7 +66,9 @@ class Matches:
 
 
 def stacked(grids: list[Tensor]) -> Tensor:
-    """Grids (C,H,W) of one size, one below the other, an empty row between two: (C,n(H+1)-1,W), channels last."""
+    """Grids (C,H,W) of one size, one below the other, an empty row between two: (C,n(H+1)-1,W), channels
+    last.
+    """
     return channels_last(
         torch.cat([F.pad(g, (0, 0, 0, int(i + 1 < len(grids)))) for i, g in enumerate(grids)], 1)
         if len(grids) > 1
@@ -83,9 +90,11 @@ def match_vectors(
     style: bool,
     copies: int = 1,
 ) -> Tensor:
-    """Cell vectors (D,h,w), channels last, whose inner product, result's with style's, is a cell's part in S(p,q).
+    """Cell vectors (D,h,w), channels last, whose inner product, result's with style's, is a cell's part in
+    S(p,q).
 
-    The result's |a|^2 is left out: it is the same for every style window. `guide` is on the grid of `features` (C,h,w).
+    The result's |a|^2 is left out: it is the same for every style window. `guide` is on the grid of
+    `features` (C,h,w).
     """
     return guided_features(
         features,
@@ -128,9 +137,11 @@ def guide_channels(
     style: bool,
     copies: int = 1,
 ) -> Tensor:
-    """What `match_vectors` has beside the features, and whatever they are: (G,h,w), channels last, on a grid of (h, w) cells.
+    """What `match_vectors` has beside the features, and whatever they are: (G,h,w), channels last, on a grid
+    of (h, w) cells.
 
-    copies: style grids stacked in the style's; no window across the empty row between two of them is ever the best.
+    copies: style grids stacked in the style's; no window across the empty row between two of them is ever the
+    best.
     """
     parts = [torch.empty((0, *grid), device=device)]
     if guide is not None and semantic_weight:
@@ -158,8 +169,9 @@ def exact_matches(
 
     bias (H-2,W-2) is added to the scores of each style window.
 
-    A window's score is the sum of nine cell products along a diagonal: one matrix product of cells, then shifted sums,
-    first along rows, then along columns, on as many rows of the result at a time as `chunk_bytes` holds.
+    A window's score is the sum of nine cell products along a diagonal: one matrix product of cells, then
+    shifted sums, first along rows, then along columns, on as many rows of the result at a time as
+    `chunk_bytes` holds.
     """
     (_, h, w), (_, H, W) = result.shape, style.shape
     keys, best, index = style.flatten(1), [], []
@@ -183,12 +195,16 @@ def exact_matches(
 
 
 def kernels_serve(cells: Tensor) -> bool:
-    """Whether `facetransfer.core.kernels` works where the cells are; elsewhere the same is computed with tensors."""
+    """Whether `facetransfer.core.kernels` works where the cells are; elsewhere the same is computed with
+    tensors.
+    """
     return cells.device.type == "cpu"
 
 
 def first_guess(result: Tensor, style: Tensor) -> Matches:
-    """A guess for one style grid where nothing is known yet: the exact matches of both grids halved until every pair can be looked at."""
+    """A guess for one style grid where nothing is known yet: the exact matches of both grids halved until
+    every pair can be looked at.
+    """
     small, small_style = result, style
     while pairs(small, small_style) > EXACT_PAIRS:
         small, small_style = (
@@ -203,7 +219,8 @@ def pairs(result: Tensor, style: Tensor) -> int:
 
 
 def window_scores(result: Tensor, style: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """The score (h-2,w-2) of each window of result (D,h,w) with the window of style (D,H,W) at rows and columns (h-2,w-2).
+    """The score (h-2,w-2) of each window of result (D,h,w) with the window of style (D,H,W) at rows and
+    columns (h-2,w-2).
 
     The three cells of a window's row lie side by side in memory: no window is copied together.
     """
@@ -226,8 +243,9 @@ def improve_matches(
 ) -> Matches:
     """Good style windows from guesses, without looking at every pair (PatchMatch, Barnes et al. 2009).
 
-    Each window asks its neighbours what they chose, shifts that to its own place, and tries random windows around its best,
-    within a radius that shrinks from try to try. Approximate, and never worse than the best seed.
+    Each window asks its neighbours what they chose, shifts that to its own place, and tries random windows
+    around its best, within a radius that shrinks from try to try. Approximate, and never worse than the best
+    seed.
     """
     if kernels_serve(result):
         return _improve_on_cpu(result, style, seeds, generator, bias, rounds)
@@ -259,7 +277,9 @@ def improve_matches(
 
 
 def radii(height: int, width: int, narrowing: int) -> list[int]:
-    """How far random tries go, in cells: a sixteenth of the grid's longer side, and from there closer and closer."""
+    """How far random tries go, in cells: a sixteenth of the grid's longer side, and from there closer and
+    closer.
+    """
     radius, found = max(2, max(height, width) // 16), []
     while radius:
         found.append(radius)
@@ -317,10 +337,12 @@ def _none_yet(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> Matches:
-    """Matches of which neighbours more often lie side by side in the style (coherence, Ashikhmin 2001), in COHERENCE_ROUNDS rounds.
+    """Matches of which neighbours more often lie side by side in the style (coherence, Ashikhmin 2001), in
+    COHERENCE_ROUNDS rounds.
 
-    Each window chooses anew among its own match and its four neighbours' shifted to its place, by score plus `bonus` for
-    each neighbour that agrees. Where neighbours agree the votes do too: whole strokes are kept instead of their average.
+    Each window chooses anew among its own match and its four neighbours' shifted to its place, by score plus
+    `bonus` for each neighbour that agrees. Where neighbours agree the votes do too: whole strokes are kept
+    instead of their average.
     """
     if kernels_serve(result):
         query, keys = kernels.cells_last(result), kernels.cells_last(style)
@@ -343,7 +365,8 @@ def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> M
     for _ in range(COHERENCE_ROUNDS):
         offers = []
         for dy, dx in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-            # What the window above (below, left, right) of each chose, shifted by as much; none beyond the rim.
+            # What the window above (below, left, right) of each chose, shifted by as much; none beyond the
+            # rim.
             there = inside[1 - dy : 1 - dy + shape[0], 1 - dx : 1 - dx + shape[1]]
             offer = torch.stack((rows.roll((dy, dx), (0, 1)) + dy, columns.roll((dy, dx), (0, 1)) + dx))
             there = there & (offer >= 0).all(0) & (offer[0] <= H - WINDOW) & (offer[1] <= W - WINDOW)
@@ -370,7 +393,9 @@ def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> M
 
 
 def enlarged_matches(matches: Matches, result_grid: tuple[int, int], style_grid: tuple[int, int]) -> Matches:
-    """Matches of a coarser grid as guesses for a finer one: the window around the same place, as far from that place as it was."""
+    """Matches of a coarser grid as guesses for a finer one: the window around the same place, as far from
+    that place as it was.
+    """
     copies = matches.copies
     coarse_height, fine_height = (
         (g[0] + 1) // copies - 1 for g in (matches.grid, style_grid)
@@ -378,7 +403,9 @@ def enlarged_matches(matches: Matches, result_grid: tuple[int, int], style_grid:
     copy = matches.rows // (coarse_height + 1)
 
     def along(axis: int, found: Tensor, coarse_style: int, fine_style: int) -> tuple[Tensor, Tensor, float]:
-        """For each fine window along an axis: the nearest coarse one, how far it lies beyond it, and the style's growth."""
+        """For each fine window along an axis: the nearest coarse one, how far it lies beyond it, and the
+        style's growth.
+        """
         fine, coarse = result_grid[axis], found.shape[axis] + 2
         middle = (
             torch.arange(fine - 2, device=found.device) + WINDOW / 2
@@ -400,14 +427,17 @@ def enlarged_matches(matches: Matches, result_grid: tuple[int, int], style_grid:
 
 
 def sources(matches: Matches) -> Tensor:
-    """Where each window's match lies in the style picture, (2,h-2,w-2): x and y of its middle, in shares of width and height."""
+    """Where each window's match lies in the style picture, (2,h-2,w-2): x and y of its middle, in shares of
+    width and height.
+    """
     height = (matches.grid[0] + 1) // matches.copies - 1
     rows = matches.rows % (height + 1)
     return torch.stack(((matches.columns + WINDOW / 2) / matches.grid[1], (rows + WINDOW / 2) / height))
 
 
 def reuse_penalty(matches: Matches, variety: float) -> Tensor:
-    """What each style window loses, (H-2,W-2): `variety` times the logarithm of how many times its share it was taken in the matches before.
+    """What each style window loses, (H-2,W-2): `variety` times the logarithm of how many times its share it
+    was taken in the matches before.
 
     Nothing up to its share, which is one window, or more where the result has more windows than the style.
     """
@@ -422,8 +452,9 @@ def reuse_penalty(matches: Matches, variety: float) -> Tensor:
 def votes(matches: Matches, style: Tensor) -> Tensor:
     """What the matched windows want of each cell: their mean, (C,h,w). `style` are features (C,H,W).
 
-    sum over windows of |window - match|^2 = sum over cells of count |cell - mean|^2 + a constant, count being the number of
-    windows that cover a cell: between two searches the style loss is one weighted squared difference with the same gradient.
+    sum over windows of |window - match|^2 = sum over cells of count |cell - mean|^2 + a constant, count being
+    the number of windows that cover a cell: between two searches the style loss is one weighted squared
+    difference with the same gradient.
     """
     total, counts = _votes_on_cpu(matches, style) if kernels_serve(style) else _votes(matches, style)
     return total.div_(counts)
@@ -458,7 +489,8 @@ def _votes_on_cpu(matches: Matches, style: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def leak(matches: Matches, result: Guide, style: Guide) -> float:
-    """Share of windows, 0 to 1, whose style window is of another class, among classes that both pictures have.
+    """Share of windows, 0 to 1, whose style window is of another class, among classes that both pictures
+    have.
 
     A window's class is the strongest class of its middle cell; both guides are on their layer's grid.
     """

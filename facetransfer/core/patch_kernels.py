@@ -1,10 +1,10 @@
 """The inner loops of `patch_synthesis` for the CPU, compiled by numba when they are first used.
 
-Every loop works on the rows from `top` to `bottom`, reads what was chosen before and writes what is chosen now, so that
-any number of threads finds the same. Windows are named by their upper left pixel. What is compared comes as one tuple,
-`pair`: the channels of all pixels of the result and of the style, each as one long array, a pixel's numbers side by side;
-the widths of both and the channels of a pixel; both label maps; what each class costs in another's place (K,K); and what
-each style window costs wherever it is put (h,w).
+Every loop works on the rows from `top` to `bottom`, reads what was chosen before and writes what is chosen
+now, so that any number of threads finds the same. Windows are named by their upper left pixel. What is
+compared comes as one tuple, `pair`: the channels of all pixels of the result and of the style, each as one
+long array, a pixel's numbers side by side; the widths of both and the channels of a pixel; both label maps;
+what each class costs in another's place (K,K); and what each style window costs wherever it is put (h,w).
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ def evaluate_windows(pair, rows, columns, cost, top, bottom):
 
 @njit(nogil=True, cache=True, fastmath=True)
 def improve_windows(pair, chosen, new, jump, radii, seed, top, bottom):
-    """One round of PatchMatch (Barnes et al. 2009): each window asks its four neighbours, `jump` away, for their choice
-    shifted to its own place, then tries one window at random within each of the radii around its best.
+    """One round of PatchMatch (Barnes et al. 2009): each window asks its four neighbours, `jump` away, for
+    their choice shifted to its own place, then tries one window at random within each of the radii around its
+    best.
 
     chosen, new: rows, columns and cost before and after.
     """
@@ -96,8 +97,8 @@ def improve_windows(pair, chosen, new, jump, radii, seed, top, bottom):
 def mean_of_windows(style, rows, columns, weights, agreement, result, top, bottom):
     """Into result (H,W,3) the weighted mean of what the windows over each pixel show there. style (h,w,3).
 
-    A window's vote counts its weight, times the number of windows over the same pixel that show the very same style
-    pixel, to the power `agreement`: with 0 all count alike, with more the picture is sharper.
+    A window's vote counts its weight, times the number of windows over the same pixel that show the very same
+    style pixel, to the power `agreement`: with 0 all count alike, with more the picture is sharper.
     """
     height, across = rows.shape
     style_width, flat = style.shape[1], style.ravel()

@@ -1,13 +1,14 @@
 """A picture put together from patches of the style's own pixels, under guides, from coarse to fine.
 
-Each window of the result takes the style window whose pixels fit those already there and whose guides fit best: the
-class, the place in the face, and the appearance (Fiser et al. 2016, "StyLit"; Fiser et al. 2017, "Example-Based Synthesis
-of Stylized Facial Animations"). Windows are found by PatchMatch (Barnes et al. 2009; the method is the subject of US patent
-8,861,869). A pixel of the result is the mean of what the windows over it show (Kwatra et al. 2005, "Texture Optimization
-for Example-based Synthesis"); in the finest mean, windows that agree on the pixel count more, which keeps strokes sharp.
+Each window of the result takes the style window whose pixels fit those already there and whose guides fit
+best: the class, the place in the face, and the appearance (Fiser et al. 2016, "StyLit"; Fiser et al. 2017,
+"Example-Based Synthesis of Stylized Facial Animations"). Windows are found by PatchMatch (Barnes et al. 2009;
+the method is the subject of US patent 8,861,869). A pixel of the result is the mean of what the windows over
+it show (Kwatra et al. 2005, "Texture Optimization for Example-based Synthesis"); in the finest mean, windows
+that agree on the pixel count more, which keeps strokes sharp.
 
-Fields of windows are (2,h,w) int32: the row and the column of the style window that each window of the result takes, both
-named by their upper left pixel. A picture of H x W pixels has (H-4) x (W-4) windows.
+Fields of windows are (2,h,w) int32: the row and the column of the style window that each window of the result
+takes, both named by their upper left pixel. A picture of H x W pixels has (H-4) x (W-4) windows.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ class PatchWeights:
 
     @classmethod
     def of(cls, likeness: float) -> PatchWeights:
-        """The weights of a likeness in [0,1]: 0 takes no notice of how the content looks, 1 of little else."""
+        """The weights of a likeness in [0,1]: 0 takes no notice of how the content looks, 1 of
+        little else.
+        """
         return cls(appearance=8.0 * (2 * likeness) ** 3)
 
 
@@ -62,9 +65,9 @@ class PatchWeights:
 class GuidedPicture:
     """A picture with its guides, all of one size.
 
-    pixels: (H,W,3) RGB float32 in [0,1]; of the result, what it starts from, or None. labels: (H,W) uint8. position: (H,W,2)
-    float32 in face sizes, all 0 where no face is known. appearance: (H,W,4) float32, see `appearance_guides`. allowed:
-    (H,W) bool, where windows may be taken from, or None for everywhere.
+    pixels: (H,W,3) RGB float32 in [0,1]; of the result, what it starts from, or None. labels: (H,W) uint8.
+    position: (H,W,2) float32 in face sizes, all 0 where no face is known. appearance: (H,W,4) float32, see
+    `appearance_guides`. allowed: (H,W) bool, where windows may be taken from, or None for everywhere.
     """
 
     pixels: np.ndarray | None
@@ -79,7 +82,9 @@ class GuidedPicture:
         return self.labels.shape[1], self.labels.shape[0]
 
     def resized(self, size: tuple[int, int]) -> GuidedPicture:
-        """At (width, height), not larger: each pixel the mean of those it covers, and the class of the nearest one."""
+        """At (width, height), not larger: each pixel the mean of those it covers, and the class of the
+        nearest one.
+        """
 
         def mean(values: np.ndarray) -> np.ndarray:
             return cv2.resize(values, size, interpolation=cv2.INTER_AREA)
@@ -95,10 +100,11 @@ class GuidedPicture:
 
 @dataclass(frozen=True)
 class SynthesisRound:
-    """What stands after one round. level, round: counted from 1. picture (H,W,3) float32 in [0,1] at the level's size.
+    """What stands after one round. level, round: counted from 1. picture (H,W,3) float32 in [0,1] at the
+    level's size.
 
-    field: the windows taken, see above. cost: (h,w) float32, their distances. style_size: (width, height) of the
-    style at this level. labels, style_labels: the classes of both at this level.
+    field: the windows taken, see above. cost: (h,w) float32, their distances. style_size: (width, height) of
+    the style at this level. labels, style_labels: the classes of both at this level.
     """
 
     level: int
@@ -122,7 +128,8 @@ def synthesise(
 ) -> Iterator[SynthesisRound]:
     """Rounds of the synthesis, from the coarsest level to the pictures' own size.
 
-    class_cost (K,K) float32 in [0,1]: what it costs that a pixel of the class of the row takes one of the column.
+    class_cost (K,K) float32 in [0,1]: what it costs that a pixel of the class of the row takes one of the
+    column.
     """
     levels = level_count(result.size, style.size)
     field = None
@@ -164,9 +171,9 @@ def rounds_of(size: tuple[int, int]) -> int:
 def class_costs(classes: np.ndarray, style_classes: np.ndarray) -> np.ndarray:
     """What each class costs in another's place, (K,K) float32 in [0,1].
 
-    classes (K,H,W) and style_classes (K,h,w): the class channels of both guides, a vector for each pixel, whose inner
-    products say how alike two classes are. A class that the style has takes only from itself; one that it lacks
-    takes from its nearest kin for nothing, and from others by how much less they are akin.
+    classes (K,H,W) and style_classes (K,h,w): the class channels of both guides, a vector for each pixel,
+    whose inner products say how alike two classes are. A class that the style has takes only from itself; one
+    that it lacks takes from its nearest kin for nothing, and from others by how much less they are akin.
     """
     count = len(classes)
     vectors, present = np.eye(count, dtype=np.float32), np.zeros(count, bool)
@@ -216,7 +223,9 @@ class _LevelSearch:
         return cells
 
     def _forbidden(self) -> np.ndarray:
-        """What each style window costs by where it lies, (h-4,w-4) float32: FORBIDDEN where it is not allowed."""
+        """What each style window costs by where it lies, (h-4,w-4) float32: FORBIDDEN where it is not
+        allowed.
+        """
         labels = self.style.labels
         forbidden = np.zeros((labels.shape[0] - PATCH + 1, labels.shape[1] - PATCH + 1), np.float32)
         if self.style.allowed is None:
@@ -236,7 +245,9 @@ class _LevelSearch:
     def improved(
         self, picture: np.ndarray, field: np.ndarray, generator: np.random.Generator, known: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """A better field for the picture (H,W,3), and its costs. `known`: whether the field is more than a first guess."""
+        """A better field for the picture (H,W,3), and its costs. `known`: whether the field is more than a
+        first guess.
+        """
         rows, columns = (np.ascontiguousarray(axis) for axis in field)
         bias = self.forbidden
         if known and self.weights.reuse:
@@ -281,7 +292,9 @@ class _LevelSearch:
         return (self.weights.reuse * np.log(np.maximum(taken / share, 1.0))).astype(np.float32)
 
     def mean_of_windows(self, field: np.ndarray, cost: np.ndarray | None, agreement: int = 0) -> np.ndarray:
-        """The picture (H,W,3) that the windows show, those that fit well counting more. See `patch_kernels.mean_of_windows`."""
+        """The picture (H,W,3) that the windows show, those that fit well counting more. See
+        `patch_kernels.mean_of_windows`.
+        """
         height, width = self.result.labels.shape
         picture = np.empty((height, width, 3), np.float32)
         weights = np.ones(field[0].shape, np.float32)
@@ -303,11 +316,13 @@ class _LevelSearch:
 def guess_by_position(
     result: GuidedPicture, style: GuidedPicture, generator: np.random.Generator
 ) -> np.ndarray:
-    """A first field: for each window the style window at the same place of the face, or of the picture without one.
+    """A first field: for each window the style window at the same place of the face, or of the picture
+    without one.
 
     Where there is neither a face nor a picture to start from, windows are drawn by chance.
 
-    The style's position is an affine function of its pixels within the face's surroundings, so it is turned round.
+    The style's position is an affine function of its pixels within the face's surroundings, so it is turned
+    round.
     """
     (height, width), (style_height, style_width) = result.labels.shape, style.labels.shape
     middle = PATCH // 2
@@ -331,7 +346,9 @@ def guess_by_position(
 
 
 def enlarged(field: np.ndarray, size: tuple[int, int], style_size: tuple[int, int]) -> np.ndarray:
-    """A coarser level's field as a guess for pictures of (width, height): the windows around the same places."""
+    """A coarser level's field as a guess for pictures of (width, height): the windows around the
+    same places.
+    """
     fine = (size[1] - PATCH + 1, size[0] - PATCH + 1)
     places, nearest, scales = [], [], []
     for axis in (0, 1):
@@ -353,7 +370,9 @@ def _within(field: np.ndarray, style_size: tuple[int, int]) -> np.ndarray:
 
 
 def source_places(field: np.ndarray, style_size: tuple[int, int]) -> np.ndarray:
-    """Where each window's source lies in the style, (2,h,w) float32: x and y of its middle, in shares of width and height."""
+    """Where each window's source lies in the style, (2,h,w) float32: x and y of its middle, in shares of
+    width and height.
+    """
     rows, columns = field
     x, y = (columns + PATCH / 2) / style_size[0], (rows + PATCH / 2) / style_size[1]
     return np.stack((x, y)).astype(np.float32)

@@ -17,12 +17,16 @@ from facetransfer.core.matching import guide_channels, match_vectors, stacked
 
 
 def style_layers_of(settings: TransferSettings) -> list[str]:
-    """Coarse to fine: a layer's matches are guesses for the next, and those of the last also say which pixels a place should have."""
+    """Coarse to fine: a layer's matches are guesses for the next, and those of the last also say which pixels
+    a place should have.
+    """
     return sorted(settings.style_layers.split(","), key=LAYERS.index, reverse=True)
 
 
 def phases_that_fit(phases: int, content: tuple[int, int], style: tuple[int, int]) -> int:
-    """The wanted number of phases, or as many as keep the smallest side of both (height, width) at MIN_SIDE pixels."""
+    """The wanted number of phases, or as many as keep the smallest side of both (height, width) at MIN_SIDE
+    pixels.
+    """
     smallest = min(*content, *style)
     fitting = 1
     while smallest / 2**fitting >= MIN_SIDE:
@@ -45,7 +49,9 @@ def shrunk(picture: Tensor, scale: float) -> Tensor:
 
 
 def as_cells(picture: Tensor, stride: int) -> Tensor:
-    """A picture (1,3,H,W) as cells of a layer: (3*stride*stride,ceil(H/stride),ceil(W/stride)), a cell its stride x stride pixels."""
+    """A picture (1,3,H,W) as cells of a layer: (3*stride*stride,ceil(H/stride),ceil(W/stride)), a cell its
+    stride x stride pixels.
+    """
     height, width = picture.shape[-2:]
     if height % stride or width % stride:
         picture = F.pad(picture, (0, -width % stride, 0, -height % stride), mode="replicate")
@@ -58,23 +64,29 @@ def pixels_per_cell(cells: Tensor) -> int:
 
 
 def pixels_of(cells: Tensor, size: tuple[int, int]) -> Tensor:
-    """The picture (1,3,H,W), channels last, whose cells these are: `as_cells` the other way round. size: its (height, width)."""
+    """The picture (1,3,H,W), channels last, whose cells these are: `as_cells` the other way round. size: its
+    (height, width).
+    """
     return F.pixel_shuffle(cells[None], pixels_per_cell(cells))[..., : size[0], : size[1]].contiguous(
         memory_format=torch.channels_last
     )
 
 
 def guiding_weights(settings: TransferSettings) -> tuple[float, float]:
-    """Semantic and position weight, as far as the method follows guides: mrf has them to measure its leak by."""
+    """Semantic and position weight, as far as the method follows guides: mrf has them to measure
+    its leak by.
+    """
     return (settings.semantic_weight, settings.position_weight) if settings.method == SEMANTIC else (0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class StyleLayer:
-    """The style picture on one layer: features (C,H,W), their mean square, and the guides on both pictures' grids.
+    """The style picture on one layer: features (C,H,W), their mean square, and the guides on both pictures'
+    grids.
 
-    Features and guide of a style in several copies are `stacked`. What every search needs alike: keys (D,H,W), the style's
-    `matching.match_vectors`, and result_channels (G,h,w), the result's `matching.guide_channels`; None for the method gatys.
+    Features and guide of a style in several copies are `stacked`. What every search needs alike: keys
+    (D,H,W), the style's `matching.match_vectors`, and result_channels (G,h,w), the result's
+    `matching.guide_channels`; None for the method gatys.
     """
 
     features: Tensor
@@ -87,7 +99,9 @@ class StyleLayer:
 
 @dataclass(frozen=True)
 class Phase:
-    """size (height, width) of the result in this phase. content_losses, by layer, are none where there is no content."""
+    """size (height, width) of the result in this phase. content_losses, by layer, are none where there is no
+    content.
+    """
 
     size: tuple[int, int]
     content_losses: dict[str, ContentLoss]
@@ -116,7 +130,9 @@ def prepare_phase(
     settings: TransferSettings,
     scale: float,
 ) -> Phase:
-    """The phase at `scale` of the full size (height, width); pictures (1,3,H,W) and guides are shrunk from the originals."""
+    """The phase at `scale` of the full size (height, width); pictures (1,3,H,W) and guides are shrunk from
+    the originals.
+    """
     height, width = shrunk_size(size, scale) if scale != 1 else size
     content_losses = {}
     if content is not None:

@@ -1,7 +1,8 @@
 """When and how patches are searched: the policy; what is done to windows is in `matching`.
 
-Layers are searched from coarse to fine. Few pairs of windows are all looked at; otherwise guesses are improved: the matches of
-the coarser layer, those of this layer from before, and in a first search those of smaller grids.
+Layers are searched from coarse to fine. Few pairs of windows are all looked at; otherwise guesses are
+improved: the matches of the coarser layer, those of this layer from before, and in a first search those of
+smaller grids.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ SEARCH_MEGABYTES = 96  # that the search for every pair may hold at once
 
 
 def search_times(settings: TransferSettings) -> list[int]:
-    """The steps of a phase (0 the first) before which patches are searched: every `match_every`, and more seldom as they
-    settle; 1 is at every step, as published."""
+    """The steps of a phase (0 the first) before which patches are searched: every `match_every`, and more
+    seldom as they settle; 1 is at every step, as published.
+    """
     if settings.match_every == 1:
         return list(range(settings.iterations))
     times = [0]
@@ -64,7 +66,9 @@ class PatchSearch:
     def _found(
         self, result: Tensor, style: Tensor, guesses: list[Matches], copies: int, bias: Tensor | None
     ) -> Matches:
-        """Every pair looked at where that is cheap, or else guesses improved. Vectors as of `matching.match_vectors`."""
+        """Every pair looked at where that is cheap, or else guesses improved. Vectors as of
+        `matching.match_vectors`.
+        """
         pairs = matching.pairs(result, style)
         if pairs <= (matching.FEW_PAIRS if guesses else matching.EXACT_PAIRS):
             exact = in_less_memory(
@@ -83,7 +87,9 @@ class PatchSearch:
         return replace(found, copies=copies)
 
     def leak(self, phase: Phase) -> float | None:
-        """The mean share of windows from another class over the style layers, or None where nothing guides."""
+        """The mean share of windows from another class over the style layers, or None where nothing
+        guides.
+        """
         leaks = [
             matching.leak(self.matches[name], layer.result_guide, layer.style_guide)
             for name, layer in phase.style_layers.items()

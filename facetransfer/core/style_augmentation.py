@@ -1,4 +1,6 @@
-"""The style picture also turned: windows that lie otherwise than the content's find a partner (Li and Wand 2016, 4.3)."""
+"""The style picture also turned: windows that lie otherwise than the content's find a partner (Li and Wand
+2016, 4.3).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ COPIES = {"none": (0.0,), "turned": (0.0, TURN_DEGREES, -TURN_DEGREES)}  # by th
 
 
 def turned(grid: Tensor, degrees: float) -> Tensor:
-    """A grid (C,H,W) turned about its middle (clockwise), of the same size; what lies outside is mirrored in."""
+    """A grid (C,H,W) turned about its middle (clockwise), of the same size; what lies outside is
+    mirrored in.
+    """
     if degrees == 0:
         return grid
     height, width = grid.shape[1:]

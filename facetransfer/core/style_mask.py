@@ -12,7 +12,9 @@ SOFT = 1 / 256  # of the longest side: how far the border of a kept part is blen
 
 @dataclass(frozen=True)
 class StyleMask:
-    """In one phase. map: (1,1,H,W) in [0,2]. kept: (1,3,H,W), the picture that stays where the strength is 0."""
+    """In one phase. map: (1,1,H,W) in [0,2]. kept: (1,3,H,W), the picture that stays where the
+    strength is 0.
+    """
 
     map: Tensor
     kept: Tensor

@@ -1,1 +1,3 @@
-"""From two pictures of faces to a finished result: jobs, recipes, reports. The command line and the page share this layer."""
+"""From two pictures of faces to a finished result: jobs, recipes, reports. The command line and the page
+share this layer.
+"""

@@ -31,7 +31,9 @@ def shares(*maps: SemanticMap) -> list[tuple[str, tuple[float, ...]]]:
 def smallest_phase(
     labels: np.ndarray, name: str, settings: TransferSettings, size: tuple[int, int]
 ) -> int | None:
-    """The last phase in which a guide class is narrower than a window of the finest style layer; None if it never is."""
+    """The last phase in which a guide class is narrower than a window of the finest style layer; None if it
+    never is.
+    """
     here = GUIDE_OF[labels] == GUIDES.index(name)
     area, phases = float(here.mean()) * size[0] * size[1], phases_that_fit(settings.phases, size, size)
     side = stride_of(style_layers_of(settings)[-1]) * WINDOW
@@ -45,19 +47,23 @@ def advice(
     sizes: tuple[tuple[int, int], tuple[int, int]],
     settings: TransferSettings = TransferSettings(),
 ) -> list[str]:
-    """Lines of advice, the gravest first; empty when all is well. Frames are in pixels of the pictures, sizes their (width, height)."""
+    """Lines of advice, the gravest first; empty when all is well. Frames are in pixels of the pictures, sizes
+    their (width, height).
+    """
     lines = []
     for name, frame in zip(("content", "style"), frames):
         if frame is None:
             lines.append(
-                f"No face is known in the {name} picture: choose a picture with a larger, brighter face, or paint its parts."
+                f"No face is known in the {name} picture: choose a picture with a larger, brighter face, "
+                f"or paint its parts."
             )
     if not (maps[0].is_face and maps[1].is_face):
         return lines
     for name, frame, size in zip(("content", "style"), frames, sizes):
         if frame and frame.size < SMALL_FACE * max(size):
             lines.append(
-                f"The face in the {name} picture is small ({frame.size / max(size):.0%} of its longest side): cut the picture closer"
+                f"The face in the {name} picture is small ({frame.size / max(size):.0%} of its longest "
+                f"side): cut the picture closer"
                 + (
                     ", or put the result back into the content photo, which works on the face alone."
                     if name == "content"
@@ -77,12 +83,14 @@ def advice(
         ratio = (frames[0].size / max(sizes[0])) / (frames[1].size / max(sizes[1]))
         if settings.align == "off" and max(ratio, 1 / ratio) > SIZES:
             lines.append(
-                f"One face is {max(ratio, 1 / ratio):.1f} times as large as the other: switch on Align the faces, or cut the pictures alike."
+                f"One face is {max(ratio, 1 / ratio):.1f} times as large as the other: switch on Align the "
+                f"faces, or cut the pictures alike."
             )
     for part, kin in substitutes(*maps).items():
         there = f"{guide_words(kin)} stands in for it" if kin else "whatever is nearest stands in for it"
         lines.append(
-            f"The style picture has no {guide_words(part)}: {there}; paint one if something there could serve."
+            f"The style picture has no {guide_words(part)}: {there}; paint one if something there could "
+            f"serve."
         )
     largest = settings.size or max(sizes[0])
     fitted = tuple(max(1, round(n * largest / max(sizes[0]))) for n in sizes[0])
@@ -90,6 +98,7 @@ def advice(
         phase = smallest_phase(maps[0].labels, part, settings, fitted)
         if phase is not None and phase >= phases_that_fit(settings.phases, fitted, fitted):
             lines.append(
-                f"The content's {guide_words(part)} is smaller than a patch even at the end: a larger size shows it."
+                f"The content's {guide_words(part)} is smaller than a patch even at the end: a larger size "
+                f"shows it."
             )
     return lines

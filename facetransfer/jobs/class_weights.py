@@ -25,7 +25,9 @@ AS_WORDS = {
 
 
 def parsed(text: str) -> dict[str, float]:
-    """Strengths as they are typed: "only-the-skin", "hair=0.5,skin=2", or both, the later wins. ValueError where the text is none."""
+    """Strengths as they are typed: "only-the-skin", "hair=0.5,skin=2", or both, the later wins. ValueError
+    where the text is none.
+    """
     found: dict[str, float] = {}
     for part in text.split(","):
         if region := AS_WORDS.get(part.strip()):

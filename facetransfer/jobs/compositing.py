@@ -13,11 +13,12 @@ SOFT = 1 / 128  # of the longer side: how far the border of what goes back is bl
 def into_picture(
     picture: Image.Image, result: Image.Image, matrix: np.ndarray, part: np.ndarray, allowed: np.ndarray
 ) -> Image.Image:
-    """The part of the result, placed into the picture without a seam (Poisson blending, Perez et al. 2003, as OpenCV has it).
+    """The part of the result, placed into the picture without a seam (Poisson blending, Perez et al. 2003, as
+    OpenCV has it).
 
-    matrix (2,3) takes places (x, y) of the result to places of the picture; part (H,W) bool, of the result's size; allowed
-    (H,W) bool, of the picture's size: where it may go, so that hair stays hair. If nothing is left the picture comes back
-    as it was.
+    matrix (2,3) takes places (x, y) of the result to places of the picture; part (H,W) bool, of the result's
+    size; allowed (H,W) bool, of the picture's size: where it may go, so that hair stays hair. If nothing is
+    left the picture comes back as it was.
     """
     source, target, matrix = np.asarray(result), np.asarray(picture), matrix.copy()
     scale = float(np.hypot(*matrix[:, 0]))
@@ -56,9 +57,11 @@ def into_picture(
 def back_into(
     picture: Image.Image, result: Image.Image, box: tuple[int, int, int, int], share: np.ndarray | None = None
 ) -> Image.Image:
-    """The result over the part (left, top, right, bottom) of the picture that it was made from, its rim blended in.
+    """The result over the part (left, top, right, bottom) of the picture that it was made from, its rim
+    blended in.
 
-    share (H,W) in [0,1], of the result's shape: how much of it is taken; where it is 0 the picture stays to the byte. None for all.
+    share (H,W) in [0,1], of the result's shape: how much of it is taken; where it is 0 the picture stays to
+    the byte. None for all.
     """
     left, top, right, bottom = box
     width, height = right - left, bottom - top

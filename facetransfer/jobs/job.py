@@ -1,4 +1,5 @@
-"""A job: two pictures with their maps, made ready; the work; and what is done with the result. Both doors go through here.
+"""A job: two pictures with their maps, made ready; the work; and what is done with the result. Both doors go
+through here.
 
 Like the doors, this file knows the core and the maps.
 """
@@ -33,13 +34,17 @@ from segmentation.semantic_map import FaceFrame, SemanticMap
 AROUND = {
     "content": 3.0,
     "style": 2.0,
-}  # side of what is worked on, in face sizes, when only the face goes somewhere: with hair and shoulders, or without
+    # side of what is worked on, in face sizes, when only the face goes somewhere: with hair and shoulders, or
+    # without
+}
 LEAST = 160  # pixels of the longest side that a face is worked at, however small it is where it goes
 
 
 @dataclass(frozen=True)
 class Face:
-    """A picture and what is known of it: its map (of any size), where the face is (in the picture's pixels)."""
+    """A picture and what is known of it: its map (of any size), where the face is (in the picture's
+    pixels).
+    """
 
     picture: Image.Image
     semantic: SemanticMap | None = None
@@ -53,9 +58,11 @@ class Face:
         parse: Parser | Parse | None = None,
         face: int = 1,
     ) -> Face:
-        """With the map given, or the parser's. A map in colours of its own does not say where the face is: the parser does.
+        """With the map given, or the parser's. A map in colours of its own does not say where the face is:
+        the parser does.
 
-        `parse` may be what the parser said already; `face` counts the faces that a parser finds. Raises InputError when the map has another shape than the picture.
+        `parse` may be what the parser said already; `face` counts the faces that a parser finds. Raises
+        InputError when the map has another shape than the picture.
         """
         found = None
         if parse is not None and (semantic is None or not semantic.is_face or isinstance(parse, Parse)):
@@ -98,14 +105,17 @@ def check_shape(semantic: SemanticMap, picture: Image.Image, name: str = "a pict
         > 0.02 * picture.width / picture.height + 1 / picture.height
     ):
         raise InputError(
-            f"the map of {name} is {semantic.size[0]}x{semantic.size[1]}, which is another shape than the picture's "
+            f"the map of {name} is {semantic.size[0]}x{semantic.size[1]}, which is another shape than the "
+            f"picture's "
             f"{picture.width}x{picture.height}: give a map of the same shape"
         )
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that a run needs, read and checked. Pictures here have the working size. The content has no picture where a map alone steers."""
+    """All that a run needs, read and checked. Pictures here have the working size. The content has no picture
+    where a map alone steers.
+    """
 
     content: Face | None
     style: Face
@@ -167,7 +177,9 @@ class Job:
         return picture
 
     def _share_back(self) -> np.ndarray:
-        """How much of the result goes back into each pixel of the box, (H,W) float32 in [0,1]: nothing of the background, of the rest what the strength says."""
+        """How much of the result goes back into each pixel of the box, (H,W) float32 in [0,1]: nothing of the
+        background, of the rest what the strength says.
+        """
         photo, (left, top, right, bottom) = self.whole[0], self.box
         person = (
             photo.semantic.resized(photo.picture.size).labels[top:bottom, left:right] != INDEX["background"]
@@ -179,7 +191,9 @@ class Job:
         )
 
     def report(self, picture: Image.Image, leak: float | None, parse: Parser | None = None) -> dict[str, Any]:
-        """The numbers that say how good the result is, see `facetransfer.jobs.metrics`; layout_iou needs a parser."""
+        """The numbers that say how good the result is, see `facetransfer.jobs.metrics`; layout_iou needs a
+        parser.
+        """
         maps = self.content and self.content.semantic, self.style.semantic
         classes = (
             [torch.from_numpy(m.labels.astype(np.int64)) for m in maps]
@@ -200,7 +214,9 @@ class Job:
 
     @property
     def guided(self) -> bool:
-        """Whether maps steer the search: the other methods have them for their alignment and numbers alone."""
+        """Whether maps steer the search: the other methods have them for their alignment and
+        numbers alone.
+        """
         return self.guides is not None and self.settings.method in (GUIDED, SEMANTIC)
 
 
@@ -219,12 +235,13 @@ def prepare(
     """Makes a job ready.
 
     Args:
-        content: None with a style alone (its texture is made). A content whose picture is None has a map alone ("doodle").
-        place: one of PLACES.
+        content: None with a style alone (its texture is made). A content whose picture is None has a map
+        alone ("doodle"). place: one of PLACES.
         strengths: by class name, 0 to 2, how much of the style a class takes; 1 where not named.
-        region: (H,W) bool of the content's shape, where to work; None for everywhere. Elsewhere the start stays, or the content.
-        options: of the door, for the recipe.
-        canvas: (width, height) of a texture; None for a square of the setting `size`. With a content it has no meaning.
+        region: (H,W) bool of the content's shape, where to work; None for everywhere. Elsewhere the start
+        stays, or the content. options: of the door, for the recipe.
+        canvas: (width, height) of a texture; None for a square of the setting `size`. With a content it has
+        no meaning.
     Raises InputError where these do not go together.
     """
     strengths = checked(strengths or {})
@@ -318,7 +335,8 @@ def _check_place(
     if content is None or content.picture is None:
         if place != "alone" or in_part:
             raise InputError(
-                "a place for the result, strengths of parts and a region to work on need a content photo: give one, or leave them out"
+                "a place for the result, strengths of parts and a region to work on need a content photo: "
+                "give one, or leave them out"
             )
     elif place != "alone" and not (
         content.frame
@@ -326,12 +344,14 @@ def _check_place(
         and (place == "content" or style.frame and style.semantic.is_face)
     ):
         raise InputError(
-            f"the result can only be placed into the {place} picture where a face is known in {'it' if place == 'content' else 'both'}, and maps "
+            f"the result can only be placed into the {place} picture where a face is known in "
+            f"{'it' if place == 'content' else 'both'}, and maps "
             "are in the colours of the classes: paint the map, or leave the place out"
         )
     elif place == "style" and start is not None:
         raise InputError(
-            "a result that lies in the style picture cannot be gone on from: choose the picture itself as the place, and place it afterwards"
+            "a result that lies in the style picture cannot be gone on from: choose the picture itself as "
+            "the place, and place it afterwards"
         )
 
 
@@ -356,7 +376,8 @@ def _doodle(content: Face, style: Face, settings: TransferSettings, recipe: Reci
     """A map without a photo: the map says what goes where."""
     if style.semantic is None:
         raise InputError(
-            "a map without a content photo needs a map of the style picture too: give one, or let the parser make it"
+            "a map without a content photo needs a map of the style picture too: give one, or let the "
+            "parser make it"
         )
     longest = settings.size or max(content.semantic.size)
     scale = longest / max(content.semantic.size)
@@ -377,7 +398,8 @@ def _texture(style: Face, settings: TransferSettings, recipe: Recipe, canvas: tu
         )
     if canvas and (min(check_workable(canvas)) < MIN_SIDE or max(canvas) > LARGEST_SIZE):
         raise InputError(
-            f"a texture of {canvas[0]}x{canvas[1]} pixels cannot be made: give a size with sides of {MIN_SIDE} to {LARGEST_SIZE}"
+            f"a texture of {canvas[0]}x{canvas[1]} pixels cannot be made: give a size with sides of "
+            f"{MIN_SIDE} to {LARGEST_SIZE}"
         )
     return Job(None, style.fitted(settings.size), None, settings, recipe, canvas=canvas)
 
@@ -402,13 +424,17 @@ def aligned(style: Face, alignment: Alignment) -> Face:
 
 
 def size_in_place(content: Face, style: Face, settings: TransferSettings) -> int:
-    """The longest side to work at, so that the content's face is as large as the style's, in whose place it goes: at most the setting, at least LEAST."""
+    """The longest side to work at, so that the content's face is as large as the style's, in whose place it
+    goes: at most the setting, at least LEAST.
+    """
     wanted = round(max(content.picture.size) * style.frame.size / content.frame.size)
     return min(settings.size or max(content.picture.size), max(LEAST, wanted))
 
 
 def face_box(face: Face, around: float) -> tuple[int, int, int, int] | None:
-    """The square around the face that is worked on, `around` face sizes wide, cut at the picture's rim; None where that is nearly the whole picture."""
+    """The square around the face that is worked on, `around` face sizes wide, cut at the picture's rim; None
+    where that is nearly the whole picture.
+    """
     width, height = face.picture.size
     half = around * face.frame.size / 2
     box = (
@@ -427,7 +453,8 @@ def strength_of(content: Face, strengths: dict[str, float], region: np.ndarray |
     if strengths:
         if not (content.semantic and content.semantic.is_face):
             raise InputError(
-                "strengths by class need a map in the colours of the classes: let the parser make it, or paint it in them"
+                "strengths by class need a map in the colours of the classes: let the parser make it, or "
+                "paint it in them"
             )
         table = torch.ones(len(CLASSES))
         for name, value in strengths.items():

@@ -20,11 +20,13 @@ LEAST = 32  # cells that a class must have in both pictures
 def style_distance(
     result: Tensor, style: Tensor, result_classes: Tensor | None = None, style_classes: Tensor | None = None
 ) -> float:
-    """How far the result's skin is from the style's: 0 for the same statistics, about 1 for those of another picture.
+    """How far the result's skin is from the style's: 0 for the same statistics, about 1 for those of another
+    picture.
 
-    Sliced Wasserstein distance (Rabin et al. 2011) of colours and of `compact` features 3_1 within each class, divided by
-    the style's own spread, the mean over classes weighted by their share of the result. Pictures (1,3,H,W) in [0,1];
-    classes (H,W) integer labels of each picture's size, None for the pictures as a whole.
+    Sliced Wasserstein distance (Rabin et al. 2011) of colours and of `compact` features 3_1 within each
+    class, divided by the style's own spread, the mean over classes weighted by their share of the result.
+    Pictures (1,3,H,W) in [0,1]; classes (H,W) integer labels of each picture's size, None for the pictures as
+    a whole.
     """
     network, distances = load_network("compact"), []
     for layer in ("pixels", "3_1"):
@@ -70,12 +72,15 @@ def _fine(picture: Tensor) -> float:
 
 
 def sharpness(result: Tensor, style: Tensor) -> float:
-    """The result's finest detail against the style's: 1 the same, below blurred, well above noisy. Pictures (1,3,H,W) in [0,1]."""
+    """The result's finest detail against the style's: 1 the same, below blurred, well above noisy. Pictures
+    (1,3,H,W) in [0,1].
+    """
     return (_fine(result) / max(_fine(style), 1e-8)) ** 0.5
 
 
 def layout_iou(found: np.ndarray, wanted: np.ndarray, classes: int, least: float = 2e-3) -> float:
-    """How well the result kept the content's layout: the mean over classes of intersection over union of two maps (H,W).
+    """How well the result kept the content's layout: the mean over classes of intersection over union of two
+    maps (H,W).
 
     Classes that cover less than `least` of the wanted map do not count.
     """

@@ -1,4 +1,6 @@
-"""The recipe in a result's PNG: settings, versions and fingerprints of the inputs. Data, never executed; it names no path."""
+"""The recipe in a result's PNG: settings, versions and fingerprints of the inputs. Data, never executed; it
+names no path.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,11 @@ def fingerprint(pixels: np.ndarray) -> str:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a result was made from. inputs: fingerprints of pictures and maps by role; options: of the job, by name.
+    """What a result was made from. inputs: fingerprints of pictures and maps by role; options: of the job, by
+    name.
 
-    retired: settings of an earlier version that the recipe names and that changed its result; this version has none like them.
+    retired: settings of an earlier version that the recipe names and that changed its result; this version
+    has none like them.
     """
 
     settings: TransferSettings
@@ -62,7 +66,8 @@ class Recipe:
         """Raises InputError where the text is no recipe, or a setting is unknown or out of its range."""
         if len(text) > LARGEST:
             raise InputError(
-                f"the recipe has {len(text)} characters, more than the {LARGEST} that one can have: give a picture that this program made"
+                f"the recipe has {len(text)} characters, more than the {LARGEST} that one can have: give a "
+                f"picture that this program made"
             )
         try:
             data = json.loads(text)
@@ -80,7 +85,8 @@ class Recipe:
             retired.append("turns")
         if unknown := set(given) - set(known):
             raise InputError(
-                f"the recipe has a setting {shortened(repr(sorted(unknown)[0]), 40)} that this version does not know: it was made by another one"
+                f"the recipe has a setting {shortened(repr(sorted(unknown)[0]), 40)} that this version "
+                f"does not know: it was made by another one"
             )
         plain = {
             k: {n: v for n, v in data.get(k, {}).items() if isinstance(v, (str, int, float, bool, list))}
@@ -99,7 +105,9 @@ class Recipe:
         return info
 
     def command(self, files: dict[str, str] | None = None) -> str:
-        """The command line that makes the result again. files: by flag, what each file is called; without them, content, style and output."""
+        """The command line that makes the result again. files: by flag, what each file is called; without
+        them, content, style and output.
+        """
         files = files or {"content": "content.png", "style": "style.png", "output": "result.png"}
         given = {
             name: f"{value:.10g}" if isinstance(value, float) else str(value)

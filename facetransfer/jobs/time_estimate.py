@@ -22,8 +22,8 @@ _least: dict[tuple[object, ...], float] = {}  # seconds per pixel so far, by wha
 
 
 def seconds_per_pixel(network: str, layers: tuple[str, ...], device: str, precision: str = "auto") -> float:
-    """Seconds of one evaluation for each pixel of the picture: the least of a few runs, and of one more each time it is asked, since
-    the first may have met a machine that was busy starting.
+    """Seconds of one evaluation for each pixel of the picture: the least of a few runs, and of one more each
+    time it is asked, since the first may have met a machine that was busy starting.
     """
     key = network, layers, device, precision
     net, picture = (

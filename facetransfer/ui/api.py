@@ -49,7 +49,9 @@ def _job(content: str | None, style: str | None, preset: str, place: str, values
 
 
 def _paused(steps: Iterator[Step]) -> Iterator[tuple[Step, bool]]:
-    """Each step, and whether it is time to yield: only there can Gradio end the work of a caller who has gone."""
+    """Each step, and whether it is time to yield: only there can Gradio end the work of a caller who has
+    gone.
+    """
     seen = time.monotonic()
     for step in steps:
         pause = time.monotonic() - seen >= PAUSE
@@ -59,7 +61,8 @@ def _paused(steps: Iterator[Step]) -> Iterator[tuple[Step, bool]]:
 
 @in_words()
 def parse(picture: str, parser: str) -> tuple[Image.Image, dict[str, Any]]:
-    """Makes the semantic map of a face picture. Returns the map as a picture, in the colours of the classes, and the share of each class.
+    """Makes the semantic map of a face picture. Returns the map as a picture, in the colours of the classes,
+    and the share of each class.
 
     Args:
         picture: a picture with a face, at least 32 pixels on a side.
@@ -87,15 +90,16 @@ def transfer(
     seed: float,
     likeness: float = -1,
 ) -> Iterator[tuple[Image.Image, dict[str, Any]]]:
-    """Puts the style picture's skin on the content picture's face. Numbers below 0 leave a setting to the preset. Returns the
-    picture and what it measures: leak, layout_iou, style_distance, sharpness, and the command line that makes it again.
+    """Puts the style picture's skin on the content picture's face. Numbers below 0 leave a setting to the
+    preset. Returns the picture and what it measures: leak, layout_iou, style_distance, sharpness, and the
+    command line that makes it again.
 
     Args:
         content: whose face it is.
         style: whose skin it gets.
         preset: Preview is quick, Balanced is the page's own, Fine takes longer.
-        place: alone gives the picture itself; style puts the face into the style picture; content back into a large photo.
-        phases: sizes that are worked through, from small to large.
+        place: alone gives the picture itself; style puts the face into the style picture; content back into a
+        large photo. phases: sizes that are worked through, from small to large.
         iterations: steps of the optimisation at each size.
         content_weight: how much the content's shapes hold.
         style_weight: how much the style's patches pull.
@@ -126,8 +130,8 @@ def transfer(
 
 @worded
 def compare(content: str, style: str, preset: str) -> Iterator[list[tuple[Image.Image, str]]]:
-    """The same pair by the three methods of the article (gatys, mrf, semantic) and by our own (guided). Returns a gallery of four
-    pictures.
+    """The same pair by the three methods of the article (gatys, mrf, semantic) and by our own (guided).
+    Returns a gallery of four pictures.
 
     Args:
         content: whose face it is.
@@ -145,7 +149,9 @@ def compare(content: str, style: str, preset: str) -> Iterator[list[tuple[Image.
 
 
 def add_endpoints(look: dict[str, Any], work: dict[str, Any]) -> None:
-    """Adds the endpoints to the page that is being built; nothing of them shows. `look` and `work` say how parsing and transfers queue."""
+    """Adds the endpoints to the page that is being built; nothing of them shows. `look` and `work` say how
+    parsing and transfers queue.
+    """
     with gr.Column(visible=False):
         content, style = (
             picture_upload("Content picture", "api-content"),

@@ -1,7 +1,7 @@
 """The folder that visitors' files lie in: one for each process, inside a cache that processes may share.
 
-A process holds a lock on its folder for as long as it lives. Whoever starts next removes the folders that nobody holds: what a
-process left that was killed, or lost its power.
+A process holds a lock on its folder for as long as it lives. Whoever starts next removes the folders that
+nobody holds: what a process left that was killed, or lost its power.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ _held: dict[Path, IO[bytes]] = {}  # the locks of this process
 
 
 def open_cache(base: Path) -> Path:
-    """A new folder in `base`, for this user's eyes alone and locked. Exits with a word where nothing can be written there."""
+    """A new folder in `base`, for this user's eyes alone and locked. Exits with a word where nothing can be
+    written there.
+    """
     try:
         base.mkdir(mode=0o700, parents=True, exist_ok=True)
         remove_abandoned(base)
@@ -33,7 +35,8 @@ def open_cache(base: Path) -> Path:
         folder.mkdir(mode=0o700)  # after the lock: a folder that nobody holds belongs to nobody
     except OSError as error:
         raise SystemExit(
-            f"error: the cache folder {base} cannot be written to ({error.strerror}): set GRADIO_TEMP_DIR to another one"
+            f"error: the cache folder {base} cannot be written to ({error.strerror}): set GRADIO_TEMP_DIR "
+            f"to another one"
         ) from None
     _held[folder] = lock
     return folder

@@ -1,4 +1,6 @@
-"""The examples: pairs of pictures with their finished results, made by `assets.make_examples`, and the exact maps of our characters."""
+"""The examples: pairs of pictures with their finished results, made by `assets.make_examples`, and the exact
+maps of our characters.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ IN_WORDS = {"oil": "oil painting"}  # names of files that are not words for peop
 
 @dataclass(frozen=True)
 class Example:
-    """The names of two pictures, and the finished result made of them; None for the photo: no picture made of it is kept."""
+    """The names of two pictures, and the finished result made of them; None for the photo: no picture made of
+    it is kept.
+    """
 
     content: str
     style: str

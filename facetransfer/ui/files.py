@@ -1,4 +1,6 @@
-"""Files that the page gives out: all in gradio's cache folder, each run's in a folder of its own, gone after a while."""
+"""Files that the page gives out: all in gradio's cache folder, each run's in a folder of its own, gone after
+a while.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ log = logging.getLogger(__name__)
 
 
 def save_whole(img: Image.Image, cache_dir: str, name: str = "image", format: str = "webp") -> str:
-    """In place of Gradio's, which names a file after what is in it and writes it anew each time, while others may be reading it: their half went lost."""
+    """In place of Gradio's, which names a file after what is in it and writes it anew each time, while others
+    may be reading it: their half went lost.
+    """
     data = processing_utils.encode_pil_to_bytes(img, format)
     target = (Path(cache_dir) / processing_utils.hash_bytes(data) / f"{name}.{format}").resolve()
     target.parent.mkdir(exist_ok=True, parents=True)
@@ -44,13 +48,17 @@ def save_whole(img: Image.Image, cache_dir: str, name: str = "image", format: st
 
 
 class Sweeper:
-    """Removes what visitors left in a cache folder, by a clock that nobody can set: a machine whose time jumps loses nothing early and keeps nothing long."""
+    """Removes what visitors left in a cache folder, by a clock that nobody can set: a machine whose time
+    jumps loses nothing early and keeps nothing long.
+    """
 
     def __init__(self, cache: Path) -> None:
         self.cache, self.seen = cache, {}
 
     def sweep(self, pattern: str = "*", kept: float = KEPT) -> None:
-        """Removes the entries of the cache that are older than `kept` seconds. Others may be doing the same."""
+        """Removes the entries of the cache that are older than `kept` seconds. Others may be doing
+        the same.
+        """
         now, wall, here = time.monotonic(), time.time(), {}
         for entry in self.cache.glob(pattern):
             try:

@@ -1,4 +1,5 @@
-"""A Space on ZeroGPU lends a GPU to one function for a while: the work goes there in one piece. Elsewhere nothing is changed.
+"""A Space on ZeroGPU lends a GPU to one function for a while: the work goes there in one piece. Elsewhere
+nothing is changed.
 
 There the parser stays on the CPU: it is small, and a GPU is there inside the lent time alone.
 """
@@ -15,7 +16,9 @@ from facetransfer.core.engine import Step
 from facetransfer.jobs.job import Job
 from facetransfer.jobs.time_estimate import expected_seconds
 
-FASTER = 8.0  # times that a lent GPU is taken to be faster than this machine's CPU: cautious, a task that is over early gives it back
+# times that a lent GPU is taken to be faster than this machine's CPU: cautious, a task that is over early
+# gives it back
+FASTER = 8.0
 SHORTEST, LONGEST = 20, 120  # seconds that are asked for
 
 
@@ -38,7 +41,9 @@ def expected(settings: Any, size: tuple[int, int]) -> float:
 
 
 def duration(job: Job, **changed: Any) -> int:
-    """Seconds to ask for, from the settings: the time expected, half as much again, and what the start takes."""
+    """Seconds to ask for, from the settings: the time expected, half as much again, and what the
+    start takes.
+    """
     return round(min(LONGEST, max(SHORTEST, 10 + 1.5 * expected(replace(job.settings, **changed), job.size))))
 
 

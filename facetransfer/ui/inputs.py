@@ -33,7 +33,9 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def in_words() -> Iterator[None]:
-    """Errors meant for people become a toast; faults of ours are logged and said plainly. Around a block, or over a function that returns."""
+    """Errors meant for people become a toast; faults of ours are logged and said plainly. Around a block, or
+    over a function that returns.
+    """
     try:
         yield
     except InputError as error:
@@ -69,7 +71,8 @@ def picture_at(path: str | None, role: str) -> Image.Image:
         raise InputError(f"There is no {role} picture yet: upload one first.")
     if not Path(path).exists():
         raise InputError(
-            f"The {role} picture is not on the server any more, which keeps pictures for an hour: upload it again."
+            f"The {role} picture is not on the server any more, which keeps pictures for an hour: upload "
+            f"it again."
         )
     return open_picture(path)
 
@@ -84,12 +87,16 @@ def is_place(index: object) -> bool:
 
 
 def told(event: gr.EventData, name: str) -> object:
-    """What an event says under that name, of any kind; None where it says nothing: a program can send anything."""
+    """What an event says under that name, of any kind; None where it says nothing: a program can send
+    anything.
+    """
     return event._data.get(name) if isinstance(event._data, dict) else None
 
 
 def known_of(picture: Image.Image, parser: str = "compact", face: int = 1) -> Parse:
-    """What is known of a picture, the confidence with REMEMBERED pixels on a side at most. Examples bring exact maps."""
+    """What is known of a picture, the confidence with REMEMBERED pixels on a side at most. Examples bring
+    exact maps.
+    """
     if exact := exact_map(picture):
         return Parse(exact, np.ones(exact.labels.shape, np.float32))
     found = load_parser(parser, parser_device())(picture, face)
@@ -112,7 +119,9 @@ def settings_of(values: tuple[Any, ...]) -> TransferSettings:
 
 
 def as_kind(kind: type, value: Any) -> Any:
-    """An input's value as a setting of that kind has it: a slider's 24.0 as 24, 10 as 10.0; what cannot be is left for the settings to refuse."""
+    """An input's value as a setting of that kind has it: a slider's 24.0 as 24, 10 as 10.0; what cannot be is
+    left for the settings to refuse.
+    """
     if kind is int and isinstance(value, float) and value.is_integer():
         return int(value)
     return float(value) if kind is float and type(value) is int and abs(value) < 1e9 else value

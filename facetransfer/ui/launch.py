@@ -1,8 +1,8 @@
 """Opens the app.
 
-On a Space it listens to the world. It reads from the environment GRADIO_SERVER_NAME and GRADIO_SERVER_PORT; GRADIO_MCP_SERVER=1 also
-offers the endpoints as MCP tools; FACE_TRANSFER_FETCH names published networks whose weights are fetched at the start (such as
-"vgg19,bisenet"), so that no visitor waits for them.
+On a Space it listens to the world. It reads from the environment GRADIO_SERVER_NAME and GRADIO_SERVER_PORT;
+GRADIO_MCP_SERVER=1 also offers the endpoints as MCP tools; FACE_TRANSFER_FETCH names published networks whose
+weights are fetched at the start (such as "vgg19,bisenet"), so that no visitor waits for them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from facetransfer.ui.cache import close_cache, open_cache
 
 # Faces are private: said before gradio is imported, which reads it then.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-# Visitors' files lie in a folder of this process alone, inside the cache: at the end it is removed whole. See `facetransfer.ui.cache`.
+# Visitors' files lie in a folder of this process alone, inside the cache: at the end it is removed whole. See
+# `facetransfer.ui.cache`.
 BASE = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(
     tempfile.gettempdir(), f"face-transfer-{os.getuid() if hasattr(os, 'getuid') else 'app'}"
 )
@@ -45,7 +46,8 @@ def to_fetch() -> list[str]:
     names = [name.strip() for name in os.environ.get("FACE_TRANSFER_FETCH", "").split(",") if name.strip()]
     if wrong := [name for name in names if name not in ("vgg19", *parsers)]:
         raise SystemExit(
-            f"error: FACE_TRANSFER_FETCH names {wrong[0]}, which is no published network: give some of vgg19,{','.join(parsers)}"
+            f"error: FACE_TRANSFER_FETCH names {wrong[0]}, which is no published network: give some of "
+            f"vgg19,{','.join(parsers)}"
         )
     return names
 
@@ -64,7 +66,9 @@ def fetch(names: list[str]) -> None:
 
 
 def warm_up() -> None:
-    """Runs everything once on a small picture, so that the first visitor does not wait for it; the first time it also compiles the search."""
+    """Runs everything once on a small picture, so that the first visitor does not wait for it; the first time
+    it also compiles the search.
+    """
     import torch
     from PIL import Image
 
@@ -90,11 +94,14 @@ def interrupted(number: int, frame: FrameType | None) -> None:
 def launch() -> None:
     """Serves the page until it is stopped; then removes what visitors left."""
     if importlib.util.find_spec("gradio") is None:
-        raise SystemExit('error: the app needs gradio, which is not installed: pip install "facetransfer[app]"')
+        raise SystemExit(
+            'error: the app needs gradio, which is not installed: pip install "facetransfer[app]"'
+        )
     names, tools = to_fetch(), asked_for("GRADIO_MCP_SERVER")
     if tools and importlib.util.find_spec("mcp") is None:
         raise SystemExit(
-            'error: GRADIO_MCP_SERVER is set, and the package mcp is missing: pip install "gradio[mcp]", or unset it'
+            "error: GRADIO_MCP_SERVER is set, and the package mcp is missing: "
+            'pip install "gradio[mcp]", or unset it'
         )
     share_among_threads()
     cache = open_cache(Path(BASE))
@@ -143,4 +150,6 @@ def launch() -> None:
     sys.stdout.flush()
     os._exit(
         0
-    )  # a thread in the middle of a step listens to nobody, and would keep the process for as long as it takes
+        # a thread in the middle of a step listens to nobody, and would keep the process for as long as it
+        # takes
+    )

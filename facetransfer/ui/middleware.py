@@ -1,4 +1,6 @@
-"""What stands between the world and the page: headers, limits, and ways of Gradio's that this page has no use for."""
+"""What stands between the world and the page: headers, limits, and ways of Gradio's that this page has no use
+for.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from facetransfer.ui.queue_status import FULL
 HERE = Path(__file__).resolve().parent
 MAX_UPLOAD = 40 << 20  # bytes of one file
 MAX_BODY = 64 << 20  # bytes of a request: a file as text, for a language model's tool, is a third larger
-# The server opens no address for a visitor (file=http..., proxy=), and keeps no recordings of the screen or links to a visit, outside our cache.
+# The server opens no address for a visitor (file=http..., proxy=), and keeps no recordings of the screen or
+# links to a visit, outside our cache.
 CLOSED = re.compile(
     r"^(/gradio_api)?/+(file=/*[a-z][a-z0-9+.-]*:|proxy=|process_recording|deep_link|vibe-|undo-vibe)",
     re.IGNORECASE,
@@ -43,7 +46,9 @@ log = logging.getLogger(__name__)
 
 
 class Guard:
-    """ASGI middleware: adds HEADERS, answers 403 to what is CLOSED and 413 to bodies over MAX_BODY, read or announced."""
+    """ASGI middleware: adds HEADERS, answers 403 to what is CLOSED and 413 to bodies over MAX_BODY, read or
+    announced.
+    """
 
     def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
         self.app = app
@@ -100,7 +105,8 @@ class Guard:
             await refuse(
                 answer,
                 400,
-                "this request cannot be understood: see how the API describes itself, on the page or at /gradio_api/info",
+                "this request cannot be understood: see how the API describes itself, on the page or at "
+                "/gradio_api/info",
             )
 
 
@@ -123,7 +129,9 @@ async def refuse(send: Callable[[dict], Awaitable[None]], status: int, words: st
 
 
 def from_us(error: Exception) -> bool:
-    """Whether it was raised while code of the page was at work, the guard apart: then it is a fault of ours and no wrong request."""
+    """Whether it was raised while code of the page was at work, the guard apart: then it is a fault of ours
+    and no wrong request.
+    """
     frames = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
     return any(HERE in f.parents and f != Path(__file__).resolve() for f in frames)
 
@@ -134,9 +142,11 @@ def by_a_page(request: Any) -> bool:
 
 
 def guard(blocks: gr.Blocks) -> None:
-    """The page refuses web addresses in place of files, says in words what Gradio cannot make sense of, and what to do where the line is full.
+    """The page refuses web addresses in place of files, says in words what Gradio cannot make sense of, and
+    what to do where the line is full.
 
-    Pictures that several visitors get at once reach each of them whole, and what a visitor's page asked for reaches it.
+    Pictures that several visitors get at once reach each of them whole, and what a visitor's page asked for
+    reaches it.
     """
     processing_utils.save_pil_to_cache = save_whole
     blocks.preprocess_data, blocks.process_api = (
@@ -147,9 +157,12 @@ def guard(blocks: gr.Blocks) -> None:
     blocks._queue.clean_events = _forgotten(blocks._queue, blocks._queue.clean_events)
 
 
-# Gradio closes the stream on which a page hears of its events when the last has ended, and the page opens another for the next. A page that
-# asks for the next before it has read of the closing does not, and never hears of it. So a page's stream stays open until the page is
-# closed: to Gradio it looks as if something were still to come. Programs keep Gradio's way, which they end by.
+# Gradio closes the stream on which a page hears of its events when the last has ended, and the page opens
+# another for the next. A page that
+# asks for the next before it has read of the closing does not, and never hears of it. So a page's stream
+# stays open until the page is
+# closed: to Gradio it looks as if something were still to come. Programs keep Gradio's way, which they end
+# by.
 def _heard(
     queue: Queue, push: Callable[..., Awaitable[tuple[bool, Any, str]]]
 ) -> Callable[..., Awaitable[tuple[bool, Any, str]]]:
@@ -181,7 +194,8 @@ def _told_when_full(
         success, answer, state = await push(body, request, *args, **kwargs)
         if state != "queue_full":
             return success, answer, state
-        # For a 503 Gradio's page has words of its own, for any other refusal it shows ours. Its client for programs understands the 503 alone.
+        # For a 503 Gradio's page has words of its own, for any other refusal it shows ours. Its client for
+        # programs understands the 503 alone.
         if by_a_page(request):
             raise HTTPException(429, FULL)
         return success, FULL, state
@@ -224,7 +238,8 @@ def _worded(process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
                 ) from None
             log.info("inputs could not be read: %s", shortened(str(error)))
             raise gr.Error(
-                "These inputs cannot be used: one is of another kind than it should be, or names a file that was not uploaded here. Reload the "
+                "These inputs cannot be used: one is of another kind than it should be, or names a file "
+                "that was not uploaded here. Reload the "
                 "page, or see how the API describes them.",
                 print_exception=False,
             ) from None

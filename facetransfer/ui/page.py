@@ -1,4 +1,6 @@
-"""The page: three steps, each a room of its own (`facetransfer.ui.components`); here they are put together and their events wired."""
+"""The page: three steps, each a room of its own (`facetransfer.ui.components`); here they are put together
+and their events wired.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +16,31 @@ from facetransfer.ui.middleware import guard
 from facetransfer.ui.queue_status import WAITING, left, waiting_words
 from facetransfer.ui.theme import CONSENT, step, title
 
-WORK = dict(concurrency_id="work", concurrency_limit=1)  # one heavy job at a time; the others wait in line
-LOOK = dict(
+# one heavy job at a time; the others wait in line
+WORK: dict[str, Any] = dict(concurrency_id="work", concurrency_limit=1)
+LOOK: dict[str, Any] = dict(
     concurrency_id="look", concurrency_limit=1
 )  # the parser does not wait for them: maps are there while others run
-HIDDEN = dict(api_visibility="private")
-QUICK = dict(queue=False, show_progress="hidden", **HIDDEN)
+HIDDEN: dict[str, Any] = dict(api_visibility="private")
+QUICK: dict[str, Any] = dict(queue=False, show_progress="hidden", **HIDDEN)
 
 # On a phone, and where the page was scrolled on, the result is brought into view when work begins.
 SHOW_RESULT = """() => { const box = document.querySelector('#result').getBoundingClientRect();
-  if (box.top < 0 || box.bottom > innerHeight) document.querySelector('#step-result').scrollIntoView({behavior: 'smooth'}); }"""
-SHOW_SOURCE = "() => setTimeout(() => document.querySelector('#sources-room').scrollIntoView({block: 'nearest', behavior: 'smooth'}), 300)"
-# A download button downloads what it held when it was pressed: the zip made just now is fetched by a press of a hidden one.
+  if (box.top < 0 || box.bottom > innerHeight)
+    document.querySelector('#step-result').scrollIntoView({behavior: 'smooth'}); }"""
+SHOW_SOURCE = (
+    "() => setTimeout(() => document.querySelector('#sources-room').scrollIntoView({block: 'nearest', "
+    "behavior: 'smooth'}), 300)"
+)
+# A download button downloads what it held when it was pressed: the zip made just now is fetched by a press of
+# a hidden one.
 CLICK_ZIP = "() => setTimeout(() => document.querySelector('#maps-zip').click(), 300)"
 
 
 class Page:
-    """The rooms, and what the page remembers: what the parser said of each picture, the last run, this visit's results."""
+    """The rooms, and what the page remembers: what the parser said of each picture, the last run, this
+    visit's results.
+    """
 
     def __init__(self, blocks: gr.Blocks) -> None:
         self.blocks = blocks
@@ -61,13 +71,13 @@ class Page:
         api.add_endpoints(LOOK, WORK)  # before the page's own events: the first of a name has it to itself
         self.known, self.last, self.visit = [gr.State(None), gr.State(None)], gr.State(None), gr.State([])
         self.paths = [self.pictures.content, self.pictures.style]
-        self.advised = dict(
+        self.advised: dict[str, Any] = dict(
             fn=maps.show_advice,
             inputs=[*self.known, *self.maps.views, *self.settings.values],
             outputs=self.maps.advice,
             **QUICK,
         )
-        self.timed = dict(
+        self.timed: dict[str, Any] = dict(
             fn=settings.time_text,
             inputs=[self.known[0], *self.settings.values],
             outputs=self.result.expected,
@@ -156,7 +166,7 @@ class Page:
             self.visit,
             room.gallery,
         ]
-        after = dict(
+        after: dict[str, Any] = dict(
             fn=lambda picture: result.buttons(False, picture),
             inputs=room.result,
             outputs=[room.run, room.stop, room.refine, room.watch],
@@ -198,12 +208,16 @@ class Page:
         ).then(**after)
 
     async def look_at_line(self, request: gr.Request) -> tuple[Any, Any]:
-        """The status of who waits; the watch ends when the turn has come. In no thread of its own: what it says is sent at once, or it were no longer true."""
+        """The status of who waits; the watch ends when the turn has come. In no thread of its own: what it
+        says is sent at once, or it were no longer true.
+        """
         words = waiting_words(self.blocks._queue, WORK["concurrency_id"], request.session_hash)
         return (result.said(words), gr.skip()) if words else (gr.skip(), gr.Timer(active=False))
 
     async def stopped(self, picture: Image.Image | None, words: str, request: gr.Request) -> tuple[Any, Any]:
-        """What `result.stopped` says, after the last word of the run that was stopped: it would take its place otherwise."""
+        """What `result.stopped` says, after the last word of the run that was stopped: it would take its
+        place otherwise.
+        """
         await left(self.blocks._queue, WORK["concurrency_id"], request.session_hash)
         return result.stopped(picture, words)
 

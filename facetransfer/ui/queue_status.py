@@ -1,4 +1,6 @@
-"""The line in which heavy jobs wait, in words for the person who waits. Gradio keeps the line; here it is only looked at."""
+"""The line in which heavy jobs wait, in words for the person who waits. Gradio keeps the line; here it is
+only looked at.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ from facetransfer.jobs.time_estimate import in_words
 
 IN_LINE = "In line"
 WAITING = 64  # jobs that wait in line, of all visitors: who comes next is asked to come back
-FULL = f"The line is full: {WAITING} others wait already. Your pictures and maps stay here: please try again in a minute."
+FULL = (
+    f"The line is full: {WAITING} others wait already. Your pictures and maps stay here: please try again "
+    f"in a minute."
+)
 LOOK_AGAIN, PATIENCE = (
     0.1,
     10.0,
@@ -19,8 +24,9 @@ LOOK_AGAIN, PATIENCE = (
 
 
 def ahead(queue: Queue, line: str, session: str | None) -> tuple[int, float | None] | None:
-    """How many jobs come before the session's in that line, with the one that runs, and about how many seconds they will take by
-    what earlier ones took (None: there was none yet). None where the session waits for nothing.
+    """How many jobs come before the session's in that line, with the one that runs, and about how many
+    seconds they will take by what earlier ones took (None: there was none yet). None where the session waits
+    for nothing.
     """
     waiting = queue.event_queue_per_concurrency_id.get(line)
     if waiting is None:
@@ -50,11 +56,16 @@ def waiting_words(queue: Queue, line: str, session: str | None) -> str | None:
         return None
     count, seconds = found
     when = "" if seconds is None else f" Your turn comes in {in_words(seconds)}."
-    return f"{IN_LINE}: {count} {'other is' if count == 1 else 'others are'} before you.{when} You may leave this page open and come back."
+    return (
+        f"{IN_LINE}: {count} {'other is' if count == 1 else 'others are'} before you.{when} You may leave "
+        f"this page open and come back."
+    )
 
 
 async def left(queue: Queue, line: str, session: str | None) -> None:
-    """Returns when no job of the session is in that line any more, neither waiting nor at work, and what was said of it has been sent."""
+    """Returns when no job of the session is in that line any more, neither waiting nor at work, and what was
+    said of it has been sent.
+    """
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and (
         ahead(queue, line, session)

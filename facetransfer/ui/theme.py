@@ -10,7 +10,10 @@ from facetransfer.base.assets import ASSETS
 from facetransfer.ui.examples import as_data
 
 TITLE_PICTURE = ASSETS / "title.webp"
-CONSENT = "Use pictures of people only with their consent. Pictures stay on this server for an hour at most and go nowhere else."
+CONSENT = (
+    "Use pictures of people only with their consent. Pictures stay on this server for an hour at most and "
+    "go nowhere else."
+)
 ACCENT = "*primary_600"  # dark enough for white words on it
 THEME = gr.themes.Soft(
     primary_hue="orange",
@@ -76,7 +79,8 @@ def head(script: str) -> str:
 
 def title() -> str:
     picture = (
-        f'<img src="{as_data(TITLE_PICTURE.read_bytes())}" alt="A face, and the same face as a goblin, a bronze bust and an oil painting">'
+        f'<img src="{as_data(TITLE_PICTURE.read_bytes())}" '
+        'alt="A face, and the same face as a goblin, a bronze bust and an oil painting">'
         if TITLE_PICTURE.exists()
         else ""
     )

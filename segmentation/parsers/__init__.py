@@ -23,7 +23,9 @@ PROBABILITIES_SIDE = 384  # pixels: finer than any layer that they guide
 
 @dataclass(frozen=True)
 class FoundFace:
-    """A face in a picture: its middle and its length, in pixels; tilt: degrees that its top leans to the right, 0 where it hardly does."""
+    """A face in a picture: its middle and its length, in pixels; tilt: degrees that its top leans to the
+    right, 0 where it hardly does.
+    """
 
     x: float
     y: float
@@ -42,8 +44,9 @@ class FoundFace:
 
 @dataclass(frozen=True)
 class Parse:
-    """What a parser found: the map, of the picture's size; confidence (H,W) float32 in [0,1], the winning class's
-    probability; the faces, the largest first, and which of them was looked at closely, counted from 1.
+    """What a parser found: the map, of the picture's size; confidence (H,W) float32 in [0,1], the winning
+    class's probability; the faces, the largest first, and which of them was looked at closely, counted from
+    1.
     """
 
     semantic: SemanticMap
@@ -74,15 +77,17 @@ class Parse:
 
 
 class Parser(Protocol):
-    """Raises nothing for a picture without a face: the map is then background, or what looks like parts. `face` counts from 1."""
+    """Raises nothing for a picture without a face: the map is then background, or what looks like parts.
+    `face` counts from 1.
+    """
 
     def __call__(self, picture: Image.Image, face: int = 1) -> Parse: ...
 
 
 @lru_cache(maxsize=3)
 def load_parser(name: str = "compact", device: str = "cpu", file: str | None = None) -> Parser:
-    """The parser called `name`, ready on `device`. `file` has the weights of a published one; without it they are downloaded
-    once. Raises InputError if there is no such parser, or its weights cannot be had.
+    """The parser called `name`, ready on `device`. `file` has the weights of a published one; without it they
+    are downloaded once. Raises InputError if there is no such parser, or its weights cannot be had.
     """
     if name not in PARSERS:
         raise InputError(f"no parser is called {name!r}: choose from {', '.join(PARSERS)}")

@@ -1,4 +1,6 @@
-"""Scraps of glasses and hats: these are worn whole or not at all, so what is far too small for any is something else."""
+"""Scraps of glasses and hats: these are worn whole or not at all, so what is far too small for any is
+something else.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,11 @@ AROUND = 1.3  # lengths of the face to each side, within which it wears things
 
 
 def drop_scraps(probabilities: np.ndarray, faces: tuple[FoundFace, ...], chosen: int) -> None:
-    """In place: where the chosen face (counted from 1) would wear a scrap, the second most likely class is the most likely.
+    """In place: where the chosen face (counted from 1) would wear a scrap, the second most likely class is
+    the most likely.
 
-    probabilities (19,H,W) float32. What lies nearer to another face, in lengths of that, or beyond AROUND is left as it is.
+    probabilities (19,H,W) float32. What lies nearer to another face, in lengths of that, or beyond AROUND is
+    left as it is.
     """
     face = faces[chosen - 1]
     reach = AROUND * face.length

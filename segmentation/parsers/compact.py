@@ -23,13 +23,17 @@ from segmentation.parsers.compact_network import STRIDE, CompactParserNetwork
 from segmentation.parsers.crop import Square
 from segmentation.parsers.detection import find_faces
 
-LARGEST_SIDE = 1536  # pixels; a larger picture is parsed at this size, or 19 probabilities for each of its pixels would fill the memory
+# pixels; a larger picture is parsed at this size, or 19 probabilities for each of its pixels would fill the
+# memory
+LARGEST_SIDE = 1536
 LOOKS = (
     (2.0, 320),
     (1.3, 352),
     (0.9, 352),
 )  # of the later looks: the square's side in lengths of the face, the pixels it is seen at
-TRUSTED = 0.6  # share of a later look where an earlier one saw the same place: their errors differ, so that the mean has fewer
+# share of a later look where an earlier one saw the same place: their errors differ, so that the mean has
+# fewer
+TRUSTED = 0.6
 
 Look = tuple[
     float, Callable[[np.ndarray, Square], Tensor]
@@ -38,7 +42,9 @@ Look = tuple[
 
 @dataclass(frozen=True)
 class CompactParser:
-    """Calls give a `Parse` of the picture's own size. `published` replaces our later looks by one of another network."""
+    """Calls give a `Parse` of the picture's own size. `published` replaces our later looks by one of another
+    network.
+    """
 
     network: CompactParserNetwork
     device: str
@@ -63,7 +69,8 @@ class CompactParser:
         faces, coarse = find_faces(rgb, self._logits)
         if face < 1 or face > max(1, len(faces)):
             raise InputError(
-                f"face {face} was asked for, but {len(faces) or 'no'} {'face was' if len(faces) == 1 else 'faces were'} found: "
+                f"face {face} was asked for, but {len(faces) or 'no'} "
+                f"{'face was' if len(faces) == 1 else 'faces were'} found: "
                 f"give a number from 1 to {max(1, len(faces))}"
             )
         if not faces:
@@ -97,7 +104,9 @@ class CompactParser:
         return Parse.of(whole.numpy(), faces, face)
 
     def _logits(self, *pictures: np.ndarray) -> Tensor:
-        """(B,19,h,w) of B pictures (H,W,3) uint8; a cell answers for 2 x 2 pixels, the last ones for less or for none."""
+        """(B,19,h,w) of B pictures (H,W,3) uint8; a cell answers for 2 x 2 pixels, the last ones for less or
+        for none.
+        """
         height, width = pictures[0].shape[:2]
         x = torch.from_numpy(np.stack(pictures)).to(self.device).permute(0, 3, 1, 2).float() / 255
         padded = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
@@ -106,7 +115,9 @@ class CompactParser:
             return self.network(padded.contiguous(memory_format=torch.channels_last)).float()
 
     def _fine(self, rgb: np.ndarray, square: Square, size: int) -> Tensor:
-        """The square's probabilities (19,size/2,size/2), by the mean of what is seen in it and in its mirror image."""
+        """The square's probabilities (19,size/2,size/2), by the mean of what is seen in it and in its mirror
+        image.
+        """
         crop = square.cut(rgb, size)
         plain, mirrored = self._logits(crop, crop[:, ::-1])
         both = (plain + mirrored[torch.from_numpy(MIRROR.astype(np.int64))].flip(2)) / 2

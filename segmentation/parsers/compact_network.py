@@ -1,6 +1,8 @@
-"""The network of our own face parser: a small residual encoder, a feature pyramid, logits at half the input's size.
+"""The network of our own face parser: a small residual encoder, a feature pyramid, logits at half the input's
+size.
 
-Plain 3x3 convolutions rather than separable ones: at this size they run faster on a CPU, forward and backward.
+Plain 3x3 convolutions rather than separable ones: at this size they run faster on a CPU, forward and
+backward.
 """
 
 from __future__ import annotations
@@ -75,7 +77,9 @@ class CompactParserNetwork(nn.Module):
         return self.logits(self.fuse(torch.cat((up, half), 1)))
 
     def folded(self) -> CompactParserNetwork:
-        """Itself, in eval mode, with each normalisation folded into the convolution before it: the same logits, sooner."""
+        """Itself, in eval mode, with each normalisation folded into the convolution before it: the same
+        logits, sooner.
+        """
         for block in [m for m in self.modules() if isinstance(m, nn.Sequential)]:
             for i, (layer, after) in enumerate(zip(block[:-1], block[1:])):
                 if isinstance(layer, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):

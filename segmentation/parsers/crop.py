@@ -10,7 +10,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Square:
-    """Its middle and its side in pixels of the picture (0, 0 is the picture's corner); tilt: degrees that its top leans to the right."""
+    """Its middle and its side in pixels of the picture (0, 0 is the picture's corner); tilt: degrees that its
+    top leans to the right.
+    """
 
     x: float
     y: float
@@ -33,7 +35,9 @@ class Square:
         return np.c_[turn, (self.x, self.y) - turn @ np.full(2, size / 2)]
 
     def cut(self, rgb: np.ndarray, size: int) -> np.ndarray:
-        """The square of the picture (H,W,3) at (size,size,3), upright; what lies outside the picture repeats its rim."""
+        """The square of the picture (H,W,3) at (size,size,3), upright; what lies outside the picture repeats
+        its rim.
+        """
         if self.side > 2 * size:  # averaged first, so that nothing aliases
             factor = size * 1.5 / self.side
             small = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
@@ -74,7 +78,9 @@ class Square:
         return found
 
     def fade(self, box: tuple[int, int, int, int], width: int, height: int) -> np.ndarray:
-        """Weights (h,w) float32 at the pixels of `box`: 1 inside, 0 outside, falling over a 16th of the side where its rim is not the picture's."""
+        """Weights (h,w) float32 at the pixels of `box`: 1 inside, 0 outside, falling over a 16th of the side
+        where its rim is not the picture's.
+        """
         left, top, right, bottom = box
         x, y = (
             (np.arange(left, right, dtype=np.float32) + 0.5 - self.x)[None],

@@ -1,8 +1,8 @@
 """Finds the faces in a picture: looks for anything like a face at two sizes, then closely at each place.
 
-The first look guesses freely, so that small and dark faces are not missed; the close look keeps what has the features of a
-face, and says where it is more exactly. A large face that it does not know, as a profile may be, counts where the first look
-saw its features already: with the rest of the head around it.
+The first look guesses freely, so that small and dark faces are not missed; the close look keeps what has the
+features of a face, and says where it is more exactly. A large face that it does not know, as a profile may
+be, counts where the first look saw its features already: with the rest of the head around it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ CLOSE_SIDE, AROUND = 160, 1.6  # pixels of the close look, and its square's side
 SURE, KINDS = (
     0.5,
     2,
-)  # probability of a feature, and how many kinds of them make a face; one more where it is looked for in a guess of its tilt
+    # probability of a feature, and how many kinds of them make a face; one more where it is looked for in a
+    # guess
+    # of its tilt
+)
 FILLED = 0.08  # share of the close look that a face fills at least
 SEEN_WELL = 60  # pixels of a face in the first look from which it has seen what the close look would
 TILTED, TURN = (
@@ -59,7 +62,9 @@ See = Callable[
 
 
 def find_faces(rgb: np.ndarray, see: See) -> tuple[tuple[FoundFace, ...], Tensor]:
-    """The faces in the picture (H,W,3), the largest first, and the class probabilities (19,h,w) of the last look at all of it."""
+    """The faces in the picture (H,W,3), the largest first, and the class probabilities (19,h,w) of the last
+    look at all of it.
+    """
     longest, places = max(rgb.shape[:2]), []
     for side in FIRST_SIDES:
         whole, scale = first_look(rgb, side, see)
@@ -133,7 +138,9 @@ def surest_features(inside: np.ndarray) -> list[float]:
 def close_look(
     rgb: np.ndarray, places: list[FoundFace], see: See, kinds: int = KINDS
 ) -> list[tuple[float, FoundFace]]:
-    """The places that are faces, each where it is seen to be, with the probabilities of its surest features, summed."""
+    """The places that are faces, each where it is seen to be, with the probabilities of its surest features,
+    summed.
+    """
     if not places:
         return []
     squares = [Square(place.x, place.y, AROUND * place.length, place.tilt) for place in places]
@@ -165,7 +172,9 @@ def close_look(
 
 
 def tilt_of(seen: np.ndarray) -> float:
-    """Degrees that a face's top leans to the right, from the class probabilities (19,h,w) inside it; 0 where nothing tells."""
+    """Degrees that a face's top leans to the right, from the class probabilities (19,h,w) inside it; 0 where
+    nothing tells.
+    """
     ends = [
         seen[[INDEX[name] for name in names]].sum(0)
         for names in (("l_eye", "r_eye", "eye_glasses", "l_brow", "r_brow"), ("mouth", "u_lip", "l_lip"))

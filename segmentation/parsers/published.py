@@ -1,8 +1,10 @@
-"""`bisenet` and `parsenet`: the published face parsers as facexlib has them, behind our own first look that finds the face.
+"""`bisenet` and `parsenet`: the published face parsers as facexlib has them, behind our own first look that
+finds the face.
 
-BiSeNet: Yu et al. 2018, trained on CelebAMask-HQ by zllrunning; ParseNet: from GFPGAN's authors. Weights come from
-facexlib's own releases into torch's cache, once and on request, or from a file. No hash of theirs is published: the one of
-the download is remembered beside it. A file is read without running anything in it and must have exactly the network's tensors.
+BiSeNet: Yu et al. 2018, trained on CelebAMask-HQ by zllrunning; ParseNet: from GFPGAN's authors. Weights come
+from facexlib's own releases into torch's cache, once and on request, or from a file. No hash of theirs is
+published: the one of the download is remembered beside it. A file is read without running anything in it and
+must have exactly the network's tensors.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ RELEASES = "https://github.com/xinntao/facexlib/releases/download"
 
 @dataclass(frozen=True)
 class PublishedNetwork:
-    """What a published network wants. order: our class names in its numbering; margin: its square in lengths of the face."""
+    """What a published network wants. order: our class names in its numbering; margin: its square in lengths
+    of the face.
+    """
 
     address: str
     mean: tuple[float, float, float]
@@ -43,7 +47,10 @@ NETWORKS = {
         (0.485, 0.456, 0.406),
         (0.229, 0.224, 0.225),
         tuple(
-            "background skin l_brow r_brow l_eye r_eye eye_glasses l_ear r_ear earring nose mouth u_lip l_lip neck necklace cloth hair hat".split()
+            (
+                "background skin l_brow r_brow l_eye r_eye eye_glasses l_ear r_ear earring nose mouth u_lip "
+                "l_lip neck necklace cloth hair hat"
+            ).split()
         ),
     ),
     "parsenet": PublishedNetwork(
@@ -51,7 +58,10 @@ NETWORKS = {
         (0.5,) * 3,
         (0.5,) * 3,
         tuple(
-            "background skin nose eye_glasses l_eye r_eye l_brow r_brow l_ear r_ear mouth u_lip l_lip hair hat earring necklace neck cloth".split()
+            (
+                "background skin nose eye_glasses l_eye r_eye l_brow r_brow l_ear r_ear mouth u_lip l_lip "
+                "hair hat earring necklace neck cloth"
+            ).split()
         ),
     ),
 }
@@ -98,7 +108,8 @@ def load(name: str, device: str, file: str | None = None) -> CompactParser:
         network.load_state_dict(state, strict=True)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} has not the weights of {name} ({shortened(str(error), 80)}): download it from {kind.address}"
+            f"{path} has not the weights of {name} ({shortened(str(error), 80)}): download it from "
+            f"{kind.address}"
         ) from None
     compact = load_compact(device)
     square = SquareParser(network.eval().requires_grad_(False).to(device), kind, device)
@@ -116,7 +127,8 @@ def downloaded(name: str) -> Path:
             remember_sha256(path)
         except OSError as error:
             raise InputError(
-                f"the weights of {name} could not be downloaded ({error}): choose the parser compact, or try again with a "
+                f"the weights of {name} could not be downloaded ({error}): choose the parser compact, or "
+                f"try again with a "
                 f"connection, or give the file from {address}"
             ) from None
     return path

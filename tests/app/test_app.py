@@ -1,4 +1,6 @@
-"""The app: its handlers, with bad input too, and the endpoints for programs. The page in a browser: `test_browser`."""
+"""The app: its handlers, with bad input too, and the endpoints for programs. The page in a browser:
+`test_browser`.
+"""
 
 from __future__ import annotations
 
@@ -184,7 +186,9 @@ def test_advice_names_what_is_missing_and_unsettles_nobody(face, green_face) -> 
 
 
 def test_the_page_is_sent_the_automatic_map_its_doubts_and_the_layer(face) -> None:
-    """What the browser gets is read back as it was; a correction stays on the same picture at another size, and leaves another picture."""
+    """What the browser gets is read back as it was; a correction stays on the same picture at another size,
+    and leaves another picture.
+    """
     confidence = np.ones((128, 128), np.float32)
     confidence[:, :40] = 0.3
     first = maps.shown_map(face[0], Parse(face[1], confidence))
@@ -209,7 +213,9 @@ def test_the_page_is_sent_the_automatic_map_its_doubts_and_the_layer(face) -> No
 
 
 def test_a_fill_paints_one_region_and_a_map_comes_in_as_a_layer(tmp_path: Path, face) -> None:
-    """The fill on a picture of two colours; a map file becomes what differs from the automatic map, the rest stays automatic."""
+    """The fill on a picture of two colours; a map file becomes what differs from the automatic map, the rest
+    stays automatic.
+    """
     halves = np.full((128, 128, 3), 40, np.uint8)
     halves[:, 64:] = 200
     Image.fromarray(halves).save(tmp_path / "halves.png")
@@ -257,7 +263,9 @@ def test_the_expected_time_grows_with_the_work() -> None:
 
 
 def test_the_place_in_line_and_the_time_until_it_is_reached() -> None:
-    """One job runs since 5 s, jobs take 20 s: the first that waits has 15 s to go, the second 35 s; who does not wait is told nothing."""
+    """One job runs since 5 s, jobs take 20 s: the first that waits has 15 s to go, the second 35 s; who does
+    not wait is told nothing.
+    """
     waiting, usual = EventQueue("work", 1), ProcessTime()
     waiting.current_concurrency = 1
     waiting.start_times_per_fn["run"].add(time.time() - 5)
@@ -282,7 +290,9 @@ def test_the_place_in_line_and_the_time_until_it_is_reached() -> None:
 
 
 def test_who_finds_the_line_full_is_told_what_to_do() -> None:
-    """The page gets our words with a status for which it shows them, a program the one that its client understands."""
+    """The page gets our words with a status for which it shows them, a program the one that its client
+    understands.
+    """
 
     async def refused(headers: dict[str, str]) -> tuple[bool, str, str]:
         page = build_page()
@@ -316,7 +326,9 @@ def test_a_page_that_was_closed_is_forgotten() -> None:
 
 
 def test_stop_speaks_after_the_last_word_of_the_run() -> None:
-    """The session's job ends after three looks; one of another session and one in another line work on and are not waited for."""
+    """The session's job ends after three looks; one of another session and one in another line work on and
+    are not waited for.
+    """
 
     def event(session: str, where: str = "work") -> SimpleNamespace:
         return SimpleNamespace(session_hash=session, concurrency_id=where)
@@ -373,7 +385,9 @@ def test_results_past_their_time_are_removed_and_others_left(
 
 
 def test_examples_bring_their_exact_maps_and_finished_results() -> None:
-    """Our characters have maps that are exact, and results; the photo is a pair to press Run on: no picture made of it is kept."""
+    """Our characters have maps that are exact, and results; the photo is a pair to press Run on: no picture
+    made of it is kept.
+    """
     finished = [e for e in examples() if e.result]
     assert len(finished) >= 6 and len(examples()) > len(finished)
     for example in examples():
@@ -399,7 +413,9 @@ def test_nobody_else_is_asked(app: str) -> None:
 
 
 def test_the_app_can_be_used_from_a_program(app: str, tmp_path: Path, face, green_face) -> None:
-    """The three endpoints through gradio's own client, typed and documented; a broken file is a worded error and no path is served."""
+    """The three endpoints through gradio's own client, typed and documented; a broken file is a worded error
+    and no path is served.
+    """
     from gradio_client import Client, handle_file
 
     for name, (picture, _) in (("a", face), ("b", green_face)):
@@ -453,7 +469,9 @@ def test_a_program_compares_every_method(
 def test_a_picture_that_another_visitor_gets_too_is_not_lost_halfway(
     tmp_path: Path, face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Gradio names a file after its bytes: it is written again while the other one may be reading it. Nobody finds it shorter at any moment."""
+    """Gradio names a file after its bytes: it is written again while the other one may be reading it. Nobody
+    finds it shorter at any moment.
+    """
     monkeypatch.setattr(
         processing_utils, "save_pil_to_cache", processing_utils.save_pil_to_cache
     )  # put back afterwards

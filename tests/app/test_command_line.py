@@ -50,7 +50,8 @@ def call(
 
 def test_the_article_s_flags_are_understood() -> None:
     args = options().parse_args(
-        "--style a.png --content b.png --output c.png --device=gpu0 --phases=4 --iterations=1000 --content-weight=10 "
+        "--style a.png --content b.png --output c.png --device=gpu0 --phases=4 --iterations=1000 "
+        "--content-weight=10 "
         "--style-weight=10".split()
     )
     settings = settings_from(args)
@@ -75,7 +76,8 @@ def test_the_article_s_flags_are_understood() -> None:
         ("--seed=7", {"seed": 7}),
         ("--output-size=640x480", {"size": 640}),
         (
-            "--style-layers=3_1,4_1 --semantic-weight=8 --smoothness=2 --variety=0.5 --print-every=10 --save-every=10 --device=cpu",
+            "--style-layers=3_1,4_1 --semantic-weight=8 --smoothness=2 --variety=0.5 --print-every=10 "
+            "--save-every=10 --device=cpu",
             {"style_layers": "3_1,4_1", "semantic_weight": 8.0, "smoothness": 2.0, "variety": 0.5},
         ),
     ],
@@ -242,7 +244,9 @@ def many(face, green_face, tmp_path: Path) -> Path:
 def test_one_style_goes_over_a_folder_of_pictures(
     many: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each result is the one that its content gets alone; the style is parsed once; a broken file is its own red line and status 2."""
+    """Each result is the one that its content gets alone; the style is parsed once; a broken file is its own
+    red line and status 2.
+    """
     from segmentation import parsers
 
     load, seen = parsers.load_parser, []
@@ -451,5 +455,8 @@ def test_segmentation_refuses_in_words(pair: Path, capsys: pytest.CaptureFixture
 
 
 def test_help_does_not_wait_for_torch() -> None:
-    code = "import sys, facetransfer.cli.main, facetransfer.cli.flags as c; c.options().format_help(); sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, facetransfer.cli.main, facetransfer.cli.flags as c; c.options().format_help(); "
+        "sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

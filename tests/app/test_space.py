@@ -1,4 +1,6 @@
-"""The app as a Space: from a fresh copy of what is tracked, with the machine's port, a lent GPU, tools for language models."""
+"""The app as a Space: from a fresh copy of what is tracked, with the machine's port, a lent GPU, tools for
+language models.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def job(face, green_face) -> Job:
 
 
 def test_a_lent_gpu_gets_the_work_in_one_piece(monkeypatch: pytest.MonkeyPatch, job: Job) -> None:
-    """A `spaces` that sends everything to and fro as bytes, as the real one does: the same pictures arrive, with a duration asked for."""
+    """A `spaces` that sends everything to and fro as bytes, as the real one does: the same pictures arrive,
+    with a duration asked for.
+    """
     asked: list[float] = []
 
     def lend(duration: Callable[..., int]) -> Callable[..., Any]:
@@ -113,7 +117,9 @@ def test_missing_tools_are_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_what_a_space_installs_is_what_is_here() -> None:
-    """Its install steps, imitated: each line of requirements.txt is met by what is installed; packages.txt holds names of packages alone."""
+    """Its install steps, imitated: each line of requirements.txt is met by what is installed; packages.txt
+    holds names of packages alone.
+    """
     from importlib.metadata import version
 
     from packaging.requirements import Requirement
@@ -131,7 +137,9 @@ def test_what_a_space_installs_is_what_is_here() -> None:
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The app as a Space starts it, from a copy of the tracked files; its address and the folder that everything is in."""
+    """The app as a Space starts it, from a copy of the tracked files; its address and the folder that
+    everything is in.
+    """
     folder = tmp_path_factory.mktemp("space")
     tracked = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -47,7 +47,9 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture(scope="module")
 def desktop(browser) -> Iterator[object]:
-    """A desktop's window, which has Gradio's own files from the second page on. Every page in it is a visit of its own."""
+    """A desktop's window, which has Gradio's own files from the second page on. Every page in it is a visit
+    of its own.
+    """
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     yield context
     context.close()
@@ -90,8 +92,10 @@ def status_says(page: object, words: str) -> None:
 
 def listen(page: object) -> None:
     """From now on all that the status says is kept: what is said may be gone before one looks."""
-    page.evaluate("""() => { window.said = []; new MutationObserver(() => window.said.push(document.querySelector('#status').innerText))
-        .observe(document.querySelector('#status'), {childList: true, subtree: true, characterData: true}); }""")
+    page.evaluate("""() => { window.said = [];
+        const status = document.querySelector('#status');
+        new MutationObserver(() => window.said.push(status.innerText))
+        .observe(status, {childList: true, subtree: true, characterData: true}); }""")
 
 
 def was_said(page: object, words: str) -> bool:
@@ -136,7 +140,9 @@ def set_range(page: object, name: str, value: int) -> None:
 
 
 def test_painting_comes_back_exact(page, tmp_path: Path, face, green_face) -> None:
-    """Brush, eraser, undo, redo, region, class and all back to automatic, by a real mouse, read back from the saved maps."""
+    """Brush, eraser, undo, redo, region, class and all back to automatic, by a real mouse, read back from the
+    saved maps.
+    """
     upload(page, tmp_path, face, green_face)
     before = saved_maps(page)
     automatic = before["content_sem.png"]
@@ -189,7 +195,9 @@ def test_painting_comes_back_exact(page, tmp_path: Path, face, green_face) -> No
 
 
 def test_a_fill_a_rerun_and_a_map_file(page, tmp_path: Path, face, green_face) -> None:
-    """A fill stops at the picture's edge; the layer survives another look by the parser and a run; a saved map comes back as it was."""
+    """A fill stops at the picture's edge; the layer survives another look by the parser and a run; a saved
+    map comes back as it was.
+    """
     halves = np.full((256, 256, 3), 60, np.uint8)
     halves[:, 128:] = 190
     Image.fromarray(halves).save(tmp_path / "content.png")
@@ -229,7 +237,9 @@ def test_a_fill_a_rerun_and_a_map_file(page, tmp_path: Path, face, green_face) -
 
 
 def test_a_stroke_painted_while_a_fill_is_on_its_way_stays(page, tmp_path: Path, face, green_face) -> None:
-    """A brush stroke right after the fill's, before the server's answer: both are in the map; after an undo the answer is not wanted."""
+    """A brush stroke right after the fill's, before the server's answer: both are in the map; after an undo
+    the answer is not wanted.
+    """
     upload(page, tmp_path, face, green_face)
     automatic = saved_maps(page)["content_sem.png"]
     page.click(".chip:has-text('Necklace')")
@@ -245,7 +255,8 @@ def test_a_stroke_painted_while_a_fill_is_on_its_way_stays(page, tmp_path: Path,
     page.click("[data-tool=brush]")
     stroke(page, "content-map", (0.5, 0.5), (0.55, 0.5))
     page.evaluate(
-        "() => { const m = faceMaps.tools.maps[0]; m.load = Object.getPrototypeOf(m).load; m.props.value = window.answer; m.load(); }"
+        "() => { const m = faceMaps.tools.maps[0]; m.load = Object.getPrototypeOf(m).load; m.props.value = "
+        "window.answer; m.load(); }"
     )
     both = saved_maps(page)["content_sem.png"]
     assert both[128, 132] == INDEX["hat"] and (both == INDEX["necklace"]).sum() > 500
@@ -284,14 +295,17 @@ def test_stop_keeps_the_picture_and_goes_on_from_it(page, tmp_path: Path, face, 
     page.click("#refine")  # only if it is pressed without waiting for anything else to change
     status_says(page, "Done in")
     page.wait_for_function(
-        "document.querySelector('#refine').innerText === 'Refine' && !document.querySelector('#refine').disabled && document.querySelector('#stop').disabled"
+        "document.querySelector('#refine').innerText === 'Refine' && "
+        "!document.querySelector('#refine').disabled && document.querySelector('#stop').disabled"
     )
 
 
 def test_who_waits_is_told_the_place_in_line(
     app: str, browser, page, tmp_path: Path, face, green_face
 ) -> None:
-    """Three visitors press Run: the third is told of two before it, moves up, may leave the line, and the second gets its turn."""
+    """Three visitors press Run: the third is told of two before it, moves up, may leave the line, and the
+    second gets its turn.
+    """
     others = [opened(app, browser) for _ in range(2)]
     everyone = [page, *others]
     for one in others:
@@ -321,14 +335,20 @@ def test_who_waits_is_told_the_place_in_line(
 
 
 def test_one_of_several_faces_is_chosen_by_its_frame(page, tmp_path: Path) -> None:
-    """A picture with two of our characters: the larger is framed as the one that is used; a press on the other's frame takes that one."""
+    """A picture with two of our characters: the larger is framed as the one that is used; a press on the
+    other's frame takes that one.
+    """
     both = Image.new("RGB", (900, 500), (40, 40, 40))
     for name, side, place in (("bust", 500, (0, 0)), ("oil", 400, (500, 50))):
         both.paste(open_picture(example_file(name)).resize((side, side)), place)
     both.save(tmp_path / "both.png")
     page.set_input_files("#content input[type=file]", str(tmp_path / "both.png"))
     page.wait_for_selector("text=2 faces were found in the content picture")
-    middle = "() => { const f = document.querySelector('#content-map .used').getBoundingClientRect(), c = document.querySelector('#content-map canvas').getBoundingClientRect(); return (f.x + f.width / 2 - c.x) / c.width }"
+    middle = (
+        "() => { const f = document.querySelector('#content-map .used').getBoundingClientRect(), c = "
+        "document.querySelector('#content-map canvas').getBoundingClientRect(); return (f.x + f.width / 2 "
+        "- c.x) / c.width }"
+    )
     page.wait_for_selector("#content-map .used")
     assert page.evaluate(middle) == pytest.approx(0.28, abs=0.05)
     page.evaluate("window.first = faceMaps.tools.maps[0].automatic.slice()")
@@ -344,7 +364,9 @@ def test_one_of_several_faces_is_chosen_by_its_frame(page, tmp_path: Path) -> No
 
 
 def test_a_map_is_painted_without_a_mouse(page, tmp_path: Path, face, green_face) -> None:
-    """Keys alone: arrows move the ring from the middle, Space paints there, Ctrl+Z takes it back; the advice follows what is painted."""
+    """Keys alone: arrows move the ring from the middle, Space paints there, Ctrl+Z takes it back; the advice
+    follows what is painted.
+    """
     upload(page, tmp_path, face, green_face)
     page.wait_for_selector("#advice li")
     automatic = saved_maps(page)["content_sem.png"]
@@ -366,7 +388,9 @@ def test_a_map_is_painted_without_a_mouse(page, tmp_path: Path, face, green_face
 
 
 def test_a_result_is_looked_at_and_comes_back_from_its_file(page, tmp_path: Path, face, green_face) -> None:
-    """Another seed, a region and a number by hand; then the source of a patch, before and after, the visit's gallery; the PNG of the zip restores the settings."""
+    """Another seed, a region and a number by hand; then the source of a patch, before and after, the visit's
+    gallery; the PNG of the zip restores the settings.
+    """
     upload(page, tmp_path, face, green_face)
     page.get_by_label("Preview").check()
     page.click("#parts button")
@@ -388,7 +412,8 @@ def test_a_result_is_looked_at_and_comes_back_from_its_file(page, tmp_path: Path
     page.click("#before-after button")
     page.wait_for_function("""() => { // both of one size, one on the other
         const boxes = [...document.querySelectorAll('#slider img')].map(i => i.getBoundingClientRect());
-        return boxes.length === 2 && boxes[0].height > 100 && ['x', 'y', 'width', 'height'].every(n => Math.abs(boxes[0][n] - boxes[1][n]) < 2); }""")
+        return boxes.length === 2 && boxes[0].height > 100
+          && ['x', 'y', 'width', 'height'].every(n => Math.abs(boxes[0][n] - boxes[1][n]) < 2); }""")
     page.click("#visit button")
     page.wait_for_selector("#gallery img")
     with page.expect_download() as download:
@@ -446,7 +471,9 @@ def test_an_example_shows_both_pictures_and_its_result(page) -> None:
 
 
 def test_the_page_works_on_a_phone(app: str, browser, tmp_path: Path, face, green_face) -> None:
-    """Nothing sticks out; one map at a time with its tools in reach; a finger paints; Run brings the result into view."""
+    """Nothing sticks out; one map at a time with its tools in reach; a finger paints; Run brings the result
+    into view.
+    """
     page = opened(
         app, browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
     )
@@ -463,7 +490,8 @@ def test_the_page_works_on_a_phone(app: str, browser, tmp_path: Path, face, gree
         and not page.locator("#content-map canvas").is_visible()
     )
     reach = page.evaluate(
-        "document.querySelector('.classes').getBoundingClientRect().bottom - document.querySelector('#maps').getBoundingClientRect().top"
+        "document.querySelector('.classes').getBoundingClientRect().bottom - "
+        "document.querySelector('#maps').getBoundingClientRect().top"
     )
     assert reach < 844 - 70  # map, tools and classes above the bar with Run
     page.tap(".chip:has-text('Hair')")
@@ -473,7 +501,8 @@ def test_the_page_works_on_a_phone(app: str, browser, tmp_path: Path, face, gree
     page.evaluate("window.scrollTo(0, 0)")
     page.tap("#run")
     page.wait_for_function(
-        "(() => { const b = document.querySelector('#result').getBoundingClientRect(); return b.top >= 0 && b.top < 300 })()"
+        "(() => { const b = document.querySelector('#result').getBoundingClientRect(); return b.top >= 0 "
+        "&& b.top < 300 })()"
     )
     status_says(page, "Phase")
     page.tap("#stop")

@@ -31,7 +31,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def commands(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the commands of an environment with the wheel, whose dependencies are those of this environment."""
+    """The folder of the commands of an environment with the wheel, whose dependencies are those of this
+    environment.
+    """
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=False)
     here = {"base": str(folder), "platbase": str(folder)}

@@ -1,4 +1,6 @@
-"""Hostile uploads and requests to the running app: 4xx or a worded error, the next good request answered, memory back, nothing outside the cache."""
+"""Hostile uploads and requests to the running app: 4xx or a worded error, the next good request answered,
+memory back, nothing outside the cache.
+"""
 
 from __future__ import annotations
 
@@ -129,7 +131,9 @@ def raw(app: App, data: bytes) -> bytes:
 
 
 def test_requests_that_are_none_get_a_4xx(app: App) -> None:
-    """Bodies that are no JSON, endpoints that are not there, methods that are not meant, lines that are no HTTP, sizes that lie."""
+    """Bodies that are no JSON, endpoints that are not there, methods that are not meant, lines that are no
+    HTTP, sizes that lie.
+    """
     as_json, tried = {"Content-Type": "application/json"}, 0
     bodies = [
         b"",
@@ -204,12 +208,14 @@ def test_what_is_too_large_is_refused_before_it_is_read(app: App) -> None:
         p.stat().st_size > 4 << 20 for p in app.folder.rglob("*") if p.is_file()
     ), words
     for path in ("/gradio_api/queue/join", "/gradio_api/upload", "/gradio_api/call/parse"):
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {10**12}\r\n\r\n".encode()
+        kind = "Content-Type: application/json"
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\n{kind}\r\nContent-Length: {10**12}\r\n\r\n".encode()
         assert raw(app, head).startswith(b"HTTP/1.1 413"), path
     host, port = urlsplit(app.address).netloc.split(":")
     with socket.create_connection((host, int(port)), timeout=60) as connection:  # a body that goes on and on
         connection.sendall(
-            b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
         )
         sent, part = 0, b"100000\r\n" + b"[" * (1 << 20) + b"\r\n"
         try:

@@ -1,4 +1,6 @@
-"""Hostile files and arguments on both command lines: one line, exit status 2, nothing on disk changed; then a good call works."""
+"""Hostile files and arguments on both command lines: one line, exit status 2, nothing on disk changed; then a
+good call works.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +103,9 @@ def test_wrong_arguments_change_nothing(folder: Path, capsys: pytest.CaptureFixt
 
 
 def test_spoilt_pictures_change_nothing(folder: Path, capsys: pytest.CaptureFixture) -> None:
-    """Each as content, by turns as style, start, region and recipe too. What can be read gives a whole result, all else the old one."""
+    """Each as content, by turns as style, start, region and recipe too. What can be read gives a whole
+    result, all else the old one.
+    """
     random, bad = Random(1), 0
     cases = [case for case in hostile.pictures(seed=1) if not case[0].startswith("many-")]
     for name, data in cases:
@@ -183,7 +187,9 @@ def contents_without_pipe(folder: Path) -> dict[str, bytes]:
 def test_a_folder_of_spoilt_pictures_is_parsed_one_by_one(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    """One call, two good pictures among fifty that are not: two maps, a line for each of the others, status 2."""
+    """One call, two good pictures among fifty that are not: two maps, a line for each of the others, status
+    2.
+    """
     bad = [(name, data) for name, data in hostile.pictures(seed=2) if name.startswith(hostile.SURELY_BAD)][
         :50
     ]

@@ -1,4 +1,6 @@
-"""Hostile data in the page's own events, with pictures on the page: a worded error or nothing at all, never a fault in the log."""
+"""Hostile data in the page's own events, with pictures on the page: a worded error or nothing at all, never a
+fault in the log.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +109,9 @@ async def built() -> gr.Blocks:
 
 
 class Visit:
-    """A visitor of the page in this process: both pictures are on it, with two faces each, and a result that knows where its patches came from."""
+    """A visitor of the page in this process: both pictures are on it, with two faces each, and a result that
+    knows where its patches came from.
+    """
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.loop, self.file = asyncio.new_event_loop(), str(folder / "face.png")
@@ -150,7 +154,9 @@ class Visit:
         return [value(block) for block in fn.inputs]
 
     def send(self, fn: BlockFunction, inputs: list[Any], data: Any = None) -> list[Any] | str:
-        """The new values of the outputs, or the words of the error; None for an output that stays as it is."""
+        """The new values of the outputs, or the words of the error; None for an output that stays
+        as it is.
+        """
         try:
             with warnings.catch_warnings():  # gradio remarks on inputs of a wrong kind
                 warnings.simplefilter("ignore")
@@ -254,7 +260,9 @@ def wrong_values(block: gr.blocks.Block) -> tuple[Any, ...]:
 def test_inputs_that_no_page_sends_are_refused_or_ignored(
     visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One input of an event at a time, the others as they should be; no address is opened. The endpoints for programs have cases of their own."""
+    """One input of an event at a time, the others as they should be; no address is opened. The endpoints for
+    programs have cases of their own.
+    """
     opened: list[str] = []
     monkeypatch.setattr(
         processing_utils, "async_ssrf_protected_download", lambda url, **_: opened.append(url)

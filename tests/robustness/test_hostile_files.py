@@ -1,4 +1,6 @@
-"""Hostile files, values and names through the Python API: refused in words or read, never a fault, and nothing is left behind."""
+"""Hostile files, values and names through the Python API: refused in words or read, never a fault, and
+nothing is left behind.
+"""
 
 from __future__ import annotations
 
@@ -237,7 +239,9 @@ numbers = st.one_of(
 @QUICK
 @given(st.dictionaries(st.sampled_from([s.name for s in all_settings()]), numbers, max_size=6))
 def test_settings_are_right_or_refused(given_values: dict[str, object]) -> None:
-    """Whatever is given: an InputError, or settings within their ranges that come back from their recipe as they are."""
+    """Whatever is given: an InputError, or settings within their ranges that come back from their recipe as
+    they are.
+    """
     try:
         settings = TransferSettings(**given_values)
     except InputError as error:
@@ -326,7 +330,9 @@ def test_any_colours_are_a_map_of_their_size(width: int, height: int, seed: int,
 
 
 def test_readers_hold_against_a_fuzzer(tmp_path: Path) -> None:
-    """Bytes changed, cut, doubled and moved in pictures, maps, recipes and weights: words or a reading, nothing else."""
+    """Bytes changed, cut, doubled and moved in pictures, maps, recipes and weights: words or a reading,
+    nothing else.
+    """
     weights = tmp_path / "w.pth"
     torch.save({"a.weight": torch.zeros(4, 3), "b": torch.arange(5.0)}, weights)
     starts = [
@@ -402,11 +408,16 @@ def test_as_large_as_the_content_has_a_limit() -> None:
 
 
 def test_pillow_s_remarks_are_not_for_people(spoilt: Path) -> None:
-    """On the command line a spoilt file is one line: Pillow's warnings are silent under Python's own filters."""
+    """On the command line a spoilt file is one line: Pillow's warnings are silent under Python's
+    own filters.
+    """
     import subprocess
     import sys
 
-    code = "import sys; from facetransfer import open_picture, InputError\nfor p in sys.argv[1:]:\n    try: open_picture(p)\n    except InputError: pass"
+    code = (
+        "import sys; from facetransfer import open_picture, InputError\nfor p in sys.argv[1:]:\n    try: "
+        "open_picture(p)\n    except InputError: pass"
+    )
     names = [
         str(spoilt / f"{n}.png")
         for n in (

@@ -1,4 +1,6 @@
-"""Faces stay here: no connection outwards, nothing served outside the cache, nothing left at the end, headers for a public host."""
+"""Faces stay here: no connection outwards, nothing served outside the cache, nothing left at the end, headers
+for a public host.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ def test_a_whole_session_of_the_app_opens_no_connection(app: App) -> None:
     path = app.upload("face.png", hostile.saved(hostile.noise(size=(64, 64)), "PNG"))[1]
     assert app.call("parse", [file_data(path), "compact"])[0] == "complete"
     assert (
-        app.call("transfer", [file_data(path), file_data(path), "Preview", "alone", 1, 1, -1, -1, 64, -1, -1])[0]
+        app.call(
+            "transfer", [file_data(path), file_data(path), "Preview", "alone", 1, 1, -1, -1, 64, -1, -1]
+        )[0]
         == "complete"
     )
     for address in (
@@ -89,7 +93,8 @@ def test_the_command_lines_open_no_connection(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 2)):
         hostile.noise(size=(64, 64), seed=seed).save(tmp_path / f"{name}.png")
     for words in (
-        "facetransfer --style a.png --content b.png --output c.png --size 64 --method semantic --phases 1 --iterations 1 --report r.json --animation c.webp --save-maps",
+        "facetransfer --style a.png --content b.png --output c.png --size 64 --method semantic --phases 1 "
+        "--iterations 1 --report r.json --animation c.webp --save-maps",
         "segmentation a.png b.png",
     ):
         subprocess.run(
@@ -180,7 +185,9 @@ def test_nobody_can_list_what_others_left(app: App) -> None:
 
 
 def test_headers_are_right_for_a_public_host(app: App) -> None:
-    """On every kind of answer. A page elsewhere gets nothing from an app on localhost; on a public address the API is open, and answers say so."""
+    """On every kind of answer. A page elsewhere gets nothing from an app on localhost; on a public address
+    the API is open, and answers say so.
+    """
     for path in (
         "/",
         "/config",
@@ -220,7 +227,9 @@ def test_no_analytics_and_no_history(app: App) -> None:
 
 
 def test_nothing_is_left_when_the_app_stops(tmp_path: Path) -> None:
-    """Uploads and results are there while it runs, in a folder for its user alone, and gone after it was asked to stop, a run under way or not."""
+    """Uploads and results are there while it runs, in a folder for its user alone, and gone after it was
+    asked to stop, a run under way or not.
+    """
     with running(tmp_path) as app:
         path = app.upload("face.png", hostile.saved(hostile.noise(size=(64, 64)), "PNG"))[1]
         kind, said = app.call(
@@ -234,7 +243,21 @@ def test_nothing_is_left_when_the_app_stops(tmp_path: Path) -> None:
         result = urllib.request.urlopen(json.loads(said)[0]["url"]).read()
         assert np.asarray(Image.open(__import__("io").BytesIO(result))).shape == (64, 64, 3)
         body = json.dumps(
-            {"data": [file_data(path), file_data(path), "The article's", "alone", 1, 2000, -1, -1, 256, -1, -1]}
+            {
+                "data": [
+                    file_data(path),
+                    file_data(path),
+                    "The article's",
+                    "alone",
+                    1,
+                    2000,
+                    -1,
+                    -1,
+                    256,
+                    -1,
+                    -1,
+                ]
+            }
         ).encode()
         assert (
             app.send("POST", "/gradio_api/call/transfer", body, {"Content-Type": "application/json"})[0]
@@ -260,7 +283,11 @@ def test_a_recipe_names_no_path(tmp_path: Path) -> None:
         hostile.noise(size=(64, 64)).save(folder / f"{name}.png")
     assert (
         main(
-            f"--style {folder}/style-of-ben.png --content {folder}/anna-smith.png --output {folder}/c.png --size 64 --method semantic --phases 1 --iterations 1 --parser none --device cpu".split()
+            (
+                f"--style {folder}/style-of-ben.png --content {folder}/anna-smith.png "
+                f"--output {folder}/c.png --size 64 "
+                "--method semantic --phases 1 --iterations 1 --parser none --device cpu"
+            ).split()
         )
         == 0
     )

@@ -1,4 +1,6 @@
-"""The same recipe gives the same bytes; other numbers of threads differ by no more than is said here and in docs/reliability.md."""
+"""The same recipe gives the same bytes; other numbers of threads differ by no more than is said here and in
+docs/reliability.md.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ LEVELS, SHARE = (
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same pair transferred by processes of their own: twice with one thread, once with two, once again from the recipe."""
+    """The same pair transferred by processes of their own: twice with one thread, once with two, once again
+    from the recipe.
+    """
     from tests.conftest import draw_face
 
     folder = tmp_path_factory.mktemp("made")
@@ -40,7 +44,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("two", 2, settings),
         ("recipe", 1, f"--recipe {folder}/one.png --device cpu"),
     ):
-        words = f"-m facetransfer --style {folder}/a.png --content {folder}/b.png --output {folder}/{name}.png {given}".split()
+        words = (
+            f"-m facetransfer --style {folder}/a.png --content {folder}/b.png "
+            f"--output {folder}/{name}.png {given}"
+        ).split()
         subprocess.run(
             [sys.executable, *words],
             cwd=ROOT,

@@ -1,4 +1,6 @@
-"""What training makes of faces and networks: things lent from one face to another, a network grown from a smaller one."""
+"""What training makes of faces and networks: things lent from one face to another, a network grown from a
+smaller one.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def moved(face: Face, scale: float, angle: float, by: tuple[float, float]) -> Fa
 
 
 def wearing(face: Face) -> Face:
-    """Red glasses around both eyes, a blue hat from the brows up, a white earring beside an ear, a green necklace on the neck."""
+    """Red glasses around both eyes, a blue hat from the brows up, a white earring beside an ear, a green
+    necklace on the neck.
+    """
     picture, labels = face[0].copy(), face[1].copy()
 
     def paint(name: str, colour: tuple[int, int, int], here: np.ndarray) -> None:
@@ -59,7 +63,9 @@ def wearing(face: Face) -> Face:
 
 @pytest.mark.parametrize("name", TAKEN)
 def test_what_one_face_wears_is_put_where_the_other_would_wear_it(name: str) -> None:
-    """Planted: the other face is the same, larger, turned and moved; so it must then look as the donor does when it is moved so."""
+    """Planted: the other face is the same, larger, turned and moved; so it must then look as the donor does
+    when it is moved so.
+    """
     donor, other = wearing(drawn(1)), drawn(1)
     if name == "earring":
         rows, columns = np.indices(other[1].shape)

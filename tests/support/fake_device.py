@@ -1,7 +1,9 @@
-"""A device that every machine has, to try what is otherwise tried on graphics cards alone: its tensors cannot meet those of the CPU.
+"""A device that every machine has, to try what is otherwise tried on graphics cards alone: its tensors cannot
+meet those of the CPU.
 
-The CPU computes the numbers all the same, so that they can be compared. What a graphics card refuses is refused (operands on two
-devices), and what makes a program wait for one is counted: numbers that Python asks for.
+The CPU computes the numbers all the same, so that they can be compared. What a graphics card refuses is
+refused (operands on two devices), and what makes a program wait for one is counted: numbers that Python asks
+for.
 """
 
 from __future__ import annotations
@@ -57,7 +59,9 @@ class Elsewhere(Tensor):
 
 
 class _MadeThere(TorchFunctionMode):
-    """Where torch makes tensors of Python's numbers it does so below all that could know the device: they are made on the CPU."""
+    """Where torch makes tensors of Python's numbers it does so below all that could know the device: they are
+    made on the CPU.
+    """
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
@@ -108,7 +112,9 @@ class Watch(TorchDispatchMode):
 
 @contextmanager
 def device_elsewhere() -> Iterator[Watch]:
-    """Within it, torch has the device DEVICE. Once in the process, and before its first gradient, `make_known`."""
+    """Within it, torch has the device DEVICE. Once in the process, and before its first gradient,
+    `make_known`.
+    """
     with _MadeThere(), Watch() as watch:
         _watches.append(watch)
         try:
@@ -123,7 +129,9 @@ def watched() -> Watch:
 
 
 def make_known() -> None:
-    """Tells torch of the device. Gradients on it are for processes that have not computed any before: torch counts devices once."""
+    """Tells torch of the device. Gradients on it are for processes that have not computed any before: torch
+    counts devices once.
+    """
     if not hasattr(torch, NAME):
         backends._setup_privateuseone_for_python_backend(NAME, _Module())
 

@@ -1,4 +1,6 @@
-"""What runs on a graphics card, run on a device that is not the CPU either: `test_another_device.py` starts this in a process of its own."""
+"""What runs on a graphics card, run on a device that is not the CPU either: `test_another_device.py` starts
+this in a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ WAITS = 3  # in a step without a search, each for a number or a few
 
 
 def runs(settings: TransferSettings, **changed) -> tuple[list[Step], list[Step], np.ndarray]:
-    """The same work on the CPU and elsewhere: their steps, and how often each step elsewhere waited for the device (n,)."""
+    """The same work on the CPU and elsewhere: their steps, and how often each step elsewhere waited for the
+    device (n,).
+    """
     (content, semantic), (style, there) = (
         draw_face((96, 96)),
         draw_face((112, 80), seed=1, tint=(-110, 20, -60)),

@@ -1,7 +1,8 @@
-"""Hostile inputs, made from a seed: pictures, maps, recipes, names, paths, settings, flags and requests that nobody should send.
+"""Hostile inputs, made from a seed: pictures, maps, recipes, names, paths, settings, flags and requests that
+nobody should send.
 
-A case is a name and what it is. What a reader may do with it: refuse it with an `InputError`, or, where a spoilt file can
-still be made out, read it. Nothing else.
+A case is a name and what it is. What a reader may do with it: refuse it with an `InputError`, or, where a
+spoilt file can still be made out, read it. Nothing else.
 """
 
 from __future__ import annotations
@@ -516,7 +517,9 @@ def recipe_files() -> list[tuple[str, bytes]]:
 
 
 def flags(folder: Path) -> list[tuple[str, list[str]]]:
-    """Arguments that are added to a right call of `python -m facetransfer`, and make it wrong. `folder` has a.png and b.png."""
+    """Arguments that are added to a right call of `python -m facetransfer`, and make it wrong. `folder` has
+    a.png and b.png.
+    """
     there = str(folder)
     cases = [
         ["--size", "-5"],
@@ -634,6 +637,7 @@ def payloads(good: dict[str, Any]) -> list[tuple[str, list[Any]]]:
             style_weight=-1,
             size=64,
             seed=-1,
+            likeness=-1,
         )
         return list({**named, **changed}.values())
 

@@ -1,4 +1,6 @@
-"""The app as a process of its own for a test: its address, its folders, its log, and a small HTTP client that can be as rude as a test needs."""
+"""The app as a process of its own for a test: its address, its folders, its log, and a small HTTP client that
+can be as rude as a test needs.
+"""
 
 from __future__ import annotations
 
@@ -87,8 +89,8 @@ class App:
             .replace(b"\r", b"%0D")
         )
         body = (
-            b'--%b\r\nContent-Disposition: form-data; name="files"; filename="%b"\r\nContent-Type: image/png\r\n\r\n%b\r\n--%b--\r\n'
-            % (mark.encode(), shown, data, mark.encode())
+            b'--%b\r\nContent-Disposition: form-data; name="files"; filename="%b"\r\n'
+            b"Content-Type: image/png\r\n\r\n%b\r\n--%b--\r\n" % (mark.encode(), shown, data, mark.encode())
         )
         status, _, answer = self.send(
             "POST", "/gradio_api/upload", body, {"Content-Type": f"multipart/form-data; boundary={mark}"}
@@ -98,7 +100,9 @@ class App:
         )
 
     def call(self, endpoint: str, data: Any) -> tuple[str, str]:
-        """How a call of an endpoint ended ("complete", "error", or an HTTP status of 400 and more) and what was said."""
+        """How a call of an endpoint ended ("complete", "error", or an HTTP status of 400 and more) and what
+        was said.
+        """
         status, _, answer = self.send(
             "POST",
             f"/gradio_api/call/{endpoint}",
@@ -131,7 +135,8 @@ def running(folder: Path, **environment: str) -> Iterator[App]:
         yield App(address, folder, process)
 
 
-# Put into a process at its start: connections and look-ups of names other than this machine's are written down and refused.
+# Put into a process at its start: connections and look-ups of names other than this machine's are written
+# down and refused.
 WATCH = """
 import os, socket
 HERE = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::", None, "", b"localhost", b"127.0.0.1")

@@ -60,7 +60,9 @@ def test_a_layer_corrects_and_comes_off_again(face) -> None:
 
 
 def test_a_layer_of_another_size_lands_in_its_place(face) -> None:
-    """A page's layer of 128 pixels on a map of 1600: the planted half, to the pixel; other shapes are refused."""
+    """A page's layer of 128 pixels on a map of 1600: the planted half, to the pixel; other shapes are
+    refused.
+    """
     large = face[1].resized((1600, 1600))
     half = np.arange(128)[:, None] < 64 * np.ones(128)
     after = Correction.nothing((128, 128)).painted(half, HAT).over(large).labels

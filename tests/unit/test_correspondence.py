@@ -1,4 +1,6 @@
-"""Landmarks of a map and the dense correspondence of two faces, on faces whose parts were moved by a known amount."""
+"""Landmarks of a map and the dense correspondence of two faces, on faces whose parts were moved by a known
+amount.
+"""
 
 from __future__ import annotations
 

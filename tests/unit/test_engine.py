@@ -57,7 +57,9 @@ def test_the_face_takes_the_other_skin(face, green_face) -> None:
 
 
 def test_gatys_brings_the_statistics_and_no_matches(face, green_face) -> None:
-    """Features as published; with the colour weight the pixels' own statistics too, which keeps noise in colours away that features overlook."""
+    """Features as published; with the colour weight the pixels' own statistics too, which keeps noise in
+    colours away that features overlook.
+    """
     from facetransfer.core.features import load_network
     from facetransfer.core.losses import GramLoss
     from facetransfer.core.phases import as_cells

@@ -93,7 +93,9 @@ def test_a_similarity_takes_a_face_to_the_other_and_back() -> None:
 
 @pytest.mark.parametrize("scale, tilt, mirrored", [(0.6, 0, False), (1.3, 20, False), (1.0, -30, True)])
 def test_alignment_brings_the_style_face_to_the_content_s(scale: float, tilt: float, mirrored: bool) -> None:
-    """A face is moved, scaled, tilted and mirrored; aligned to itself it has its size, tilt and direction again, picture and map alike."""
+    """A face is moved, scaled, tilted and mirrored; aligned to itself it has its size, tilt and direction
+    again, picture and map alike.
+    """
     picture, semantic = draw_face((240, 240))
     labels = np.where(semantic.labels == INDEX["nose"], np.uint8(INDEX["skin"]), semantic.labels)
     cv2.ellipse(labels, (142, 130), (9, 24), 0, 0, 360, INDEX["nose"], -1)  # looks to the right
@@ -188,7 +190,9 @@ def test_matches_of_copies_stay_in_their_copy_on_a_finer_grid() -> None:
 
 
 def test_variety_avoids_what_was_used_too_often() -> None:
-    """Planted: a result all alike takes one window only; what it is worth and how often it was taken say how much it loses."""
+    """Planted: a result all alike takes one window only; what it is worth and how often it was taken say how
+    much it loses.
+    """
     style = random(6, 10, 10)
     result = style[:, 3:4, 3:4].expand(-1, 8, 8)
     cells = match_vectors(result, None, 0, 0, style=False), match_vectors(style, None, 0, 0, style=True)
@@ -206,7 +210,9 @@ def test_variety_avoids_what_was_used_too_often() -> None:
 
 
 def test_neighbours_agree_where_it_costs_little() -> None:
-    """Planted: a style in two copies, all windows matched to the first but some alone to the second: told to agree, they join."""
+    """Planted: a style in two copies, all windows matched to the first but some alone to the second: told to
+    agree, they join.
+    """
     tile = random(6, 10, 10)
     style = torch.cat((tile, tile + 0.01 * random(6, 10, 10, seed=1)), 2)
     cells = match_vectors(tile, None, 0, 0, style=False), match_vectors(style, None, 0, 0, style=True)

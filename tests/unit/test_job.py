@@ -1,4 +1,6 @@
-"""What the doors offer around the transfer: maps alone, textures, kept parts, places, recipes, reports, animations."""
+"""What the doors offer around the transfer: maps alone, textures, kept parts, places, recipes, reports,
+animations.
+"""
 
 from __future__ import annotations
 
@@ -236,7 +238,9 @@ def test_a_face_that_shrinks_into_its_place_does_not_alias() -> None:
 
 
 def test_what_goes_into_the_style_is_worked_on_as_large_as_it_will_be(face) -> None:
-    """A small face in a large content picture, into a large one: only its surroundings are worked on, at the size of its place."""
+    """A small face in a large content picture, into a large one: only its surroundings are worked on, at the
+    size of its place.
+    """
     small, semantic = draw_face((100, 100), seed=4)
     photo, labels = Image.new("RGB", (500, 400), (90, 120, 150)), np.zeros((400, 500), np.uint8)
     photo.paste(small, (300, 200))
@@ -351,7 +355,9 @@ def test_the_recipe_gives_the_same_bytes_again(pair: Path, capsys) -> None:
 def test_a_recipe_of_each_kind_gives_the_same_bytes(
     pair: Path, content: str | None, extra: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With nothing given again but the files. Without a parser too: the maps that lay there are gone in the meantime for neither run."""
+    """With nothing given again but the files. Without a parser too: the maps that lay there are gone in the
+    meantime for neither run.
+    """
     monkeypatch.chdir(pair)
     if "none" in extra:
         for path in pair.glob("*_sem.png"):

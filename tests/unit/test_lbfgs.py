@@ -26,7 +26,9 @@ def test_it_finds_the_lowest_point_within_the_bounds() -> None:
 
 
 def test_a_new_objective_does_not_throw_it_off() -> None:
-    """The lowest point jumps now and then, as matches do: the loss never ends above where the jump left it."""
+    """The lowest point jumps now and then, as matches do: the loss never ends above where the jump
+    left it.
+    """
     generator = torch.Generator().manual_seed(1)
     weights = torch.rand(1, 3, 8, 8, generator=generator) * 50 + 0.1
     descent, evaluate = None, None
@@ -57,7 +59,9 @@ def test_a_step_too_far_is_taken_back() -> None:
 
 
 def test_it_learns_the_curvature_though_the_objective_moves_at_every_step() -> None:
-    """Directions that are a thousand times steeper than others: steps along the gradient alone would hardly move the flat ones."""
+    """Directions that are a thousand times steeper than others: steps along the gradient alone would hardly
+    move the flat ones.
+    """
     generator = torch.Generator().manual_seed(2)
     weights = 10 ** (torch.rand(1, 3, 8, 8, generator=generator) * 3 - 1)
     target = torch.rand(1, 3, 8, 8, generator=generator)
@@ -71,7 +75,9 @@ def test_it_learns_the_curvature_though_the_objective_moves_at_every_step() -> N
 
 
 def test_the_direction_is_that_of_newton_where_the_objective_is_a_parabola() -> None:
-    """Along one direction alone the curvature is known after one step, so that the next one lands at the lowest point."""
+    """Along one direction alone the curvature is known after one step, so that the next one lands at the
+    lowest point.
+    """
     bend, target = 7.0, 0.52
     optimiser = LBFGS(
         torch.full((1, 3, 4, 4), 0.5), quadratic(torch.full((1, 3, 4, 4), target), torch.tensor(bend))

@@ -127,7 +127,9 @@ def test_black_cells_and_classes_that_are_missing_score_zero_not_nan() -> None:
 
 
 def test_improved_guesses_come_close_to_the_exact_search() -> None:
-    """Guesses up to five cells off, as a coarser grid gives them: nearly all windows find their true place."""
+    """Guesses up to five cells off, as a coarser grid gives them: nearly all windows find their
+    true place.
+    """
     style = torch.nn.functional.interpolate(cells(8, 20, 20, 0)[None], size=(40, 40), mode="bicubic")[0]
     f, s = (
         matching.match_vectors(style[:, 3:33, 5:35], None, 0, 0, style=False),
@@ -149,7 +151,9 @@ def test_improved_guesses_come_close_to_the_exact_search() -> None:
 
 
 def test_a_first_guess_needs_no_seed_and_lands_near(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On grids too large for every pair, a picture against itself: guesses lie a few cells from their place."""
+    """On grids too large for every pair, a picture against itself: guesses lie a few cells from
+    their place.
+    """
     monkeypatch.setattr(matching, "EXACT_PAIRS", 10_000)
     smooth = torch.nn.functional.interpolate(cells(8, 6, 6, 0)[None], size=(36, 36), mode="bicubic")[0]
     f, s = (matching.match_vectors(smooth, None, 0, 0, style=flag) for flag in (False, True))
@@ -169,7 +173,9 @@ def test_enlarged_matches_keep_their_place() -> None:
 
 
 def test_votes_give_the_windows_loss_and_gradient() -> None:
-    """sum_windows |window - match|^2 and sum_cells n |cell - target|^2 differ by a constant, so their gradients agree."""
+    """sum_windows |window - match|^2 and sum_cells n |cell - target|^2 differ by a constant, so their
+    gradients agree.
+    """
     s, x = cells(3, 7, 8, 0), cells(3, 6, 5, 1).requires_grad_()
     generator = torch.Generator().manual_seed(2)
     m = Matches(

@@ -25,8 +25,9 @@ EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 
 
 class ByColour(nn.Module):
-    """Reads the class off a picture painted in the palette: its parse is known beforehand. Of two pictures that mirror each other
-    it names left and right by their place, as a parser does, and not by the colour."""
+    """Reads the class off a picture painted in the palette: its parse is known beforehand. Of two pictures
+    that mirror each other it names left and right by their place, as a parser does, and not by the colour.
+    """
 
     def forward(self, pictures: Tensor) -> Tensor:
         half = nn.functional.avg_pool2d(pictures, 2)
@@ -77,7 +78,9 @@ def test_the_second_look_sees_more_than_the_first(face) -> None:
 
 
 def test_where_looks_overlap_both_count(face, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Planted: each look is sure of a class of its own. The last covers the middle, the one before more, the first the whole picture."""
+    """Planted: each look is sure of a class of its own. The last covers the middle, the one before more, the
+    first the whole picture.
+    """
     names = ("skin", "hair", "neck")
 
     def sure(self: CompactParser, rgb: np.ndarray, square: Square, size: int) -> Tensor:
@@ -261,7 +264,9 @@ def test_all_faces_are_found_and_each_can_be_chosen(face) -> None:
 
 
 def test_scraps_of_glasses_and_hats_are_what_is_second_most_likely(face) -> None:
-    """Planted beside the chosen face: whole glasses and a scrap of them, a scrap of a hat, and a scrap that another face wears."""
+    """Planted beside the chosen face: whole glasses and a scrap of them, a scrap of a hat, and a scrap that
+    another face wears.
+    """
     truth = np.zeros((300, 600), np.uint8)
     for x in (0, 300):
         truth[:256, x + 22 : x + 278] = face[1].resized((256, 256)).labels
@@ -304,7 +309,9 @@ def test_what_a_face_wears_is_measured_by_that_face_alone() -> None:
 
 
 class Planted(nn.Module):
-    """A published network's stand-in: reads the palette off a normalised picture and answers in another numbering, as a tuple."""
+    """A published network's stand-in: reads the palette off a normalised picture and answers in another
+    numbering, as a tuple.
+    """
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...], order: list[int]) -> None:
         super().__init__()
@@ -337,7 +344,9 @@ def test_published_parsers_are_normalised_and_renumbered(face, name: str) -> Non
 
 @pytest.mark.parametrize("name", ["bisenet", "parsenet"])
 def test_published_weights_are_read_from_a_file_and_checked(name: str, tmp_path, face) -> None:
-    """Weights of the right shapes, made here; then a file with one tensor missing, and one that is no weights at all."""
+    """Weights of the right shapes, made here; then a file with one tensor missing, and one that is no weights
+    at all.
+    """
     from segmentation.parsers.published import build
 
     network = build(name)

@@ -1,4 +1,6 @@
-"""Imports go one way: base, core, segmentation, jobs, then the command line and the page. Heavy packages only where they are asked for."""
+"""Imports go one way: base, core, segmentation, jobs, then the command line and the page. Heavy packages only
+where they are asked for.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# Each layer may import from itself and from those before it. A file directly in `facetransfer/` belongs to no layer: it only
+# Each layer may import from itself and from those before it. A file directly in `facetransfer/` belongs to no
+# layer: it only
 # looks names up on first use, or starts the command line.
 LAYERS = (
     "facetransfer/base",
@@ -93,7 +96,9 @@ def test_heavy_packages_wait_until_they_are_asked_for(path: str) -> None:
 
 
 def test_the_drawing_of_the_architecture_is_true() -> None:
-    """Each arrow of docs/ARCHITECTURE.md is an import that some file of the layer has, and no such import lacks its arrow."""
+    """Each arrow of docs/ARCHITECTURE.md is an import that some file of the layer has, and no such import
+    lacks its arrow.
+    """
     drawn = set(re.findall(r"^    (\w+) --> (\w+)$", (ROOT / "docs" / "ARCHITECTURE.md").read_text(), re.M))
     found = set()
     for path in LAYERED:
@@ -129,7 +134,9 @@ sys.exit(any(m in sys.modules for m in ("torchvision", "facexlib", "gradio")))
 
 
 def test_the_space_card_is_valid_and_agrees_with_the_requirements() -> None:
-    """The README's front matter as huggingface_hub reads it; its Gradio is one that requirements.txt allows."""
+    """The README's front matter as huggingface_hub reads it; its Gradio is one that
+    requirements.txt allows.
+    """
     from importlib.metadata import version
 
     from huggingface_hub import SpaceCard

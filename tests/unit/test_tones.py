@@ -29,7 +29,9 @@ INSIDE = 5  # pixels from a border, where nothing is blended
 
 
 def test_each_class_takes_mean_and_contrast_of_its_own_class() -> None:
-    """The style has its classes the other way round: what is left in the content takes from the style's right."""
+    """The style has its classes the other way round: what is left in the content takes from the style's
+    right.
+    """
     content, style = (
         halves((0.8, 0.7, 0.6), (0.2, 0.3, 0.2), 0.03),
         halves((0.5, 0.4, 0.6), (0.3, 0.2, 0.1), 0.036, 1),

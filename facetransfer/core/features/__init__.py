@@ -1,4 +1,6 @@
-"""Feature networks: one file each, its name is its key. Frozen and without state: any number of runs can share one."""
+"""Feature networks: one file each, its name is its key. Frozen and without state: any number of runs can
+share one.
+"""
 
 from __future__ import annotations
 

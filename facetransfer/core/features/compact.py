@@ -1,4 +1,6 @@
-"""`compact`: our own texture network, VGG-19's layout at a quarter of its width, trained by `training/texture.py`."""
+"""`compact`: our own texture network, VGG-19's layout at a quarter of its width, trained by
+`training/texture.py`.
+"""
 
 from __future__ import annotations
 

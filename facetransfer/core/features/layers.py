@@ -1,7 +1,8 @@
-"""The layout that every feature network here shares: VGG-19's convolutions up to conv4_2, whatever their width.
+"""The layout that every feature network here shares: VGG-19's convolutions up to conv4_2, whatever their
+width.
 
-Simonyan and Zisserman 2014 (arXiv 1409.1556) with average pooling instead of maximum pooling (Gatys et al. 2015) and
-replicated borders, so that a picture's rim looks like its inside and gets no frame.
+Simonyan and Zisserman 2014 (arXiv 1409.1556) with average pooling instead of maximum pooling (Gatys et al.
+2015) and replicated borders, so that a picture's rim looks like its inside and gets no frame.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ def stride_of(layer: str) -> int:
 
 
 class VGGLayout(nn.Module):
-    """`widths` are the channels of the four blocks: (64, 128, 256, 512) is VGG-19, a quarter of it is `compact`."""
+    """`widths` are the channels of the four blocks: (64, 128, 256, 512) is VGG-19, a quarter of it is
+    `compact`.
+    """
 
     def __init__(
         self, widths: tuple[int, int, int, int], mean: tuple[float, ...], std: tuple[float, ...]
@@ -52,7 +55,8 @@ class VGGLayout(nn.Module):
         x = ((pictures - self.mean) / self.std).to(dtype)
         for name in LAYERS[: max(map(LAYERS.index, wanted)) + 1]:
             if name.endswith("_1") and name != "1_1":
-                # An odd last row or column is averaged alone, so that no pixel is left out, whatever the size.
+                # An odd last row or column is averaged alone, so that no pixel is left out, whatever the
+                # size.
                 x = F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
             x = F.relu(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), *weights[name]))
             if name in wanted:
@@ -60,7 +64,9 @@ class VGGLayout(nn.Module):
         return found
 
     def _weights(self, dtype: torch.dtype) -> dict[str, tuple[Tensor, Tensor]]:
-        """Weight and bias by layer in the type to compute in. Those of a frozen network are kept once they are cast."""
+        """Weight and bias by layer in the type to compute in. Those of a frozen network are kept once they
+        are cast.
+        """
         own = {name: (conv.weight, conv.bias) for name, conv in self.convs.items()}
         if dtype == torch.float32 or any(weight.requires_grad for weight, _ in own.values()):
             return {name: (weight.to(dtype), bias.to(dtype)) for name, (weight, bias) in own.items()}

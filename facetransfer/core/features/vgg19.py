@@ -1,7 +1,7 @@
 """`vgg19`: the published network (Simonyan and Zisserman 2014), torchvision's weights IMAGENET1K_V1 (548 MB).
 
-Downloaded once, on request, into torch's own cache (TORCH_HOME), with progress. Checked by the hash in its name whenever it is
-read, and read without running anything in it.
+Downloaded once, on request, into torch's own cache (TORCH_HOME), with progress. Checked by the hash in its
+name whenever it is read, and read without running anything in it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def load() -> VGGLayout:
             torch.hub.download_url_to_file(address, str(path), beginning, progress=True)
         except (URLError, OSError, RuntimeError) as error:
             raise InputError(
-                f"the weights of vgg19 could not be downloaded ({error}): choose the network compact, or try again with a "
+                f"the weights of vgg19 could not be downloaded ({error}): choose the network compact, or "
+                f"try again with a "
                 f"connection, or put the file from {address} into {path.parent}"
             ) from None
     check_sha256(path, beginning)

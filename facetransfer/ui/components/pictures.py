@@ -19,7 +19,9 @@ from segmentation.parsers import Parse
 
 
 def picture_upload(label: str, name: str) -> gr.Image:
-    """An image input that hands over the uploaded file unread, so that a broken one gets our words and EXIF is obeyed."""
+    """An image input that hands over the uploaded file unread, so that a broken one gets our words and EXIF
+    is obeyed.
+    """
     upload = gr.Image(
         label=label,
         type="filepath",
@@ -35,21 +37,28 @@ def picture_upload(label: str, name: str) -> gr.Image:
 def example_cards() -> gr.HTML:
     """A card for each example: its result, or what goes in. A click tells which."""
     cards = "".join(
-        f'<button type="button" data-example="{i}"><img src="{e.glimpse()}" alt="" loading="lazy"><span>{html.escape(e.caption)}</span></button>'
+        f'<button type="button" data-example="{i}"><img src="{e.glimpse()}" alt="" loading="lazy">'
+        f"<span>{html.escape(e.caption)}</span></button>"
         for i, e in enumerate(examples())
     )
     return gr.HTML(
         "",
-        html_template=f'<div class="cards" role="group" aria-label="Examples: load both pictures, and their result where there is one">{cards}</div>',
+        html_template='<div class="cards" role="group" aria-label="Examples: load both pictures, and their '
+        f'result where there is one">{cards}</div>',
         elem_id="examples",
         apply_default_css=False,
-        js_on_load="for (const card of element.querySelectorAll('[data-example]')) card.onclick = () => trigger('choose', {index: Number(card.dataset.example)});",
+        js_on_load=(
+            "for (const card of element.querySelectorAll('[data-example]')) card.onclick = () => "
+            "trigger('choose', {index: Number(card.dataset.example)});"
+        ),
     )
 
 
 @in_words()
 def choose_example(event: gr.EventData) -> tuple[Any, ...]:
-    """Both pictures, the finished result, a word on it; and no download, comparison, numbers or memory of a run before."""
+    """Both pictures, the finished result, a word on it; and no download, comparison, numbers or memory of a
+    run before.
+    """
     index = told(event, "index")
     if type(index) is not int or index not in range(len(examples())):
         raise InputError(
@@ -77,7 +86,9 @@ def choose_example(event: gr.EventData) -> tuple[Any, ...]:
 def parse(
     path: str | None, role: str, drawn: object = None, parser: str = "compact", face: int = 1
 ) -> Iterator[tuple[dict[str, Any] | None, Parse | None]]:
-    """The map over its picture for the page, and what the parser said. What was `drawn` on the same picture stays."""
+    """The map over its picture for the page, and what the parser said. What was `drawn` on the same picture
+    stays.
+    """
     if not path:
         yield None, None
         return
@@ -85,11 +96,13 @@ def parse(
     known = known_of(picture, parser, face)
     if len(known.faces) > 1 and face == 1:
         gr.Info(
-            f"{len(known.faces)} faces were found in the {role} picture. The largest is used: press another one's frame in its map to use that."
+            f"{len(known.faces)} faces were found in the {role} picture. The largest is used: press "
+            f"another one's frame in its map to use that."
         )
     if not known.found_face:
         gr.Warning(
-            f"No face was found in the {role} picture. The transfer still works, but face parts cannot find each other: try a "
+            f"No face was found in the {role} picture. The transfer still works, but face parts cannot "
+            f"find each other: try a "
             "picture with a larger, brighter face, or paint its parts."
         )
     yield shown_map(picture, known, drawn), known

@@ -63,8 +63,8 @@ def job_of(
 ) -> Job:
     """The inputs of the page as a job. Raises InputError where something is missing or cannot be used.
 
-    `values` are the strengths of the classes, then the settings. With a `start` the work goes on from that picture, at full
-    size, and only where the content's map changed since the `last` run, if it did.
+    `values` are the strengths of the classes, then the settings. With a `start` the work goes on from that
+    picture, at full size, and only where the content's map changed since the `last` run, if it did.
     """
     content, style = picture_at(content_path, "content"), picture_at(style_path, "style")
     strengths, settings = dict(zip(NAMES, values)), settings_of(values[len(NAMES) :])
@@ -108,13 +108,15 @@ def run(
     film: bool,
     *inputs: Any,
 ) -> Iterator[tuple[Any, ...]]:
-    """The picture as it grows, the words beside it, and at the end the files, the pair to compare, the numbers in words, what to
-    remember, and the gallery. Inputs as of `job_of`; `start` is the picture to go on from, or None.
+    """The picture as it grows, the words beside it, and at the end the files, the pair to compare, the
+    numbers in words, what to remember, and the gallery. Inputs as of `job_of`; `start` is the picture to go
+    on from, or None.
     """
     began = time.monotonic()
     job = job_of(*inputs, start=start, last=last)
     step, seen, nothing = None, 0.0, (gr.skip(),) * 5
-    # What is known of the run before is forgotten where this one begins anew: if it is stopped, all of it is left to go on with.
+    # What is known of the run before is forgotten where this one begins anew: if it is stopped, all of it is
+    # left to go on with.
     yield (
         start or job.content.picture,
         said("Looking for patches ...", 0.0),
@@ -177,7 +179,9 @@ def run(
 
 @worded
 def compare(*inputs: Any) -> Iterator[tuple[list[tuple[Image.Image, str]], str]]:
-    """The same pair by the three methods of the article and by ours, one after another. Inputs as of `job_of`."""
+    """The same pair by the three methods of the article and by ours, one after another. Inputs as of
+    `job_of`.
+    """
     job, seen = job_of(*inputs), 0.0
     done: list[tuple[Image.Image, str]] = []
     for i, method in enumerate(reversed(METHODS)):
@@ -233,11 +237,15 @@ def report_words(report: dict[str, Any]) -> str:
         )
     distance = report["style_distance"]
     lines.append(
-        f"The skin is **{'very near' if distance < 0.25 else 'near' if distance < 0.6 else 'still far from'}** the style's (distance {distance:.2f}; 0 is the same)."
+        f"The skin is "
+        f"**{'very near' if distance < 0.25 else 'near' if distance < 0.6 else 'still far from'}** the "
+        f"style's (distance {distance:.2f}; 0 is the same)."
     )
     sharp = report["sharpness"]
     lines.append(
-        f"Its detail is **{'softer than' if sharp < 0.6 else 'stronger than' if sharp > 1.5 else 'as fine as'}** the style's ({sharp:.2f} times)."
+        f"Its detail is "
+        f"**{'softer than' if sharp < 0.6 else 'stronger than' if sharp > 1.5 else 'as fine as'}** the "
+        f"style's ({sharp:.2f} times)."
     )
     return "  \n".join(lines)
 
@@ -253,11 +261,16 @@ def command_words(job: Job) -> str:
 def progress_text(step: Step, seconds: float) -> str:
     left = seconds * (1 - step.done) / max(step.done, 1e-3)
     when = f"about {left:.0f} s left" if step.done > 0.02 else "estimating the time"
-    return f"Phase {step.phase} of {step.phases} · {step.done:.0%} · {when} · loss {sum(step.losses.values()):.3f}"
+    return (
+        f"Phase {step.phase} of {step.phases} · {step.done:.0%} · {when} · loss "
+        f"{sum(step.losses.values()):.3f}"
+    )
 
 
 def stopped(last_picture: Image.Image | None, words: str) -> tuple[Any, Any]:
-    """Words after Stop, and the button that goes on. `words` were there before: a job that waited in line has made nothing yet."""
+    """Words after Stop, and the button that goes on. `words` were there before: a job that waited in line has
+    made nothing yet.
+    """
     if isinstance(words, str) and words.startswith(IN_LINE):  # a program can send anything
         return said("You left the line: nothing was made."), gr.skip()
     if last_picture is None:
@@ -268,7 +281,9 @@ def stopped(last_picture: Image.Image | None, words: str) -> tuple[Any, Any]:
 
 
 def buttons(running: bool, picture: Image.Image | None = None) -> tuple[Any, Any, Any, Any]:
-    """Run, Stop and Refine while work runs and after it, and whether the line is watched. There is something to refine where there is a picture."""
+    """Run, Stop and Refine while work runs and after it, and whether the line is watched. There is something
+    to refine where there is a picture.
+    """
     refine = (
         gr.update(value="Refine", interactive=False)
         if running
@@ -335,7 +350,8 @@ class ResultRoom:
         """What takes several times as long as a run."""
         with gr.Accordion("Compare the four methods", open=False, elem_id="compare-room"):
             gr.Markdown(
-                "The same two pictures by the three methods of the article and by ours, with the settings above. The "
+                "The same two pictures by the three methods of the article and by ours, with the settings "
+                "above. The "
                 "article's optimise the picture under a network and take several times as long."
             )
             self.compare = gr.Button("Compare", elem_id="compare")

@@ -1,4 +1,6 @@
-"""What a run does: presets, what changes and what stays, where the result goes, and every setting, derived from their table."""
+"""What a run does: presets, what changes and what stays, where the result goes, and every setting, derived
+from their table.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +27,15 @@ PLACE_LABELS = {
     "Into the style picture": "style",
     "Back into the content photo (only its face is worked on)": "content",
 }
-WIDE = 50  # times its default: a setting that may be larger is typed, on a slider all usual values would be one pixel
+# times its default: a setting that may be larger is typed, on a slider all usual values would be one pixel
+WIDE = 50
 NOT_HERE = ("image",)  # choices for the command line alone
 
 
 def named(choices: dict[str, Any], name: object, what: str) -> Any:
-    """What the choice of that name stands for. Raises InputError where there is none: a program can send anything."""
+    """What the choice of that name stands for. Raises InputError where there is none: a program can send
+    anything.
+    """
     if not isinstance(name, str) or name not in choices:
         raise InputError(f"there is no {what} {shortened(repr(name))}: choose one of {', '.join(choices)}")
     return choices[name]
@@ -84,7 +89,9 @@ def time_text(content: Parse | None, *values: Any) -> str:
 
 @worded
 def restore(path: str | None) -> Iterator[list[Any]]:
-    """Settings, strengths and place from a result's recipe: the place, the strengths, the settings, in the page's order."""
+    """Settings, strengths and place from a result's recipe: the place, the strengths, the settings, in the
+    page's order.
+    """
     if not path:
         raise InputError("Choose a result of before: a PNG that this program made.")
     recipe = read_recipe(path)

@@ -1,7 +1,7 @@
 """Second step: both maps over their pictures, and tools to correct them.
 
-The server keeps the automatic map, the browser a layer over it (`segmentation.correction`), sent as text: nothing that a
-browser does to pixels can spoil a map, and the automatic one is always there to come back to.
+The server keeps the automatic map, the browser a layer over it (`segmentation.correction`), sent as text:
+nothing that a browser does to pixels can spoil a map, and the automatic one is always there to come back to.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import cv2
@@ -41,6 +42,7 @@ GLANCE, ALIKE = (
     6.0,
 )  # pixels and grey levels: two pictures that differ by less at this size are one picture, at two sizes
 SCRIPT = (Path(__file__).parent / "editor.js").read_text("utf-8")
+EVENTS = ("fill", "face", "painted")  # of a map, which the server answers
 TOOLS = {
     "brush": ("Brush", "B", "Paints the class chosen below."),
     "eraser": ("Eraser", "E", "Brings the automatic map back where it goes."),
@@ -55,30 +57,32 @@ RANGES = {
 }
 
 
+def _template(name: str) -> Template:
+    """The markup in a file of this folder; what changes in it stands there as $name."""
+    return Template((Path(__file__).parent / name).read_text("utf-8"))
+
+
 def toolbar() -> gr.HTML:
     """The tools, and every class with its colour. Which are chosen is known to the browser alone."""
     tools = "".join(
-        f'<button type="button" data-tool="{name}" title="{text} Key {key}." aria-pressed="false">{label}</button>'
+        f'<button type="button" data-tool="{name}" title="{text} Key {key}." aria-pressed="false">'
+        f"{label}</button>"
         for name, (label, key, text) in TOOLS.items()
     )
     ranges = "".join(
-        f'<label><span data-name="{name}">{label}</span><input type="range" name="{name}" min="{low}" max="{high}" value="{value}"></label>'
+        f'<label><span data-name="{name}">{label}</span>'
+        f'<input type="range" name="{name}" min="{low}" max="{high}" value="{value}"></label>'
         for name, (label, low, high, value) in RANGES.items()
     )
     classes = "".join(
-        f'<button type="button" class="chip absent" data-class="{c.index}" aria-pressed="false"><i style="background:rgb{c.colour}"></i>{c.label}</button>'
+        f'<button type="button" class="chip absent" data-class="{c.index}" aria-pressed="false">'
+        f'<i style="background:rgb{c.colour}"></i>{c.label}</button>'
         for c in CLASSES
     )
-    template = f"""<div class="map-tools" data-maps="0" role="toolbar" aria-label="Tools for the maps">
-<div class="tools">{tools}<span class="apart"></span><button type="button" data-do="undo" title="Ctrl+Z" disabled>Undo</button>
-<button type="button" data-do="redo" title="Ctrl+Shift+Z" disabled>Redo</button></div>
-<div class="classes" role="group" aria-label="What the brush paints">{classes}</div>
-<div class="ranges">{ranges}<label class="tick"><input type="checkbox"><span>Hatch where unsure</span></label></div>
-<div class="tools"><button type="button" data-do="class">Class back to automatic</button><button type="button" data-do="all">All back to automatic</button></div></div>"""
     colours = json.dumps([{"label": c.label, "colour": c.colour} for c in CLASSES])
     return gr.HTML(
         "",
-        html_template=template,
+        html_template=_template("toolbar.html").substitute(tools=tools, ranges=ranges, classes=classes),
         js_on_load=f"window.faceMaps.toolbar(element, {colours});",
         elem_id="map-tools",
         apply_default_css=False,
@@ -87,20 +91,20 @@ def toolbar() -> gr.HTML:
 
 def map_view(label: str, name: str) -> gr.HTML:
     """An empty map. Its value comes from `shown_map` and goes back as {"layer", "of"}."""
-    template = f"""<figure class="map"><figcaption>{label}<span class="under" aria-live="polite"></span></figcaption><div class="stage"><div class="sheet">
-<img alt="" draggable="false"><canvas tabindex="0" role="img" aria-label="{label}: paint with the pointer, or with arrows and Space; keys B, E, F, A choose a tool, [ and ] its size"></canvas>
-<i class="ring" hidden></i><div class="faces"></div></div></div><p class="empty">The map appears here after an upload.</p></figure>"""
     return gr.HTML(
         None,
-        html_template=template,
-        js_on_load="window.faceMaps.open(element, props, watch, trigger); // 'fill', 'face' and 'painted' are answered by the server",
+        html_template=_template("map.html").substitute(label=label),
+        # gradio offers as events of the component the names that stand in quotes in this script.
+        js_on_load=f"window.faceMaps.open(element, props, watch, trigger, {list(EVENTS)});",
         elem_id=name,
         apply_default_css=False,
     )
 
 
 def glance(picture: Image.Image) -> str:
-    """What a picture looks like from afar, as text: it says whether a correction was painted on this picture or on another."""
+    """What a picture looks like from afar, as text: it says whether a correction was painted on this picture
+    or on another.
+    """
     return base64.b64encode(
         cv2.resize(np.asarray(picture.convert("L")), (GLANCE, GLANCE), interpolation=cv2.INTER_AREA).tobytes()
     ).decode()
@@ -133,7 +137,8 @@ def corrected(semantic: SemanticMap, drawn: object) -> SemanticMap:
 def shown_map(
     picture: Image.Image, known: Parse, drawn: object = None, correction: Correction | None = None
 ) -> dict[str, Any]:
-    """What the page needs to show a map: the picture, the automatic map, where it is unsure, the layer over it.
+    """What the page needs to show a map: the picture, the automatic map, where it is unsure, the layer over
+    it.
 
     The layer is `correction`, or else what was `drawn` if that was on the same picture, at whatever size.
     """
@@ -156,7 +161,9 @@ def shown_map(
 
 
 def frames(known: Parse, size: tuple[int, int]) -> list[list[float]]:
-    """Where to frame each face, as shares of the picture's (width, height): left, top, width, height. None where there is no choice."""
+    """Where to frame each face, as shares of the picture's (width, height): left, top, width, height. None
+    where there is no choice.
+    """
     found = []
     for face in known.faces if len(known.faces) > 1 else ():
         left, top, right, bottom = (min(1.0, max(0.0, n / size[i % 2])) for i, n in enumerate(face.box))
@@ -213,7 +220,9 @@ def load_map(file: str | None, path: str | None, known: Parse | None) -> Iterato
 def show_advice(
     content: Parse | None, style: Parse | None, content_drawn: object, style_drawn: object, *values: Any
 ) -> str:
-    """Lines of advice and each class's share, with what was painted; quiet where pictures or settings are not usable yet."""
+    """Lines of advice and each class's share, with what was painted; quiet where pictures or settings are not
+    usable yet.
+    """
     if content is None or style is None:
         return ""
     try:
@@ -240,7 +249,8 @@ def show_advice(
         or "<li>Both maps have what they need.</li>"
     )
     return (
-        f'<ul class="advice">{notes}</ul><details><summary>How much of each picture each part covers</summary>'
+        f'<ul class="advice">{notes}</ul>'
+        "<details><summary>How much of each picture each part covers</summary>"
         f'<table class="shares"><tr><th></th><th>Content</th><th>Style</th></tr>{table}</table></details>'
     )
 
@@ -254,7 +264,9 @@ def save_maps(
     content_drawn: object,
     style_drawn: object,
 ) -> Iterator[Any]:
-    """A zip of the maps as they are now, corrections in them, each of its picture's size and named after it."""
+    """A zip of the maps as they are now, corrections in them, each of its picture's size and named
+    after it.
+    """
     pairs = [
         (Path(path).name, corrected(known.semantic, drawn))
         for path, known, drawn in (
