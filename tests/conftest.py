@@ -22,12 +22,15 @@ from tests.support.running import App, running, watch
 torch.set_num_threads(2)
 
 ROOT = Path(__file__).resolve().parent
+KINDS = ("unit", "app", "browser", "robustness", "install")  # folders of tests, and markers
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Each test is marked with the folder that it lies in, so that `pytest -m unit` runs one kind alone."""
     for item in items:
-        item.add_marker(item.path.relative_to(ROOT).parts[0])
+        kind = item.path.relative_to(ROOT).parts[0]
+        if kind in KINDS:
+            item.add_marker(kind)
 
 
 FIGURES: Counter[str] = Counter()  # what the tests of reliability count; printed at the end

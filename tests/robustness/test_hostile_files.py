@@ -402,7 +402,7 @@ def test_as_large_as_the_content_has_a_limit() -> None:
     assert fit(Image.new("L", (side, side)), 0).size == (side, side)
     with pytest.raises(
         InputError,
-        match=r"8000x7000 pixels are more than the 4\.2 million that can be worked on: give a size",
+        match="8000x7000 pixels are more than .* give a size",
     ):
         fit(Image.new("L", (8000, 7000)), 0)
 
