@@ -29,32 +29,33 @@ from segmentation.parsers import load_parser
 from segmentation.semantic_map import map_path, read_map, read_map_pair
 
 PUBLISHED = dict(
+    method="semantic",
     tones=0.0,
     position_weight=0.0,
     colour_weight=0.0,
     align="off",
-    kinship=0.0,
     variety=0.0,
     match_every=1,
     style_layers="3_1,4_1",
     content_layers="4_2",
 )
+SEMANTIC_VARIANTS: dict[str, dict] = {
+    "semantic": {},
+    "semantic, no tones": dict(tones=0.0),
+    "semantic, no position": dict(position_weight=0.0),
+    "semantic, no alignment": dict(align="off"),
+    "semantic, no coherence": dict(coherence=0.0),
+    "semantic, no colour term": dict(colour_weight=0.0),
+    "semantic, content from 4_2": dict(content_layers="4_2"),
+    "semantic, turned": dict(turns="turned"),
+    "semantic, no variety": dict(variety=0.0),
+}
 VARIANTS: dict[str, dict] = {
     "ours": {},
     "published semantic": PUBLISHED,
     "published mrf": dict(PUBLISHED, method="mrf"),
     "gatys": dict(method="gatys", content_layers="4_2"),
-    "no tones": dict(tones=0.0),
-    "no position": dict(position_weight=0.0),
-    "no alignment": dict(align="off"),
-    "no kinship": dict(kinship=0.0),
-    "no coherence": dict(coherence=0.0),
-    "no colour term": dict(colour_weight=0.0),
-    "content from 4_2": dict(content_layers="4_2"),
-    "soft edges": dict(edges="soft"),
-    "turned": dict(turns="turned"),
-    "completeness 0.5": dict(completeness=0.5),
-    "no variety": dict(variety=0.0),
+    **{name: dict(changed, method="semantic") for name, changed in SEMANTIC_VARIANTS.items()},
 }
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
 SHOWN = 160  # pixels of a picture in the contact sheet

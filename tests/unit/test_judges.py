@@ -1,4 +1,4 @@
-"""The judges' measures on pictures whose right answer is planted; those that need networks are left out without them."""
+"""The measures of the judges on pictures whose right answer is planted."""
 
 from __future__ import annotations
 
