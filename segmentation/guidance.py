@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import torch
 
 from facetransfer.base.errors import InputError
 from facetransfer.core.guides import Guide
-from segmentation.classes import GUIDE_OF, GUIDES, class_vectors, nearest_kin
+from segmentation.classes import GUIDE_OF, GUIDES, INDEX, class_vectors, nearest_kin
 from segmentation.correspondence import correspondence
 from segmentation.landmarks import landmarks
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
+# How much the appearance counts in the background and in clothes: they do not tell who somebody is, and with
+# less of it the style's own brush strokes stay whole there.
+SURROUNDINGS_APPEARANCE = 0.3
 CORRESPONDENCE_SIDE = 96  # cells: places are looked up on a grid of this size, since they change slowly
 
 
@@ -31,7 +36,11 @@ def guide_of(semantic: SemanticMap, frame: FaceFrame | None = None) -> Guide:
     channels = np.ascontiguousarray(vectors[semantic.labels].transpose(2, 0, 1))
     frame = frame or semantic.frame()
     position = torch.from_numpy(frame.position(width, height)) if frame else None
-    return Guide(torch.from_numpy(channels), position)
+    appearance = None
+    if semantic.is_face:
+        surroundings = np.isin(semantic.labels, [INDEX["background"], INDEX["cloth"]])
+        appearance = torch.from_numpy(np.where(surroundings, SURROUNDINGS_APPEARANCE, 1.0).astype(np.float32))
+    return Guide(torch.from_numpy(channels), position, appearance=appearance)
 
 
 def guides_of(
@@ -54,10 +63,10 @@ def guides_of(
     own_frames = [frame or semantic.frame() for frame, semantic in zip(frames, (content, style), strict=True)]
     first, second = guide_of(content, own_frames[0]), guide_of(style, own_frames[1])
     if own_frames[0] is None or own_frames[1] is None:
-        return Guide(first.classes), Guide(second.classes)
+        return replace(first, position=None), replace(second, position=None)
     if content.is_face:
         position = corresponding_position(content, own_frames[0], style, own_frames[1])
-        first = Guide(first.classes, torch.from_numpy(position))
+        first = replace(first, position=torch.from_numpy(position))
     return first, second
 
 

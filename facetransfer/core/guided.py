@@ -50,6 +50,7 @@ def guided_rounds(
         appearance = np.zeros((*size, 4), np.float32), np.zeros((*style_labels.shape, 4), np.float32)
     else:
         appearance = appearance_guides(_pixels(content), pixels, style_pixels, labels, style_labels)
+        appearance = _weighted(appearance[0], guides[0]), _weighted(appearance[1], guides[1])
     result = GuidedPicture(
         pixels if start is None else _pixels(start), labels, _position(guides[0], size), appearance[0]
     )
@@ -73,6 +74,16 @@ def _toned(content: Tensor, style: Tensor, guides: Guides, share: float) -> Tens
 def _pixels(picture: Tensor) -> np.ndarray:
     """A picture (1,3,H,W) as (H,W,3) float32."""
     return np.ascontiguousarray(picture[0].permute(1, 2, 0).cpu().numpy(), np.float32)
+
+
+def _weighted(appearance: np.ndarray, guide: Guide | None) -> np.ndarray:
+    """The appearance (H,W,4), whose squared differences count as much as the guide says.
+
+    Both pictures are weighted by their own classes: what is compared is nearly always of one class.
+    """
+    if guide is None or guide.appearance is None:
+        return appearance
+    return appearance * guide.appearance.sqrt()[..., None].cpu().numpy().astype(np.float32)
 
 
 def _classes(guide: Guide | None, size: tuple[int, int]) -> np.ndarray:

@@ -18,11 +18,14 @@ class Guide:
     content, they may be the places in the style's face that correspond to it.
     allowed: (H,W) bool, where patches may be taken from, or None for everywhere. Only the method guided asks
     for it.
+    appearance: (H,W) in [0,1], how much the appearance counts at each place, or None for fully everywhere.
+    Only the method guided asks for it.
     """
 
     classes: Tensor
     position: Tensor | None = None
     allowed: Tensor | None = None
+    appearance: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.classes.dim() != 3 or (
@@ -47,8 +50,9 @@ class Guide:
         return Guide(pooled(self.classes), None if self.position is None else pooled(self.position))
 
     def to(self, device: str) -> Guide:
-        classes, position, allowed = (
-            None if x is None else x.to(device) for x in (self.classes, self.position, self.allowed)
+        classes, position, allowed, appearance = (
+            None if x is None else x.to(device)
+            for x in (self.classes, self.position, self.allowed, self.appearance)
         )
         assert classes is not None
-        return Guide(classes, position, allowed)
+        return Guide(classes, position, allowed, appearance)

@@ -111,8 +111,11 @@ def test_weights_are_fetched_only_when_asked_for(
 
 def test_missing_tools_are_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_MCP_SERVER", "1")
-    monkeypatch.setattr(launch.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(launch.importlib.util, "find_spec", lambda name: None if name == "mcp" else 1)
     with pytest.raises(SystemExit, match=r'the package mcp is missing: pip install "gradio\[mcp\]"'):
+        launch.launch()
+    monkeypatch.setattr(launch.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r'needs gradio.*pip install "facetransfer\[app\]"'):
         launch.launch()
 
 

@@ -702,7 +702,7 @@ def payloads(good: dict[str, Any]) -> list[tuple[str, list[Any]]]:
         ),
         ("phases is 2.5", transfer(phases=2.5)),
         ("size is 5", transfer(size=5)),
-        ("size is 4096", transfer(size=4096)),
+        ("size is 5000", transfer(size=5000)),
         ("both weights 0", transfer(content_weight=0, style_weight=0)),
         ("nothing", []),
         ("too few", transfer()[:4]),

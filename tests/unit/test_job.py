@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facetransfer import InputError, TransferSettings, open_picture
+from facetransfer import InputError, TransferSettings, __version__, open_picture
 from facetransfer.base.images import to_tensor
 from facetransfer.cli.main import main
 from facetransfer.jobs.class_weights import REGIONS, checked
@@ -414,7 +414,7 @@ def test_a_recipe_of_another_version_is_said(pair: Path, capsys, monkeypatch: py
     monkeypatch.setattr("facetransfer.jobs.recipe.__version__", "9.9")
     assert call(pair, "--recipe", str(pair / "out.png"), output="again.png") == 0
     assert (
-        "note: the recipe was made with facetransfer 0.1.0, here 9.9: the result may differ a little"
+        f"note: the recipe was made with facetransfer {__version__}, here 9.9: the result may differ a little"
         in capsys.readouterr().err
     )
 
