@@ -14,6 +14,7 @@ test: install-test
 check: install-test
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 
 install: $(VENV)/installed
 

@@ -29,7 +29,7 @@ def guide_of(semantic: SemanticMap, frame: FaceFrame | None = None) -> Guide:
     when the map cannot.
     """
     width, height = semantic.size
-    if semantic.is_face:
+    if semantic.colours is None:
         vectors = class_vectors().astype(np.float32)[GUIDE_OF]
     else:
         vectors = np.eye(len(semantic.colours), dtype=np.float32)
@@ -52,9 +52,9 @@ def guides_of(
 
     The content's position is where each of its places lies in the style's face, see `corresponding_position`.
     """
-    if content.is_face != style.is_face or (
-        not content.is_face and not np.array_equal(content.colours, style.colours)
-    ):
+    own, other = content.colours, style.colours
+    same = own is other is None or (own is not None and other is not None and np.array_equal(own, other))
+    if not same:
         raise InputError(
             "the two maps do not have the same classes: paint both in the colours of the classes, or both "
             "in the same "

@@ -117,13 +117,10 @@ class SemanticMap:
         if not self.is_face:
             return None
         if within is not None:
-            left, top, right, bottom = (max(0, round(n)) for n in within)
-            part = np.ascontiguousarray(self.labels[top:bottom, left:right])
-            frame = SemanticMap(part).frame() if part.size else None
-            return frame and replace(frame, x=frame.x + left, y=frame.y + top)
+            return self._frame_within(*(max(0, round(n)) for n in within))
         mouth, nose = self._middle("mouth", "u_lip", "l_lip"), self._middle("nose")
-        left, right = self._eyes(mouth)
-        eyes = [e for e in (left, right) if e is not None] or [
+        left_eye, right_eye = self._eyes(mouth)
+        eyes = [e for e in (left_eye, right_eye) if e is not None] or [
             g for g in (self._middle("eye_glasses"),) if g is not None
         ]
         if eyes and mouth is not None:
@@ -132,10 +129,11 @@ class SemanticMap:
             size = 2.5 * float(np.hypot(*down))
             if size >= 8:
                 tilt = math.atan2(-down[0], down[1])
-                if left is not None and right is not None and np.hypot(*(left - right)) > 0.15 * size:
-                    tilt = math.atan2(
-                        *(left - right)[::-1]
-                    )  # of the line through the eyes: the mouth of a turned head lies aside
+                if left_eye is not None and right_eye is not None:
+                    across = left_eye - right_eye
+                    if np.hypot(*across) > 0.15 * size:
+                        # The line through the eyes tells it better: the mouth of a turned head lies aside.
+                        tilt = math.atan2(across[1], across[0])
                 middle = (eye + mouth) / 2
                 beside = (
                     0.0
@@ -148,6 +146,12 @@ class SemanticMap:
             return None
         (top, left), (bottom, right) = np.percentile(skin, (2, 98), axis=0)
         return FaceFrame(float(left + right) / 2, float(top + bottom) / 2, max(8.0, float(bottom - top)))
+
+    def _frame_within(self, left: int, top: int, right: int, bottom: int) -> FaceFrame | None:
+        """The frame by what lies in a part of the map alone."""
+        part = np.ascontiguousarray(self.labels[top:bottom, left:right])
+        frame = SemanticMap(part).frame() if part.size else None
+        return frame and replace(frame, x=frame.x + left, y=frame.y + top)
 
     def _eyes(self, mouth: np.ndarray | None) -> list[np.ndarray | None]:
         """The middle of the left and of the right eye, where there is none as far below its brow as

@@ -46,10 +46,10 @@ class Setting(NamedTuple):
     default: Any
     label: str
     help: str
-    minimum: float | None
-    maximum: float | None
-    step: float | None
-    choices: tuple[str, ...] | None
+    minimum: float  # of a number; 0 of a choice
+    maximum: float
+    step: float
+    choices: tuple[str, ...]  # none of a number
     several: bool  # a list of choices with commas between them
     advanced: bool
 
@@ -283,10 +283,10 @@ def all_settings() -> Iterator[Setting]:
             f.default,
             m["label"],
             m["help"],
-            m.get("minimum"),
-            m.get("maximum"),
-            m.get("step"),
-            m.get("choices"),
+            m.get("minimum", 0),
+            m.get("maximum", 0),
+            m.get("step", 0),
+            m.get("choices", ()),
             m.get("several", False),
             m["advanced"],
         )
@@ -302,7 +302,7 @@ def _check(setting: Setting, value: Any) -> None:
                 f"no spaces between them"
             )
         return
-    if setting.choices is not None:
+    if setting.choices:
         if not isinstance(value, str) or value not in setting.choices:
             raise InputError(f"{name} is {given}: choose one of {', '.join(setting.choices)}")
         return

@@ -65,7 +65,10 @@ def _on_grid(picture: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
     """The picture's pixels (3,h,w) and its classes (K,h,w) at the cells of a grid over it."""
     cell = max(1.0, min(picture.shape[2:]) * BORDER / BORDER_CELLS)
     size = [round(n / cell) for n in picture.shape[2:]]
-    return tuple(F.interpolate(x, size=size, mode="nearest-exact")[0] for x in (picture, guide.classes[None]))
+    pixels, classes = (
+        F.interpolate(x, size=size, mode="nearest-exact")[0] for x in (picture, guide.classes[None])
+    )
+    return pixels, classes
 
 
 def _statistics(pixels: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -371,7 +371,7 @@ def _mean_loss(
     return torch.stack([loss(features[name][0]) for name, loss in losses.items()]).mean()
 
 
-def painted(phase: Phase, search: PatchSearch, size: tuple[int, int]) -> Tensor:
+def painted(phase: Phase, search: PatchSearch, size: tuple[int, ...]) -> Tensor:
     """The picture (1,3,H,W) of the patches found: like the result at first sight, at no cost.
 
     size: its (height, width). Each pixel is the mean of what the patches over it show.

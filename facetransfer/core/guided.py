@@ -86,7 +86,7 @@ def _weighted(appearance: np.ndarray, guide: Guide | None) -> np.ndarray:
     return appearance * guide.appearance.sqrt()[..., None].cpu().numpy().astype(np.float32)
 
 
-def _classes(guide: Guide | None, size: tuple[int, int]) -> np.ndarray:
+def _classes(guide: Guide | None, size: tuple[int, ...]) -> np.ndarray:
     """The class channels (K,H,W) of a guide; one class for all of the picture without one."""
     return np.ones((1, *size), np.float32) if guide is None else guide.classes.cpu().numpy()
 

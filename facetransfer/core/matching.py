@@ -128,7 +128,7 @@ def guided_features(features: Tensor, steering: Tensor) -> Tensor:
 
 
 def guide_channels(
-    grid: tuple[int, int],
+    grid: tuple[int, ...],
     device: torch.device,
     guide: Guide | None,
     semantic_weight: float,
@@ -190,8 +190,8 @@ def exact_matches(
         score, where = across.flatten(2).max(2)
         best.append(score)
         index.append(where)
-    index = torch.cat(index)
-    return Matches(index // (W - 2), index % (W - 2), torch.cat(best), (H, W))
+    found = torch.cat(index)
+    return Matches(found // (W - 2), found % (W - 2), torch.cat(best), (H, W))
 
 
 def kernels_serve(cells: Tensor) -> bool:
@@ -226,7 +226,7 @@ def window_scores(result: Tensor, style: Tensor, rows: Tensor, columns: Tensor) 
     """
     (depth, h, w), (_, H, W) = result.shape, style.shape
     cells, keys = (x.permute(1, 2, 0).contiguous() for x in (result, style))
-    there, total = keys.as_strided((H * W - 2, WINDOW * depth), (depth, 1)), 0
+    there, total = keys.as_strided((H * W - 2, WINDOW * depth), (depth, 1)), result.new_zeros(())
     for dy in range(WINDOW):
         own = cells[dy:].as_strided((h - 2, w - 2, WINDOW * depth), (w * depth, depth, 1))
         total = total + (there[(rows + dy) * W + columns].mul_(own)).sum(-1)
@@ -324,7 +324,8 @@ def _improve_on_cpu(
             chance,
         )
         taken = better
-    return Matches(*map(torch.from_numpy, taken), (H, W))
+    found_rows, found_columns, score = map(torch.from_numpy, taken)
+    return Matches(found_rows, found_columns, score, (H, W))
 
 
 def _none_yet(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -345,20 +346,7 @@ def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> M
     instead of their average.
     """
     if kernels_serve(result):
-        query, keys = kernels.cells_last(result), kernels.cells_last(style)
-        chosen = (matches.rows.numpy(), matches.columns.numpy(), matches.score.numpy())
-        for _ in range(COHERENCE_ROUNDS):
-            new = _none_yet(*matches.rows.shape)
-            kernels.parallel_rows(
-                kernels.agree, matches.rows.shape[0], query, keys, np.float32(bonus), *chosen, *new
-            )
-            chosen = new
-        return replace(
-            matches,
-            rows=torch.from_numpy(chosen[0]),
-            columns=torch.from_numpy(chosen[1]),
-            score=torch.from_numpy(chosen[2]),
-        )
+        return _coherent_on_cpu(result, style, matches, bonus)
     (_, H, W), shape = style.shape, matches.rows.shape
     rows, columns, score = matches.rows, matches.columns, matches.score
     inside = F.pad(torch.ones(shape, dtype=torch.bool, device=result.device), (1, 1, 1, 1))
@@ -373,7 +361,7 @@ def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> M
             offers.append(torch.where(there, offer, -1))
         index = [torch.where(y >= 0, y * (W - 2) + x, -1) for y, x in offers]
         own = rows * (W - 2) + columns
-        best, chosen, value = score + bonus * sum((i == own).to(score) for i in index), own, score
+        best, chosen, value = score + bonus * _count(index, own).to(score), own, score
         for i in index:
             there = i.clamp_min(0)
             score_i = torch.where(
@@ -381,7 +369,7 @@ def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> M
                 window_scores(result, style, there // (W - 2), there % (W - 2)),
                 -torch.inf,
             )
-            total = score_i + bonus * sum((j == i).to(score) for j in index)
+            total = score_i + bonus * _count(index, i).to(score)
             better = total > best
             best, chosen, value = (
                 torch.where(better, total, best),
@@ -392,7 +380,24 @@ def coherent(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> M
     return replace(matches, rows=rows, columns=columns, score=score)
 
 
-def enlarged_matches(matches: Matches, result_grid: tuple[int, int], style_grid: tuple[int, int]) -> Matches:
+def _count(offers: list[Tensor], chosen: Tensor) -> Tensor:
+    """How many of the offers (h,w) are the one chosen (h,w)."""
+    return torch.stack([offer == chosen for offer in offers]).sum(0)
+
+
+def _coherent_on_cpu(result: Tensor, style: Tensor, matches: Matches, bonus: float) -> Matches:
+    query, keys = kernels.cells_last(result), kernels.cells_last(style)
+    chosen = (matches.rows.numpy(), matches.columns.numpy(), matches.score.numpy())
+    for _ in range(COHERENCE_ROUNDS):
+        new = _none_yet(*matches.rows.shape)
+        rows = matches.rows.shape[0]
+        kernels.parallel_rows(kernels.agree, rows, query, keys, np.float32(bonus), *chosen, *new)
+        chosen = new
+    rows_now, columns_now, score_now = map(torch.from_numpy, chosen)
+    return replace(matches, rows=rows_now, columns=columns_now, score=score_now)
+
+
+def enlarged_matches(matches: Matches, result_grid: tuple[int, ...], style_grid: tuple[int, ...]) -> Matches:
     """Matches of a coarser grid as guesses for a finer one: the window around the same place, as far from
     that place as it was.
     """
@@ -422,7 +427,11 @@ def enlarged_matches(matches: Matches, result_grid: tuple[int, int], style_grid:
     if copies > 1:
         rows = rows.clamp(0, fine_height - WINDOW) + copy * (fine_height + 1)
     return Matches(
-        rows, columns, torch.full(rows.shape, -torch.inf, device=rows.device), tuple(style_grid), copies
+        rows,
+        columns,
+        torch.full(rows.shape, -torch.inf, device=rows.device),
+        (style_grid[0], style_grid[1]),
+        copies,
     )
 
 

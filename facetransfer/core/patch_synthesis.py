@@ -186,9 +186,9 @@ def class_costs(classes: np.ndarray, style_classes: np.ndarray) -> np.ndarray:
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
     alike = vectors @ vectors.T
     cost = 1 - np.eye(count, dtype=np.float32)
-    for label in np.flatnonzero(~present):
-        if present.any():
-            cost[label] = alike[label, present].max() - alike[label]
+    missing = np.flatnonzero(~present)
+    if present.any():
+        cost[missing] = alike[missing][:, present].max(1, keepdims=True) - alike[missing]
     return cost.clip(0, 1).astype(np.float32)
 
 
@@ -209,6 +209,7 @@ class _LevelSearch:
     ) -> None:
         self.result, self.style, self.weights = result, style, weights
         self.class_cost = (class_cost * weights.classes).astype(np.float32)
+        assert style.pixels is not None
         self.style_pixels = np.ascontiguousarray(style.pixels)
         self.style_cells = self._cells(style.pixels, style)
         self.forbidden = self._forbidden()
@@ -285,9 +286,9 @@ class _LevelSearch:
     def _reuse_penalty(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """What style windows cost that are taken more often than their share, (h-4,w-4) float32."""
         height, width = self.forbidden.shape
-        taken = np.bincount((rows.astype(np.int64) * width + columns).ravel(), minlength=height * width)
-        taken = taken.reshape(height, width).astype(np.float32)
-        taken = cv2.boxFilter(taken, -1, (PATCH, PATCH), borderType=cv2.BORDER_REFLECT)
+        uses = np.bincount((rows.astype(np.int64) * width + columns).ravel(), minlength=height * width)
+        counts = uses.reshape(height, width).astype(np.float32)
+        taken = cv2.boxFilter(counts, -1, (PATCH, PATCH), borderType=cv2.BORDER_REFLECT)
         share = max(1.0, rows.size / taken.size)
         return (self.weights.reuse * np.log(np.maximum(taken / share, 1.0))).astype(np.float32)
 

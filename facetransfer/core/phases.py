@@ -23,7 +23,7 @@ def style_layers_of(settings: TransferSettings) -> list[str]:
     return sorted(settings.style_layers.split(","), key=LAYERS.index, reverse=True)
 
 
-def phases_that_fit(phases: int, content: tuple[int, int], style: tuple[int, int]) -> int:
+def phases_that_fit(phases: int, content: tuple[int, ...], style: tuple[int, ...]) -> int:
     """The wanted number of phases, or as many as keep the smallest side of both (height, width) at MIN_SIDE
     pixels.
     """
@@ -34,7 +34,7 @@ def phases_that_fit(phases: int, content: tuple[int, int], style: tuple[int, int
     return min(phases, fitting)
 
 
-def shrunk_size(size: tuple[int, int], scale: float) -> list[int]:
+def shrunk_size(size: tuple[int, ...], scale: float) -> list[int]:
     """(height, width) at `scale`, no side under MIN_SIDE."""
     return [max(MIN_SIDE, round(n * scale)) for n in size]
 
@@ -63,7 +63,7 @@ def pixels_per_cell(cells: Tensor) -> int:
     return int((cells.shape[0] / 3) ** 0.5)
 
 
-def pixels_of(cells: Tensor, size: tuple[int, int]) -> Tensor:
+def pixels_of(cells: Tensor, size: tuple[int, ...]) -> Tensor:
     """The picture (1,3,H,W), channels last, whose cells these are: `as_cells` the other way round. size: its
     (height, width).
     """
@@ -120,6 +120,22 @@ class Phase:
         return pixels_per_cell(self.style_cells)
 
 
+def _layer_guides(
+    result: Guide | None,
+    size: tuple[int, ...],
+    stride: int,
+    styles: list[Guide | None],
+    grids: list[Tensor],
+) -> tuple[Guide | None, Guide | None]:
+    """The guides on a layer's grids, by its stride: of the result of `size`, and of the styles, stacked."""
+    there = [guide.on_grid(*grid.shape[1:]) for grid, guide in zip(grids, styles) if guide is not None]
+    if result is None or not there:
+        return None, None
+    positions = [guide.position for guide in there if guide.position is not None]
+    style = Guide(stacked([guide.classes for guide in there]), stacked(positions) if positions else None)
+    return result.on_grid(-(-size[0] // stride), -(-size[1] // stride)), style
+
+
 @torch.no_grad()
 def prepare_phase(
     network: VGGLayout,
@@ -140,18 +156,13 @@ def prepare_phase(
             n: ContentLoss(f[0])
             for n, f in network(shrunk(content, scale), settings.content_layers.split(",")).items()
         }
-    names, layers = style_layers_of(settings), {}
+    names = style_layers_of(settings)
+    layers: dict[str, StyleLayer] = {}
     styles = [(shrunk(style, scale), guide) for style, guide in copies]
     found = [network(style, names) for style, _ in styles]
     for name in names:
-        grids, stride, guides = [f[name][0] for f in found], stride_of(name), (None, None)
-        if result_guide is not None:
-            there = [guide.on_grid(*grid.shape[1:]) for grid, (_, guide) in zip(grids, styles)]
-            position = None if there[0].position is None else stacked([g.position for g in there])
-            guides = (
-                result_guide.on_grid(-(-height // stride), -(-width // stride)),
-                Guide(stacked([g.classes for g in there]), position),
-            )
+        grids, stride = [f[name][0] for f in found], stride_of(name)
+        guides = _layer_guides(result_guide, (height, width), stride, [guide for _, guide in styles], grids)
         features, keys, channels = stacked(grids), None, None
         if settings.method != GATYS:
             weights = guiding_weights(settings)

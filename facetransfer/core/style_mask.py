@@ -20,10 +20,10 @@ class StyleMask:
     kept: Tensor
 
     @classmethod
-    def of(cls, strength: Tensor, kept: Tensor, size: tuple[int, int]) -> StyleMask:
+    def of(cls, strength: Tensor, kept: Tensor, size: tuple[int, ...]) -> StyleMask:
         """From a strength (H,W) and a picture (1,3,H,W) at full size, at (height, width)."""
         return cls(
-            F.adaptive_avg_pool2d(strength[None, None], size),
+            F.adaptive_avg_pool2d(strength[None, None], (size[0], size[1])),
             F.interpolate(kept, size=size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1),
         )
 

@@ -76,13 +76,9 @@ class CompactParser:
         if not faces:
             return Parse.of(_enlarged(coarse, height, width).numpy())
         here = faces[face - 1]
-        looks, whole = (
-            [self.published]
-            if self.published
-            else [(margin, partial(self._fine, size=size)) for margin, size in LOOKS],
-            None,
-        )
-        for margin, see in looks:
+        looks = [(margin, partial(self._fine, size=size)) for margin, size in LOOKS]
+        whole: Tensor | None = None
+        for margin, see in [self.published] if self.published else looks:
             square = Square(
                 here.x, here.y, min(margin * here.length, float(max(width, height))), here.tilt
             ).within(width, height)
@@ -99,6 +95,7 @@ class CompactParser:
             else:
                 whole = _enlarged(coarse, height, width)
             whole[:, top:bottom, left:right].lerp_(seen, weights)
+        assert whole is not None  # There is a look at least.
         if not self.published:
             drop_scraps(whole.numpy(), faces, face)
         return Parse.of(whole.numpy(), faces, face)
@@ -133,6 +130,5 @@ def load(device: str) -> CompactParser:
     """The trained parser, from the weights that ship with the program."""
     network = CompactParserNetwork()
     network.load_state_dict(load_weights("parser"), strict=False)
-    return CompactParser(
-        network.eval().folded().requires_grad_(False).to(device, memory_format=torch.channels_last), device
-    )
+    frozen = network.eval().folded().requires_grad_(False).to(device)
+    return CompactParser(frozen.to(memory_format=torch.channels_last), device)

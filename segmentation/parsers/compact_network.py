@@ -42,6 +42,9 @@ class _Residual(nn.Module):
 class CompactParserNetwork(nn.Module):
     """Pictures (B,3,H,W) RGB in [0,1], H and W multiples of 32, to logits (B,classes,H/2,W/2)."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, classes: int = 19) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)

@@ -26,6 +26,9 @@ class VGGLayout(nn.Module):
     `compact`.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self, widths: tuple[int, int, int, int], mean: tuple[float, ...], std: tuple[float, ...]
     ) -> None:
@@ -67,7 +70,10 @@ class VGGLayout(nn.Module):
         """Weight and bias by layer in the type to compute in. Those of a frozen network are kept once they
         are cast.
         """
-        own = {name: (conv.weight, conv.bias) for name, conv in self.convs.items()}
+        own: dict[str, tuple[Tensor, Tensor]] = {}
+        for name, conv in self.convs.items():
+            assert isinstance(conv, nn.Conv2d) and conv.bias is not None
+            own[name] = conv.weight, conv.bias
         if dtype == torch.float32 or any(weight.requires_grad for weight, _ in own.values()):
             return {name: (weight.to(dtype), bias.to(dtype)) for name, (weight, bias) in own.items()}
         key = dtype, self.mean.device
