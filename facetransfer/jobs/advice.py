@@ -7,12 +7,12 @@ import numpy as np
 from facetransfer.base.settings import TransferSettings
 from facetransfer.core.features.layers import stride_of
 from facetransfer.core.phases import phases_that_fit, style_layers_of
+from segmentation.alignment import MIRROR_TURN
 from segmentation.classes import CLASSES, GUIDE_OF, GUIDES, guide_words
 from segmentation.guidance import substitutes
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
 SMALL_FACE = 0.15  # of the picture's longest side
-OPPOSITE = 0.05  # face sizes that the noses lie beside the middle, to opposite sides
 SIZES = 2.5  # times that one face may be larger than the other
 WINDOW = 3  # cells
 
@@ -71,7 +71,7 @@ def advice(
                 )
             )
     if all(frames):
-        if frames[0].turn * frames[1].turn < 0 and min(abs(f.turn) for f in frames) > OPPOSITE:
+        if frames[0].turn * frames[1].turn < 0 and min(abs(f.turn) for f in frames) > MIRROR_TURN:
             lines.append(
                 "The faces look to opposite sides"
                 + (

@@ -82,6 +82,13 @@ def test_a_turned_head_is_known_by_its_nose() -> None:
     assert SemanticMap(labels).mirrored().frame().turn < -0.05
 
 
+@pytest.mark.parametrize("turn, mirrored", [(0.0, False), (0.02, False), (0.035, True), (0.1, True)])
+def test_views_in_three_quarters_to_opposite_sides_are_mirrored(turn: float, mirrored: bool) -> None:
+    content, style = FaceFrame(100, 100, 80, turn=-turn), FaceFrame(100, 100, 80, turn=turn)
+    assert align(content, style, (200, 200), (200, 200)).mirrored == mirrored
+    assert not align(style, style, (200, 200), (200, 200)).mirrored
+
+
 def test_a_similarity_takes_a_face_to_the_other_and_back() -> None:
     a, b = FaceFrame(30, 40, 50, 0.3), FaceFrame(120, 80, 75, -0.2)
     for mirrored in (False, True):

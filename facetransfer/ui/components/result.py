@@ -315,6 +315,7 @@ class ResultRoom:
             self.run = gr.Button("Run", variant="primary", elem_id="run", min_width=90, scale=2)
             self.stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=70, interactive=False)
             self.refine = gr.Button("Refine", elem_id="refine", min_width=90, interactive=False)
+        self.likeness = setting_input(next(s for s in all_settings() if s.name == "likeness"), "likeness")
         self.words = gr.Markdown("", elem_id="numbers")
         self.download = gr.DownloadButton(
             "Download all: picture, recipe, maps", visible=False, interactive=False, elem_id="download"
@@ -326,7 +327,6 @@ class ResultRoom:
                 show_label=False, interactive=False, height=300, elem_id="source", buttons=[]
             )
         self.preset = gr.Radio(list(PRESETS), value="Balanced", label="How fine", elem_id="preset")
-        self.likeness = setting_input(next(s for s in all_settings() if s.name == "likeness"), "likeness")
         self.expected = gr.Markdown("", elem_id="expected")
         self.place = gr.Radio(
             list(PLACE_LABELS), value=next(iter(PLACE_LABELS)), label="Where it goes", elem_id="place"
