@@ -48,7 +48,7 @@ SETTLED_REACH = 8  # random tries of a settled level reach this fraction of the 
 class PatchWeights:
     """How much the guides count, as weights of squared differences; the pixels themselves have weight 1."""
 
-    appearance: float = 8.0
+    appearance: float = 16.0
     position: float = 1.5
     classes: float = 1.0
     reuse: float = 0.1  # times the logarithm of how often a style pixel is used beyond its share
@@ -58,7 +58,7 @@ class PatchWeights:
         """The weights of a likeness in [0,1]: 0 takes no notice of how the content looks, 1 of
         little else.
         """
-        return cls(appearance=8.0 * (2 * likeness) ** 3)
+        return cls(appearance=16.0 * (2 * likeness) ** 3)
 
 
 @dataclass(frozen=True)
