@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 from datetime import datetime, timezone
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def conditions(threads: int) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": threads,
         "vector_instructions": torch.backends.cpu.get_cpu_capability(),
-        "versions": {name: version(name) for name in ("torch", "numpy", "opencv-python", "gradio")},
+        "versions": {name: _version(name) for name in ("torch", "numpy", "numba", "opencv-python", "gradio")},
     }
 
 
@@ -52,3 +52,11 @@ def write(path: Path, results: dict[str, Any]) -> None:
     temporary = path.with_suffix(".part")
     temporary.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
     os.replace(temporary, path)
+
+
+def _version(package: str) -> str | None:
+    """The version of an installed package; None where it is not there."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

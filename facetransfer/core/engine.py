@@ -190,7 +190,7 @@ def _guided_steps(
     settings: TransferSettings,
     start: Tensor | None,
 ) -> Iterator[Step]:
-    """The steps of the method guided, whose pictures come back to the style's device."""
+    """The steps of the method guided."""
     synthesis = guided_rounds(
         content,
         style,
@@ -203,20 +203,19 @@ def _guided_steps(
         seed=settings.seed,
     )
     for result in synthesis:
-        yield _guided_step(result, guided=guides[0] is not None, device=style.device)
+        yield _guided_step(result, guided=guides[0] is not None)
 
 
-def _guided_step(result: SynthesisRound, guided: bool, device: torch.device) -> Step:
-    picture = torch.from_numpy(result.picture).permute(2, 0, 1)[None].to(device)
+def _guided_step(result: SynthesisRound, guided: bool) -> Step:
     return Step(
         result.level,
         result.levels,
         result.round,
         result.rounds,
-        picture,
+        result.picture.permute(2, 0, 1)[None],
         {"patches": float(result.cost.mean())},
         class_mismatch_rate(result) if guided else None,
-        torch.from_numpy(source_places(result.field, result.style_size)).to(device),
+        source_places(result.field, result.style_size),
     )
 
 

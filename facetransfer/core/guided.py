@@ -10,13 +10,8 @@ from torch import Tensor
 from facetransfer.core.appearance import appearance_guides
 from facetransfer.core.colour_transfer import toned
 from facetransfer.core.guides import Guide
-from facetransfer.core.patch_synthesis import (
-    GuidedPicture,
-    PatchWeights,
-    SynthesisRound,
-    class_costs,
-    synthesise,
-)
+from facetransfer.core.patch_search import GuidedPicture, PatchWeights
+from facetransfer.core.patch_synthesis import SynthesisRound, class_costs, synthesise
 
 Guides = tuple[Guide | None, Guide | None]
 
@@ -59,7 +54,8 @@ def guided_rounds(
         style_pixels, style_labels, _position(guides[1], style_labels.shape), appearance[1], allowed
     )
     costs = class_costs(result_classes, style_classes)
-    yield from synthesise(result, source, costs, PatchWeights.of(likeness), np.random.default_rng(seed))
+    generator = np.random.default_rng(seed)
+    yield from synthesise(result, source, costs, PatchWeights.of(likeness), generator, style.device)
 
 
 def _toned(content: Tensor, style: Tensor, guides: Guides, share: float) -> Tensor:

@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
-from facetransfer.core import patch_kernels
-from facetransfer.core.kernels import parallel_rows
 from facetransfer.core.patch_kernels import PATCH
+from facetransfer.core.patch_search import GuidedPicture, LevelSearch, PatchWeights
 
 COARSEST_SIDE = 64  # pixels: the longest side of the coarsest level is between this and half of it
 MIN_LEVEL_SIDE = 24  # pixels: no level has a shorter side
@@ -36,87 +36,28 @@ ROUNDS_ABOVE = 1  # rounds of a larger level: everything is decided by then
 AGREEMENT = (
     2  # in the finest mean, a window's vote is multiplied by the number of those that agree, to this power
 )
-FORBIDDEN = np.float32(1e6)  # what a style window costs that must not be taken
-MIN_CLASS_WINDOWS = (
-    200  # of the style: with fewer allowed ones, a class may also take those that are not allowed
-)
 MIN_PRESENT_PIXELS = 64  # of the style: a class with fewer pixels counts as missing there
-SETTLED_REACH = 8  # random tries of a settled level reach this fraction of the style's longer side
-
-
-@dataclass(frozen=True)
-class PatchWeights:
-    """How much the guides count, as weights of squared differences; the pixels themselves have weight 1."""
-
-    appearance: float = 16.0
-    position: float = 1.5
-    classes: float = 1.0
-    reuse: float = 0.1  # times the logarithm of how often a style pixel is used beyond its share
-
-    @classmethod
-    def of(cls, likeness: float) -> PatchWeights:
-        """The weights of a likeness in [0,1]: 0 takes no notice of how the content looks, 1 of
-        little else.
-        """
-        return cls(appearance=16.0 * (2 * likeness) ** 3)
-
-
-@dataclass(frozen=True)
-class GuidedPicture:
-    """A picture with its guides, all of one size.
-
-    pixels: (H,W,3) RGB float32 in [0,1]; of the result, what it starts from, or None. labels: (H,W) uint8.
-    position: (H,W,2) float32 in face sizes, all 0 where no face is known. appearance: (H,W,4) float32, see
-    `appearance_guides`. allowed: (H,W) bool, where windows may be taken from, or None for everywhere.
-    """
-
-    pixels: np.ndarray | None
-    labels: np.ndarray
-    position: np.ndarray
-    appearance: np.ndarray
-    allowed: np.ndarray | None = None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(width, height) in pixels."""
-        return self.labels.shape[1], self.labels.shape[0]
-
-    def resized(self, size: tuple[int, int]) -> GuidedPicture:
-        """At (width, height), not larger: each pixel the mean of those it covers, and the class of the
-        nearest one.
-        """
-
-        def mean(values: np.ndarray) -> np.ndarray:
-            return cv2.resize(values, size, interpolation=cv2.INTER_AREA)
-
-        return GuidedPicture(
-            None if self.pixels is None else mean(self.pixels),
-            cv2.resize(self.labels, size, interpolation=cv2.INTER_NEAREST_EXACT),
-            mean(self.position),
-            mean(self.appearance),
-            None if self.allowed is None else mean(self.allowed.astype(np.float32)) > 0.99,
-        )
 
 
 @dataclass(frozen=True)
 class SynthesisRound:
-    """What stands after one round. level, round: counted from 1. picture (H,W,3) float32 in [0,1] at the
-    level's size.
+    """What stands after one round; all tensors lie on the device of the work.
 
-    field: the windows taken, see above. cost: (h,w) float32, their distances. style_size: (width, height) of
-    the style at this level. labels, style_labels: the classes of both at this level.
+    level, round: counted from 1, of `levels` and `rounds`. picture: (H,W,3) in [0,1], of the level's size.
+    field: the windows taken, see above. cost: (h,w), their distances. style_size: (width, height) of the
+    style at this level. labels (H,W), style_labels: the classes of both at this level.
     """
 
     level: int
     levels: int
     round: int
     rounds: int
-    picture: np.ndarray
-    field: np.ndarray
-    cost: np.ndarray
+    picture: Tensor
+    field: Tensor
+    cost: Tensor
     style_size: tuple[int, int]
-    labels: np.ndarray
-    style_labels: np.ndarray
+    labels: Tensor
+    style_labels: Tensor
 
 
 def synthesise(
@@ -125,32 +66,34 @@ def synthesise(
     class_cost: np.ndarray,
     weights: PatchWeights,
     generator: np.random.Generator,
+    device: torch.device = torch.device("cpu"),
 ) -> Iterator[SynthesisRound]:
     """Rounds of the synthesis, from the coarsest level to the pictures' own size.
 
     class_cost (K,K) float32 in [0,1]: what it costs that a pixel of the class of the row takes one of the
-    column.
+    column. device: where the rounds are computed; the guides are brought to each level on the CPU.
     """
     levels = level_count(result.size, style.size)
     field = None
     for level in range(levels):
         scale = 2.0 ** (level + 1 - levels)
         here, there = (_at_scale(picture, scale) for picture in (result, style))
-        search = _LevelSearch(here, there, class_cost, weights)
+        search = LevelSearch(here, there, class_cost, weights, device)
         if field is None:
-            field = guess_by_position(here, there, generator)
-            picture = here.pixels if here.pixels is not None else search.mean_of_windows(field, None)
+            field = torch.from_numpy(guess_by_position(here, there, generator)).to(device)
         else:
             field = enlarged(field, here.size, there.size)
+        if level == 0 and here.pixels is not None:
+            picture = torch.from_numpy(here.pixels).to(device)
+        else:
             picture = search.mean_of_windows(field, None)
         rounds = rounds_of(here.size)
         for i in range(rounds):
             field, cost = search.improved(picture, field, generator, known=level > 0 or i > 0)
             finest = level == levels - 1 and i == rounds - 1
             picture = search.mean_of_windows(field, cost, AGREEMENT if finest else 0)
-            yield SynthesisRound(
-                level + 1, levels, i + 1, rounds, picture, field, cost, there.size, here.labels, there.labels
-            )
+            labels = search.labels, search.style_labels
+            yield SynthesisRound(level + 1, levels, i + 1, rounds, picture, field, cost, there.size, *labels)
 
 
 def level_count(size: tuple[int, int], style_size: tuple[int, int]) -> int:
@@ -201,119 +144,6 @@ def _at_scale(picture: GuidedPicture, scale: float) -> GuidedPicture:
     )
 
 
-class _LevelSearch:
-    """The search at one level. What does not change from round to round is computed once."""
-
-    def __init__(
-        self, result: GuidedPicture, style: GuidedPicture, class_cost: np.ndarray, weights: PatchWeights
-    ) -> None:
-        self.result, self.style, self.weights = result, style, weights
-        self.class_cost = (class_cost * weights.classes).astype(np.float32)
-        assert style.pixels is not None
-        self.style_pixels = np.ascontiguousarray(style.pixels)
-        self.style_cells = self._cells(style.pixels, style)
-        self.forbidden = self._forbidden()
-
-    def _cells(self, pixels: np.ndarray, guides: GuidedPicture) -> np.ndarray:
-        """Pixels (H,W,3) and their weighted guides side by side in memory, (H,W,D) float32."""
-        cells = np.empty((*guides.labels.shape, 10), np.float32)
-        cells[..., :3] = pixels
-        np.multiply(guides.appearance, np.float32(self.weights.appearance**0.5), out=cells[..., 3:7])
-        np.multiply(guides.position, np.float32(self.weights.position**0.5), out=cells[..., 7:9])
-        cells[..., 9] = 0  # An even number of channels is compared faster.
-        return cells
-
-    def _forbidden(self) -> np.ndarray:
-        """What each style window costs by where it lies, (h-4,w-4) float32: FORBIDDEN where it is not
-        allowed.
-        """
-        labels = self.style.labels
-        forbidden = np.zeros((labels.shape[0] - PATCH + 1, labels.shape[1] - PATCH + 1), np.float32)
-        if self.style.allowed is None:
-            return forbidden
-        whole = cv2.erode(
-            self.style.allowed.astype(np.uint8), np.ones((PATCH, PATCH), np.uint8), borderValue=1
-        )
-        middle = PATCH // 2
-        inside = whole[middle:-middle, middle:-middle] > 0
-        middle_labels = labels[middle:-middle, middle:-middle]
-        for label in np.unique(middle_labels):
-            own = middle_labels == label
-            if (own & inside).sum() >= min(MIN_CLASS_WINDOWS, own.sum() / 4):
-                forbidden[own & ~inside] = FORBIDDEN
-        return forbidden
-
-    def improved(
-        self, picture: np.ndarray, field: np.ndarray, generator: np.random.Generator, known: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """A better field for the picture (H,W,3), and its costs. `known`: whether the field is more than a
-        first guess.
-        """
-        rows, columns = (np.ascontiguousarray(axis) for axis in field)
-        bias = self.forbidden
-        if known and self.weights.reuse:
-            bias = bias + self._reuse_penalty(rows, columns)
-        cells = self._cells(picture, self.result)
-        pair = (
-            cells.ravel(),
-            self.style_cells.ravel(),
-            (cells.shape[1], self.style_cells.shape[1], cells.shape[2]),
-            self.result.labels,
-            self.style.labels,
-            self.class_cost,
-            bias,
-        )
-        cost = np.empty(rows.shape, np.float32)
-        parallel_rows(patch_kernels.evaluate_windows, rows.shape[0], pair, rows, columns, cost)
-        for jump in (1,) if known else (1, 4, 1):
-            new = np.empty_like(rows), np.empty_like(columns), np.empty_like(cost)
-            reach = max(bias.shape) // (SETTLED_REACH if known else 2)
-            radii = np.array([reach // 4**i for i in range(8) if reach // 4**i], np.int64)
-            chance = int(generator.integers(2**62))
-            parallel_rows(
-                patch_kernels.improve_windows,
-                rows.shape[0],
-                pair,
-                (rows, columns, cost),
-                new,
-                jump,
-                radii,
-                chance,
-            )
-            rows, columns, cost = new
-        return np.stack((rows, columns)), cost
-
-    def _reuse_penalty(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """What style windows cost that are taken more often than their share, (h-4,w-4) float32."""
-        height, width = self.forbidden.shape
-        uses = np.bincount((rows.astype(np.int64) * width + columns).ravel(), minlength=height * width)
-        counts = uses.reshape(height, width).astype(np.float32)
-        taken = cv2.boxFilter(counts, -1, (PATCH, PATCH), borderType=cv2.BORDER_REFLECT)
-        share = max(1.0, rows.size / taken.size)
-        return (self.weights.reuse * np.log(np.maximum(taken / share, 1.0))).astype(np.float32)
-
-    def mean_of_windows(self, field: np.ndarray, cost: np.ndarray | None, agreement: int = 0) -> np.ndarray:
-        """The picture (H,W,3) that the windows show, those that fit well counting more. See
-        `patch_kernels.mean_of_windows`.
-        """
-        height, width = self.result.labels.shape
-        picture = np.empty((height, width, 3), np.float32)
-        weights = np.ones(field[0].shape, np.float32)
-        if cost is not None:
-            weights = (1 / (cost + (0.05 + float(np.median(cost))))).astype(np.float32)
-        parallel_rows(
-            patch_kernels.mean_of_windows,
-            height,
-            self.style_pixels,
-            field[0],
-            field[1],
-            weights,
-            agreement,
-            picture,
-        )
-        return picture
-
-
 def guess_by_position(
     result: GuidedPicture, style: GuidedPicture, generator: np.random.Generator
 ) -> np.ndarray:
@@ -343,40 +173,37 @@ def guess_by_position(
         affine = np.linalg.lstsq(design, pixels, rcond=None)[0]
         inner = result.position[middle : height - middle, middle : width - middle]
         found = (affine[0] + inner @ affine[1:] - middle).transpose(2, 0, 1)
-    return _within(found, style.size)
+    last = np.array([style_height - PATCH, style_width - PATCH]).reshape(2, 1, 1)
+    return np.round(found).clip(0, last).astype(np.int32)
 
 
-def enlarged(field: np.ndarray, size: tuple[int, int], style_size: tuple[int, int]) -> np.ndarray:
-    """A coarser level's field as a guess for pictures of (width, height): the windows around the
-    same places.
+def enlarged(field: Tensor, size: tuple[int, int], style_size: tuple[int, int]) -> Tensor:
+    """A coarser level's field as a guess for pictures of (width, height): the windows around the same
+    places.
     """
     fine = (size[1] - PATCH + 1, size[0] - PATCH + 1)
-    places, nearest, scales = [], [], []
+    nearest, shifts, scales = [], [], []
     for axis in (0, 1):
         scale = size[1 - axis] / (field.shape[1 + axis] + PATCH - 1)
-        place = (np.arange(fine[axis]) + PATCH / 2) / scale - PATCH / 2
-        places.append(place)
-        nearest.append(np.round(place).astype(np.int64).clip(0, field.shape[1 + axis] - 1))
+        place = (torch.arange(fine[axis], device=field.device) + PATCH / 2) / scale - PATCH / 2
+        own = place.round().long().clamp(0, field.shape[1 + axis] - 1)
+        nearest.append(own)
+        shifts.append(place - own)
         scales.append(scale)
     rows, columns = field[:, nearest[0][:, None], nearest[1][None]]
-    rows = (rows + (places[0] - nearest[0])[:, None] + PATCH / 2) * scales[0] - PATCH / 2
-    columns = (columns + (places[1] - nearest[1])[None] + PATCH / 2) * scales[1] - PATCH / 2
-    return _within(np.stack((rows, columns)), style_size)
+    rows = (rows + shifts[0][:, None] + PATCH / 2) * scales[0] - PATCH / 2
+    columns = (columns + shifts[1][None] + PATCH / 2) * scales[1] - PATCH / 2
+    last = style_size[1] - PATCH, style_size[0] - PATCH
+    found = [axis.round().clamp(0, end) for axis, end in zip((rows, columns), last, strict=True)]
+    return torch.stack(found).int()
 
 
-def _within(field: np.ndarray, style_size: tuple[int, int]) -> np.ndarray:
-    """The nearest whole windows within a style of (width, height)."""
-    last = np.array([style_size[1] - PATCH, style_size[0] - PATCH]).reshape(2, 1, 1)
-    return np.round(field).clip(0, last).astype(np.int32)
-
-
-def source_places(field: np.ndarray, style_size: tuple[int, int]) -> np.ndarray:
-    """Where each window's source lies in the style, (2,h,w) float32: x and y of its middle, in shares of
-    width and height.
+def source_places(field: Tensor, style_size: tuple[int, int]) -> Tensor:
+    """Where each window's source lies in the style, (2,h,w): x and y of its middle, in shares of width and
+    height.
     """
     rows, columns = field
-    x, y = (columns + PATCH / 2) / style_size[0], (rows + PATCH / 2) / style_size[1]
-    return np.stack((x, y)).astype(np.float32)
+    return torch.stack(((columns + PATCH / 2) / style_size[0], (rows + PATCH / 2) / style_size[1]))
 
 
 def class_mismatch_rate(result: SynthesisRound) -> float:
@@ -386,6 +213,7 @@ def class_mismatch_rate(result: SynthesisRound) -> float:
     """
     middle = PATCH // 2
     own = result.labels[middle:-middle, middle:-middle]
-    source = result.style_labels[result.field[0] + middle, result.field[1] + middle]
-    shared = np.isin(own, np.unique(result.style_labels))
-    return float(((source != own) & shared).sum() / max(1, shared.sum()))
+    source = result.style_labels[(result.field[0] + middle).long(), (result.field[1] + middle).long()]
+    in_style = torch.bincount(result.style_labels.flatten(), minlength=256) > 0
+    shared = in_style[own.long()]
+    return float(((source != own) & shared).sum() / shared.sum().clamp(min=1))

@@ -98,6 +98,15 @@ def test_a_step_waits_for_a_few_numbers_and_no_picture() -> None:
     assert costs[3:].max() <= WAITS
 
 
+def test_the_style_s_own_pixels_are_put_together_there_too() -> None:
+    """Chance draws other windows there, which are as good on the whole; no round waits for a picture."""
+    here, there, costs = runs(TransferSettings())
+    assert there[-1].losses["patches"] == pytest.approx(here[-1].losses["patches"], rel=0.1)
+    assert there[-1].leak == pytest.approx(here[-1].leak, abs=0.02)
+    assert (here[-1].picture - there[-1].picture).abs().mean() < 0.02
+    assert costs[1:].max() <= WAITS
+
+
 def test_parts_of_the_picture_are_kept_there() -> None:
     strength = torch.ones(96, 96)
     strength[:, :48] = 0

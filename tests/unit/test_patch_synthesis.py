@@ -12,10 +12,9 @@ from PIL import Image
 
 from facetransfer import Guide, InputError, TransferSettings, to_tensor, transfer, transfer_steps
 from facetransfer.core.appearance import appearance_guides
+from facetransfer.core.patch_kernels import PATCH
+from facetransfer.core.patch_search import GuidedPicture, LevelSearch, PatchWeights
 from facetransfer.core.patch_synthesis import (
-    PATCH,
-    GuidedPicture,
-    PatchWeights,
     SynthesisRound,
     class_costs,
     class_mismatch_rate,
@@ -69,7 +68,7 @@ def test_the_style_itself_is_put_together_again_to_the_pixel() -> None:
     style = guided_picture(noise(96, 80))
     found = last_round(style, style, ONE_CLASS)
     rows, columns = np.mgrid[0 : 96 - PATCH + 1, 0 : 80 - PATCH + 1]
-    assert (found.field[0] == rows).mean() > 0.999 and (found.field[1] == columns).mean() > 0.999
+    assert (found.field.numpy() == (rows, columns)).mean() > 0.999
     np.testing.assert_allclose(found.picture, style.pixels, atol=0.01)
 
 
@@ -83,7 +82,7 @@ def test_the_appearance_finds_where_a_picture_was_cut_from() -> None:
         reuse=0.0,
     )
     rows, columns = np.mgrid[0 : 60 - PATCH + 1, 0 : 60 - PATCH + 1]
-    right = (found.field[0] == rows + 20) & (found.field[1] == columns + 10)
+    right = (found.field.numpy() == (rows + 20, columns + 10)).all(0)
     assert right.mean() > 0.8
     x, y = source_places(found.field, (96, 96))[:, 30, 30]
     assert (x * 96, y * 96) == pytest.approx((30 + 10 + 2.5, 30 + 20 + 2.5), abs=1e-4)
@@ -150,7 +149,7 @@ def test_any_number_of_threads_finds_the_same() -> None:
             found.append(last_round(result, style, ONE_CLASS).picture)
     finally:
         torch.set_num_threads(threads)
-    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
 
 
 def test_fields_of_a_finer_level_lie_at_the_same_places() -> None:
@@ -158,7 +157,7 @@ def test_fields_of_a_finer_level_lie_at_the_same_places() -> None:
     field = guess_by_position(style, style, np.random.default_rng(0))
     rows, columns = np.mgrid[0 : 48 - PATCH + 1, 0 : 64 - PATCH + 1]
     assert np.array_equal(field, np.stack((rows, columns)))
-    finer = enlarged(field, (128, 96), (128, 96))
+    finer = enlarged(torch.from_numpy(field), (128, 96), (128, 96)).numpy()
     rows, columns = np.mgrid[0 : 96 - PATCH + 1, 0 : 128 - PATCH + 1]
     assert np.abs(finer - np.stack((rows, columns))).max() <= 1
 
@@ -279,3 +278,48 @@ def test_guides_without_a_face_have_no_position() -> None:
     assert guides[0].position is None
     pictures = torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     assert transfer(*pictures, (Guide(guides[0].classes), guides[1]), GUIDED).isfinite().all()
+
+
+def level_search() -> tuple[LevelSearch, torch.Tensor, torch.Tensor]:
+    """A search among three classes, a picture of the result, and any field."""
+    labels = [
+        np.random.default_rng(i).integers(0, 3, shape).astype(np.uint8)
+        for i, shape in ((0, (50, 40)), (1, (44, 64)))
+    ]
+    result = guided_picture(noise(50, 40), labels=labels[0])
+    style = guided_picture(noise(44, 64, 1), labels=labels[1], allowed=places(44, 64)[..., 0] < 0.3)
+    costs = np.random.default_rng(2).random((3, 3), np.float32)
+    search = LevelSearch(result, style, costs, PatchWeights())
+    generator = torch.Generator().manual_seed(0)
+    field = torch.stack([torch.randint(0, end, (46, 36), generator=generator) for end in (40, 60)]).int()
+    return search, torch.from_numpy(result.pixels), field
+
+
+def test_tensors_show_what_the_compiled_loops_show() -> None:
+    search, _, field = level_search()
+    cost = torch.rand(field.shape[1:], generator=torch.Generator().manual_seed(1))
+    for agreement in (0, 2):
+        shown = []
+        for search.compiled in (True, False):
+            shown.append(search.mean_of_windows(field, cost, agreement))
+        torch.testing.assert_close(*shown)
+
+
+def test_tensors_find_windows_as_good_as_the_compiled_loops() -> None:
+    """What each of them finds costs the same for the other, and is far better than what was given."""
+    found, costs, again = [], [], []
+    for compiled in (True, False):
+        search, picture, field = level_search()
+        search.compiled = compiled
+        given = search.improved(picture, field, np.random.default_rng(0), known=False)
+        found.append(given[0])
+        costs.append(given[1])
+        search.compiled = not compiled
+        pair = search._pair(picture, None)
+        measured = torch.empty_like(given[1])
+        search._over_rows("evaluate_windows", 46, pair, *given[0], measured)
+        again.append(measured)
+    torch.testing.assert_close(again, costs, rtol=1e-4, atol=1e-4)
+    search._over_rows("evaluate_windows", 46, pair, *field, before := torch.empty_like(measured))
+    assert costs[0].mean() < 0.7 * before.mean()
+    assert costs[1].mean() == pytest.approx(costs[0].mean().item(), rel=0.05)
