@@ -10,7 +10,7 @@ import torch
 
 from facetransfer.base.errors import InputError
 from facetransfer.core.guides import Guide
-from segmentation.classes import GUIDE_OF, GUIDES, INDEX, class_vectors, nearest_kin
+from segmentation.classes import CLASSES, GUIDE_OF, GUIDES, INDEX, class_vectors, nearest_kin
 from segmentation.correspondence import correspondence
 from segmentation.landmarks import landmarks
 from segmentation.semantic_map import FaceFrame, SemanticMap
@@ -33,14 +33,18 @@ def guide_of(semantic: SemanticMap, frame: FaceFrame | None = None) -> Guide:
         vectors = class_vectors().astype(np.float32)[GUIDE_OF]
     else:
         vectors = np.eye(len(semantic.colours), dtype=np.float32)
-    channels = np.ascontiguousarray(vectors[semantic.labels].transpose(2, 0, 1))
+    channels = np.empty((vectors.shape[1], height, width), np.float32)
+    for channel, values in zip(channels, np.ascontiguousarray(vectors.T), strict=True):
+        np.take(values, semantic.labels, out=channel, mode="clip")
+    labels = vectors.argmax(1).astype(np.uint8)[semantic.labels]
     frame = frame or semantic.frame()
     position = torch.from_numpy(frame.position(width, height)) if frame else None
     appearance = None
     if semantic.is_face:
-        surroundings = np.isin(semantic.labels, [INDEX["background"], INDEX["cloth"]])
-        appearance = torch.from_numpy(np.where(surroundings, SURROUNDINGS_APPEARANCE, 1.0).astype(np.float32))
-    return Guide(torch.from_numpy(channels), position, appearance=appearance)
+        by_class = np.ones(len(CLASSES), np.float32)
+        by_class[[INDEX["background"], INDEX["cloth"]]] = SURROUNDINGS_APPEARANCE
+        appearance = torch.from_numpy(by_class[semantic.labels])
+    return Guide(torch.from_numpy(channels), position, None, appearance, torch.from_numpy(labels))
 
 
 def guides_of(

@@ -53,7 +53,8 @@ def _blurred(values: np.ndarray, share: float) -> np.ndarray:
 
 def _matched(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """The values (N,) with the distribution of those `wanted` (M,), in the same order."""
-    own = np.quantile(values, QUANTILES)
-    own += np.arange(len(own)) * 1e-7  # Interpolation needs growing values, and plain areas have equal ones.
-    ranks = np.interp(values, own, QUANTILES)
-    return np.interp(ranks, QUANTILES, np.quantile(wanted, QUANTILES)).astype(np.float32)
+    own, wanted = (np.sort(x)[np.round(QUANTILES * (len(x) - 1)).astype(int)] for x in (values, wanted))
+    own = (
+        own + np.arange(len(own)) * 1e-7
+    )  # Interpolation needs growing values, and plain areas have equal ones.
+    return np.interp(values, own, wanted).astype(np.float32)

@@ -38,8 +38,8 @@ def guided_rounds(
     if keep_colours and content is not None:
         style = _toned(style, content, (guides[1], guides[0]), 1.0)
     pixels = None if content is None else _pixels(_toned(content, style, guides, tones))
-    result_classes, style_classes = _classes(guides[0], size), _classes(guides[1], tuple(style.shape[-2:]))
-    labels, style_labels = (x.argmax(0).astype(np.uint8) for x in (result_classes, style_classes))
+    classes, labels = _classes(guides[0], size)
+    style_classes, style_labels = _classes(guides[1], (style.shape[-2], style.shape[-1]))
     style_pixels = _pixels(style)
     if content is None or pixels is None:
         appearance = np.zeros((*size, 4), np.float32), np.zeros((*style_labels.shape, 4), np.float32)
@@ -53,7 +53,7 @@ def guided_rounds(
     source = GuidedPicture(
         style_pixels, style_labels, _position(guides[1], style_labels.shape), appearance[1], allowed
     )
-    costs = class_costs(result_classes, style_classes)
+    costs = class_costs(classes, style_classes, labels, style_labels)
     generator = np.random.default_rng(seed)
     yield from synthesise(result, source, costs, PatchWeights.of(likeness), generator, style.device)
 
@@ -69,7 +69,7 @@ def _toned(content: Tensor, style: Tensor, guides: Guides, share: float) -> Tens
 
 def _pixels(picture: Tensor) -> np.ndarray:
     """A picture (1,3,H,W) as (H,W,3) float32."""
-    return np.ascontiguousarray(picture[0].permute(1, 2, 0).cpu().numpy(), np.float32)
+    return picture[0].permute(1, 2, 0).float().contiguous().cpu().numpy()
 
 
 def _weighted(appearance: np.ndarray, guide: Guide | None) -> np.ndarray:
@@ -82,13 +82,17 @@ def _weighted(appearance: np.ndarray, guide: Guide | None) -> np.ndarray:
     return appearance * guide.appearance.sqrt()[..., None].cpu().numpy().astype(np.float32)
 
 
-def _classes(guide: Guide | None, size: tuple[int, ...]) -> np.ndarray:
-    """The class channels (K,H,W) of a guide; one class for all of the picture without one."""
-    return np.ones((1, *size), np.float32) if guide is None else guide.classes.cpu().numpy()
+def _classes(guide: Guide | None, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The class channels (K,H,W) of a guide and the strongest of them (H,W) uint8; one class for all of the
+    picture without one.
+    """
+    if guide is None:
+        return np.ones((1, *size), np.float32), np.zeros(size, np.uint8)
+    return guide.classes.cpu().numpy(), guide.strongest.byte().cpu().numpy()
 
 
 def _position(guide: Guide | None, size: tuple[int, int]) -> np.ndarray:
     """The place in the face of each pixel, (H,W,2) float32; 0 everywhere where no face is known."""
     if guide is None or guide.position is None:
         return np.zeros((*size, 2), np.float32)
-    return np.ascontiguousarray(guide.position.permute(1, 2, 0).cpu().numpy(), np.float32)
+    return guide.position.permute(1, 2, 0).float().contiguous().cpu().numpy()

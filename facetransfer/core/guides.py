@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 from torch import Tensor
@@ -20,12 +20,14 @@ class Guide:
     for it.
     appearance: (H,W) in [0,1], how much the appearance counts at each place, or None for fully everywhere.
     Only the method guided asks for it.
+    labels: (H,W) uint8, the strongest channel at each place; it is computed where it is not given.
     """
 
     classes: Tensor
     position: Tensor | None = None
     allowed: Tensor | None = None
     appearance: Tensor | None = None
+    labels: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.classes.dim() != 3 or (
@@ -38,8 +40,8 @@ class Guide:
 
     @cached_property
     def strongest(self) -> Tensor:
-        """(H,W): the class channel that is strongest at each place."""
-        return self.classes.argmax(0)
+        """(H,W) int64: the class channel that is strongest at each place."""
+        return self.classes.argmax(0) if self.labels is None else self.labels.long()
 
     def on_grid(self, height: int, width: int) -> Guide:
         """The same guide on a grid of (height, width) cells, each the mean of the pixels it covers."""
@@ -50,9 +52,6 @@ class Guide:
         return Guide(pooled(self.classes), None if self.position is None else pooled(self.position))
 
     def to(self, device: str) -> Guide:
-        classes, position, allowed, appearance = (
-            None if x is None else x.to(device)
-            for x in (self.classes, self.position, self.allowed, self.appearance)
-        )
-        assert classes is not None
-        return Guide(classes, position, allowed, appearance)
+        """The same guide on another device."""
+        tensors = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: x.to(device) for name, x in tensors.items() if x is not None})

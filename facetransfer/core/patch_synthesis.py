@@ -36,6 +36,7 @@ ROUNDS_ABOVE = 1  # rounds of a larger level: everything is decided by then
 AGREEMENT = (
     2  # in the finest mean, a window's vote is multiplied by the number of those that agree, to this power
 )
+CLASS_SAMPLE = 1000  # pixels from which the vector of a class is taken, about
 MIN_PRESENT_PIXELS = 64  # of the style: a class with fewer pixels counts as missing there
 
 
@@ -111,20 +112,23 @@ def rounds_of(size: tuple[int, int]) -> int:
     return next((rounds for side, rounds in ROUNDS if max(size) <= side), ROUNDS_ABOVE)
 
 
-def class_costs(classes: np.ndarray, style_classes: np.ndarray) -> np.ndarray:
+def class_costs(
+    classes: np.ndarray, style_classes: np.ndarray, labels: np.ndarray, style_labels: np.ndarray
+) -> np.ndarray:
     """What each class costs in another's place, (K,K) float32 in [0,1].
 
     classes (K,H,W) and style_classes (K,h,w): the class channels of both guides, a vector for each pixel,
-    whose inner products say how alike two classes are. A class that the style has takes only from itself; one
-    that it lacks takes from its nearest kin for nothing, and from others by how much less they are akin.
+    whose inner products say how alike two classes are; labels (H,W) and style_labels: the strongest of them.
+    A class that the style has takes only from itself; one that it lacks takes from its nearest kin for
+    nothing, and from others by how much less they are akin.
     """
     count = len(classes)
     vectors, present = np.eye(count, dtype=np.float32), np.zeros(count, bool)
-    for channels, own in ((classes, False), (style_classes, True)):
-        labels = channels.argmax(0)
-        for label, pixels in enumerate(np.bincount(labels.ravel(), minlength=count)):
+    for channels, strongest, own in ((classes, labels, False), (style_classes, style_labels, True)):
+        for label, pixels in enumerate(np.bincount(strongest.ravel(), minlength=count)):
             if pixels:
-                vectors[label] = channels[:, labels == label].mean(1)
+                some = np.flatnonzero(strongest == label)[:: max(1, pixels // CLASS_SAMPLE)]
+                vectors[label] = channels.reshape(count, -1)[:, some].mean(1)
                 present[label] |= own and pixels >= MIN_PRESENT_PIXELS
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
     alike = vectors @ vectors.T

@@ -25,21 +25,20 @@ def window_costs(pair: Pair, rows: Tensor, columns: Tensor, top: int, bottom: in
     columns, (K,b,w) int64 of K candidates each: (K,b,w) float32.
     """
     result, style, (width, style_width, depth), labels, style_labels, class_cost, bias = pair
-    cells, style_cells = result.view(-1, width, depth), style.view(-1, depth)
-    across = rows.shape[-1]
+    across, run = rows.shape[-1], PATCH * depth
     place = rows * style_width + columns
-    flat_labels, flat_costs = style_labels.flatten(), class_cost.flatten()
-    total = torch.zeros(rows.shape, device=rows.device)
-    step = (PATCH - 1) // (SAMPLES - 1)
-    for i in range(0, PATCH, step):
-        for j in range(0, PATCH, step):
-            own = labels[top + i : bottom + i, j : j + across].long() * class_cost.shape[1]
-            total += flat_costs[own + flat_labels[place + (i * style_width + j)].long()]
-    total = total * float(CLASS_SHARE) + bias.flatten()[rows * bias.shape[1] + columns]
+    seen = torch.arange(0, PATCH, (PATCH - 1) // (SAMPLES - 1), device=rows.device)
+    own = labels[top:, :].long().unfold(0, PATCH, 1).unfold(1, PATCH, 1)[: bottom - top, :across]
+    own = own[..., seen[:, None], seen].flatten(-2) * class_cost.shape[1]
+    there = style_labels.flatten()[place[..., None] + (seen[:, None] * style_width + seen).flatten()]
+    total = class_cost.flatten()[own + there.long()].sum(-1) * float(CLASS_SHARE)
+    total += bias.flatten()[rows * bias.shape[1] + columns]
+    # The pixels of a window's row lie side by side in memory: each is read as one run of numbers.
+    runs = result.as_strided((labels.shape[0], across, run), (width * depth, depth, 1))
+    style_runs = style.as_strided((style.numel() // depth - PATCH + 1, run), (depth, 1))
     for i in range(PATCH):
-        for j in range(PATCH):
-            own = cells[top + i : bottom + i, j : j + across]
-            total += (style_cells[place + (i * style_width + j)] - own).square().sum(-1)
+        difference = style_runs[place + i * style_width] - runs[top + i : bottom + i]
+        total += difference.square_().sum(-1)
     return total
 
 
@@ -132,16 +131,14 @@ def mean_of_windows(
     width, style_width, flat = result.shape[1], style.shape[1], style.reshape(-1, 3)
     y = torch.arange(top, bottom, device=rows.device)[:, None]
     x = torch.arange(width, device=rows.device)[None]
-    places, shares = [], []
-    for dy in range(PATCH):
-        for dx in range(PATCH):
-            row, column = y - dy, x - dx
-            there = (row >= 0) & (row < height) & (column >= 0) & (column < across)
-            row, column = row.clamp(0, height - 1), column.clamp(0, across - 1)
-            place = (rows[row, column].long() + dy) * style_width + columns[row, column] + dx
-            places.append(torch.where(there, place, -1))  # No window lies there, and none agrees with it.
-            shares.append(weights[row, column] * there)
-    place, share = torch.stack(places), torch.stack(shares)
+    offsets = torch.arange(PATCH, device=rows.device)
+    dy, dx = (axis.flatten()[:, None, None] for axis in torch.meshgrid(offsets, offsets, indexing="ij"))
+    row, column = y - dy, x - dx
+    there = (row >= 0) & (row < height) & (column >= 0) & (column < across)
+    row, column = row.clamp(0, height - 1), column.clamp(0, across - 1)
+    place = (rows[row, column].long() + dy) * style_width + columns[row, column] + dx
+    place = torch.where(there, place, -1)  # No window lies there, and none agrees with it.
+    share = weights[row, column] * there
     if agreement:
         agreeing = torch.stack([(place == own).sum(0) for own in place])
         share = share * agreeing**agreement

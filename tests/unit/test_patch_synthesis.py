@@ -109,7 +109,7 @@ def test_what_a_class_costs_in_another_s_place() -> None:
     content = np.repeat(vectors.T[:, :, None], 40, 2).reshape(4, 4, 40)
     style = np.repeat(vectors.T[:, :2, None], 40, 2).reshape(4, 2, 40)
     style = np.concatenate((style, style), 1)
-    costs = class_costs(content, style)
+    costs = class_costs(content, style, content.argmax(0), style.argmax(0))
     np.testing.assert_allclose(costs[0], (0, 1, 1, 1))
     np.testing.assert_allclose(costs[1], (1, 0, 1, 1))
     np.testing.assert_allclose(costs[2, :2], (0.6, 0), atol=1e-6)
