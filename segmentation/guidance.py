@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import cv2
@@ -18,41 +19,57 @@ from segmentation.semantic_map import FaceFrame, SemanticMap
 # How much the appearance counts in the background and in clothes: they do not tell who somebody is, and with
 # less of it the style's own brush strokes stay whole there.
 SURROUNDINGS_APPEARANCE = 0.3
+# What belongs to the person: where the style has too little of it to take from, the photo's own stays.
+OWN_PARTS = ("eye", "mouth", "eye_glasses")
+MIN_OWN_PART_SHARE = 0.2  # of what the content has of such a part, in face sizes: less is too little
+MIN_OWN_PART_PIXELS = 40  # of the style
+KEPT_BLUR = 0.004  # face sizes over which what is kept fades into what is made
 CORRESPONDENCE_SIDE = 96  # cells: places are looked up on a grid of this size, since they change slowly
 
 
-def guide_of(semantic: SemanticMap, frame: FaceFrame | None = None) -> Guide:
+def guide_of(semantic: SemanticMap, frame: FaceFrame | None = None, kept: Collection[str] = ()) -> Guide:
     """The classes of each pixel as channels, and the place in the face where a face is known.
 
     Channels are the vectors of the guide classes, so that classes that are alike share some
     (`class_vectors`); of a map in colours of its own, one channel a colour. `frame` says where the face is
-    when the map cannot.
+    when the map cannot. kept: guide classes whose picture stays as it is; what steers there is skin, which
+    they lie in.
     """
     width, height = semantic.size
     if semantic.colours is None:
-        vectors = class_vectors().astype(np.float32)[GUIDE_OF]
+        steering = [GUIDES.index("skin" if g in kept else g) for g in GUIDES]
+        vectors = class_vectors().astype(np.float32)[steering][GUIDE_OF]
     else:
         vectors = np.eye(len(semantic.colours), dtype=np.float32)
     channels = np.empty((vectors.shape[1], height, width), np.float32)
     for channel, values in zip(channels, np.ascontiguousarray(vectors.T), strict=True):
         np.take(values, semantic.labels, out=channel, mode="clip")
-    labels = vectors.argmax(1).astype(np.uint8)[semantic.labels]
     frame = frame or semantic.frame()
-    position = torch.from_numpy(frame.position(width, height)) if frame else None
-    appearance = None
-    if semantic.is_face:
-        by_class = np.ones(len(CLASSES), np.float32)
-        by_class[[INDEX["background"], INDEX["cloth"]]] = SURROUNDINGS_APPEARANCE
-        appearance = torch.from_numpy(by_class[semantic.labels])
-    return Guide(torch.from_numpy(channels), position, None, appearance, torch.from_numpy(labels))
+    guide = Guide(
+        torch.from_numpy(channels),
+        torch.from_numpy(frame.position(width, height)) if frame else None,
+        labels=torch.from_numpy(vectors.argmax(1).astype(np.uint8)[semantic.labels]),
+    )
+    if not semantic.is_face:
+        return guide
+    by_class = np.ones(len(CLASSES), np.float32)
+    by_class[[INDEX["background"], INDEX["cloth"]]] = SURROUNDINGS_APPEARANCE
+    guide = replace(guide, appearance=torch.from_numpy(by_class[semantic.labels]))
+    if kept and frame:
+        there = np.isin(GUIDES, list(kept))[GUIDE_OF][semantic.labels].astype(np.float32)
+        soft = cv2.GaussianBlur(there, (0, 0), max(0.5, KEPT_BLUR * frame.size))
+        guide = replace(guide, kept=torch.from_numpy(soft))
+    return guide
 
 
 def guides_of(
     content: SemanticMap,
     style: SemanticMap,
     frames: tuple[FaceFrame | None, FaceFrame | None] = (None, None),
+    kept: Collection[str] = (),
 ) -> tuple[Guide, Guide]:
-    """The guides of a pair. Where one of the two shows no face, neither has a position guide.
+    """The guides of a pair. Where one of the two shows no face, neither has a position guide. kept: guide
+    classes of which the content's own picture stays, see `parts_to_keep`.
 
     The content's position is where each of its places lies in the style's face, see `corresponding_position`.
     """
@@ -65,7 +82,7 @@ def guides_of(
             "colours of your own"
         )
     own_frames = [frame or semantic.frame() for frame, semantic in zip(frames, (content, style), strict=True)]
-    first, second = guide_of(content, own_frames[0]), guide_of(style, own_frames[1])
+    first, second = guide_of(content, own_frames[0], kept), guide_of(style, own_frames[1])
     if own_frames[0] is None or own_frames[1] is None:
         return replace(first, position=None), replace(second, position=None)
     if content.is_face:
@@ -89,6 +106,26 @@ def corresponding_position(
     displacement = moves.displacement(coarse.astype(np.float64)).astype(np.float32)
     whole = cv2.resize(displacement, content.size, interpolation=cv2.INTER_LINEAR)
     return position + whole.transpose(2, 0, 1)
+
+
+def parts_to_keep(
+    content: SemanticMap, frame: FaceFrame | None, style: SemanticMap, style_frame: FaceFrame | None
+) -> tuple[str, ...]:
+    """The guide classes of the person, among OWN_PARTS, that the content has and the style has too little of.
+
+    Teeth made of a closed mouth's lips, or glasses made of eyes, help nobody. Frames are in pixels of the
+    maps.
+    """
+    if not (content.is_face and style.is_face and frame and style_frame):
+        return ()
+    here, there = (np.bincount(GUIDE_OF[m.labels].ravel(), minlength=len(GUIDES)) for m in (content, style))
+    kept = []
+    for part in OWN_PARTS:
+        own, other = here[GUIDES.index(part)], there[GUIDES.index(part)]
+        enough = MIN_OWN_PART_SHARE * own * (style_frame.size / frame.size) ** 2
+        if own and other < max(enough, MIN_OWN_PART_PIXELS):
+            kept.append(part)
+    return tuple(kept)
 
 
 def substitutes(content: SemanticMap, style: SemanticMap, least: float = 1e-3) -> dict[str, str | None]:

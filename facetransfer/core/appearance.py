@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
-CONTENT_BLUR = 1 / 512  # of the longest side: the content's noise is not part of its light
-STYLE_BLUR = 2 / 512  # of the longest side: brush strokes are not part of the light on the style's face
+CONTENT_BLUR = 0.5 / 512  # of the longest side: the content's noise is not part of its light
+# Of the longest side, at likeness 0 and 1. Brush strokes are not part of the light on the style's face; the
+# less they are blurred, the more they are chosen for how light or dark they are themselves.
+STYLE_BLUR = 2 / 512, 1 / 512
 MIN_CLASS_PIXELS = 64  # a class with fewer pixels takes its tones from the picture as a whole
 COLOUR_SHARE = 0.5  # the weight of each toned colour channel beside that of the luminance
 QUANTILES = np.linspace(0, 1, 257)
@@ -24,24 +26,25 @@ def appearance_guides(
     style: np.ndarray,
     content_labels: np.ndarray,
     style_labels: np.ndarray,
+    likeness: float = 0.5,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The appearance of both pictures, (H,W,4) and (h,w,4) float32: matched luminance, then toned colours.
 
     content, toned (H,W,3) and style (h,w,3): RGB float32 in [0,1]; `toned` is the content after
-    `colour_transfer.toned`. Labels (H,W) and (h,w): classes in one numbering. Within each class the content's
-    luminance is replaced by the style's of the same rank (histogram matching), which also fits styles of few
-    tones; the colours only move by the classes' means and contrasts, which keeps what is rare, such as white
-    teeth.
+    `colour_transfer.toned`. likeness: in [0,1]. Labels (H,W) and (h,w): classes in one numbering. Within
+    each class the content's luminance is replaced by the style's of the same rank (histogram matching), which
+    also fits styles of few tones; the colours only move by the classes' means and contrasts.
     """
     here = _blurred(content @ LUMA, CONTENT_BLUR)
-    there = _blurred(style @ LUMA, STYLE_BLUR)
+    style_blur = STYLE_BLUR[0] + likeness * (STYLE_BLUR[1] - STYLE_BLUR[0])
+    there = _blurred(style @ LUMA, style_blur)
     matched = _matched(here.ravel(), there.ravel()).reshape(here.shape)
     for label in np.unique(content_labels):
         own, other = content_labels == label, style_labels == label
         if own.sum() >= MIN_CLASS_PIXELS and other.sum() >= MIN_CLASS_PIXELS:
             matched[own] = _matched(here[own], there[other])
     colours = np.float32(COLOUR_SHARE**0.5) * _blurred(toned, CONTENT_BLUR)
-    style_colours = np.float32(COLOUR_SHARE**0.5) * _blurred(style, STYLE_BLUR)
+    style_colours = np.float32(COLOUR_SHARE**0.5) * _blurred(style, style_blur)
     return np.dstack((_blurred(matched, CONTENT_BLUR), colours)), np.dstack((there, style_colours))
 
 

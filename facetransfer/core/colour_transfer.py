@@ -61,6 +61,32 @@ def toned(content: Tensor, style: Tensor, guides: tuple[Guide, Guide], share: fl
     return (content * factor).add_(added).clamp_(0, 1)
 
 
+@torch.no_grad()
+def toned_as_skin(content: Tensor, style: Tensor, guides: tuple[Guide, Guide]) -> Tensor:
+    """The content (1,3,H,W) as its kept parts look in the style: light and dark move as those of the class
+    around them (skin, which steers there) do, and colours fade as much as that class's do, but stay their
+    own.
+
+    White teeth stay white in green skin, and are gray in a drawing. The content's guide says what is kept.
+    """
+    kept = guides[0].kept
+    assert kept is not None
+    inside = kept > 0.5
+    around = guides[0].strongest[inside].mode().values
+    masks = (guides[0].strongest == around) & ~inside, guides[1].strongest == around
+    if not (masks[0].any() and masks[1].any()):
+        return content
+    light, colour = luminance(content), content - luminance(content)
+    own, wanted = light[0, 0][masks[0]], luminance(style)[0, 0][masks[1]]
+    contrast = (wanted.std() / own.std().clamp_min(1e-3)).clamp(*CONTRAST)
+    strength, style_strength = (
+        x[0][:, mask].mean(1).norm()
+        for x, mask in zip((colour, style - luminance(style)), masks, strict=True)
+    )
+    faded = (style_strength / strength.clamp_min(1e-3)).clamp(max=1)
+    return ((light - own.mean()) * contrast + wanted.mean() + colour * faded).clamp(0, 1)
+
+
 def _on_grid(picture: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
     """The picture's pixels (3,h,w) and its classes (K,h,w) at the cells of a grid over it."""
     cell = max(1.0, min(picture.shape[2:]) * BORDER / BORDER_CELLS)

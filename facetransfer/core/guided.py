@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from facetransfer.core.appearance import appearance_guides
-from facetransfer.core.colour_transfer import toned
+from facetransfer.core.colour_transfer import toned, toned_as_skin
 from facetransfer.core.guides import Guide
 from facetransfer.core.patch_search import GuidedPicture, PatchWeights
 from facetransfer.core.patch_synthesis import SynthesisRound, class_costs, synthesise
@@ -44,11 +44,15 @@ def guided_rounds(
     if content is None or pixels is None:
         appearance = np.zeros((*size, 4), np.float32), np.zeros((*style_labels.shape, 4), np.float32)
     else:
-        appearance = appearance_guides(_pixels(content), pixels, style_pixels, labels, style_labels)
+        appearance = appearance_guides(_pixels(content), pixels, style_pixels, labels, style_labels, likeness)
         appearance = _weighted(appearance[0], guides[0]), _weighted(appearance[1], guides[1])
-    result = GuidedPicture(
-        pixels if start is None else _pixels(start), labels, _position(guides[0], size), appearance[0]
-    )
+    first, kept = pixels if start is None else _pixels(start), None
+    if first is not None and content is not None and guides[0] and guides[1] and guides[0].kept is not None:
+        kept = guides[0].kept.cpu().numpy()
+        if start is None:
+            own = _pixels(toned_as_skin(content, style, (guides[0], guides[1])))
+            first = first + kept[..., None] * (own - first)
+    result = GuidedPicture(first, labels, _position(guides[0], size), appearance[0], kept=kept)
     allowed = None if guides[1] is None or guides[1].allowed is None else guides[1].allowed.cpu().numpy()
     source = GuidedPicture(
         style_pixels, style_labels, _position(guides[1], style_labels.shape), appearance[1], allowed

@@ -20,6 +20,8 @@ class Guide:
     for it.
     appearance: (H,W) in [0,1], how much the appearance counts at each place, or None for fully everywhere.
     Only the method guided asks for it.
+    kept: (H,W) in [0,1], of a content: how much of its own picture, in the style's tones, stays at each
+    place, or None for nothing. Only the method guided asks for it.
     labels: (H,W) uint8, the strongest channel at each place; it is computed where it is not given.
     """
 
@@ -27,6 +29,7 @@ class Guide:
     position: Tensor | None = None
     allowed: Tensor | None = None
     appearance: Tensor | None = None
+    kept: Tensor | None = None
     labels: Tensor | None = None
 
     def __post_init__(self) -> None:

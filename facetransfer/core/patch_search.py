@@ -29,9 +29,9 @@ SETTLED_REACH = 8  # random tries of a settled level reach this fraction of the 
 class PatchWeights:
     """How much the guides count, as weights of squared differences; the pixels themselves have weight 1."""
 
-    appearance: float = 16.0
+    appearance: float = 40.0
     position: float = 1.5
-    classes: float = 1.0
+    classes: float = 3.0
     reuse: float = 0.1  # times the logarithm of how often a style pixel is used beyond its share
 
     @classmethod
@@ -39,7 +39,7 @@ class PatchWeights:
         """The weights of a likeness in [0,1]: 0 takes no notice of how the content looks, 1 of
         little else.
         """
-        return cls(appearance=16.0 * (2 * likeness) ** 3)
+        return cls(appearance=40.0 * (2 * likeness) ** 2.5)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class GuidedPicture:
 
     pixels: (H,W,3) RGB float32 in [0,1]; of the result, what it starts from, or None. labels: (H,W) uint8.
     position: (H,W,2) float32 in face sizes, all 0 where no face is known. appearance: (H,W,4) float32, see
-    `appearance_guides`. allowed: (H,W) bool, where windows may be taken from, or None for everywhere.
+    `appearance_guides`. allowed: (H,W) bool, where windows may be taken from, or None for everywhere. kept:
+    (H,W) float32 in [0,1], of the result: how far what it starts from stays, or None for nowhere.
     """
 
     pixels: np.ndarray | None
@@ -56,6 +57,7 @@ class GuidedPicture:
     position: np.ndarray
     appearance: np.ndarray
     allowed: np.ndarray | None = None
+    kept: np.ndarray | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -76,6 +78,7 @@ class GuidedPicture:
             mean(self.position),
             mean(self.appearance),
             None if self.allowed is None else mean(self.allowed.astype(np.float32)) > 0.99,
+            None if self.kept is None else mean(self.kept),
         )
 
 
@@ -102,6 +105,9 @@ class LevelSearch:
         self.cells, self.style_cells = self._cells(result), self._cells(style)
         self.style_cells[..., :3] = self.style_pixels
         self.forbidden = self._tensor(_forbidden(style))
+        self.kept, self.first = None, None
+        if result.kept is not None and result.pixels is not None:
+            self.kept, self.first = self._tensor(result.kept)[..., None], self._tensor(result.pixels)
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
@@ -177,7 +183,9 @@ class LevelSearch:
             weights = 1 / (cost + (0.05 + cost.median()))
         windows = (self.style_pixels, field[0].contiguous(), field[1].contiguous(), weights)
         self._over_rows("mean_of_windows", picture.shape[0], *windows, agreement, picture)
-        return picture
+        if self.kept is None or self.first is None:
+            return picture
+        return torch.lerp(picture, self.first, self.kept)
 
 
 def _as_array(argument: Any) -> Any:

@@ -37,6 +37,7 @@ AGREEMENT = (
     2  # in the finest mean, a window's vote is multiplied by the number of those that agree, to this power
 )
 CLASS_SAMPLE = 1000  # pixels from which the vector of a class is taken, about
+MIN_KIN_SHARE = 0.1  # of a class's pixels in the content: kin with fewer in the style does not stand in
 MIN_PRESENT_PIXELS = 64  # of the style: a class with fewer pixels counts as missing there
 
 
@@ -119,23 +120,29 @@ def class_costs(
 
     classes (K,H,W) and style_classes (K,h,w): the class channels of both guides, a vector for each pixel,
     whose inner products say how alike two classes are; labels (H,W) and style_labels: the strongest of them.
-    A class that the style has takes only from itself; one that it lacks takes from its nearest kin for
-    nothing, and from others by how much less they are akin.
+    A class that the style has takes only from itself. One that it lacks takes from its nearest kin for
+    nothing, and from others by how much less they are akin; kin of which there is too little to take from
+    does not count.
     """
     count = len(classes)
-    vectors, present = np.eye(count, dtype=np.float32), np.zeros(count, bool)
-    for channels, strongest, own in ((classes, labels, False), (style_classes, style_labels, True)):
-        for label, pixels in enumerate(np.bincount(strongest.ravel(), minlength=count)):
-            if pixels:
-                some = np.flatnonzero(strongest == label)[:: max(1, pixels // CLASS_SAMPLE)]
-                vectors[label] = channels.reshape(count, -1)[:, some].mean(1)
-                present[label] |= own and pixels >= MIN_PRESENT_PIXELS
+    vectors = np.eye(count, dtype=np.float32)
+    pixels = [np.bincount(strongest.ravel(), minlength=count) for strongest in (labels, style_labels)]
+    for channels, strongest, numbers in (
+        (classes, labels, pixels[0]),
+        (style_classes, style_labels, pixels[1]),
+    ):
+        for label in np.flatnonzero(numbers):
+            some = np.flatnonzero(strongest == label)[:: max(1, numbers[label] // CLASS_SAMPLE)]
+            vectors[label] = channels.reshape(count, -1)[:, some].mean(1)
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
     alike = vectors @ vectors.T
     cost = 1 - np.eye(count, dtype=np.float32)
-    missing = np.flatnonzero(~present)
-    if present.any():
-        cost[missing] = alike[missing][:, present].max(1, keepdims=True) - alike[missing]
+    present = pixels[1] >= MIN_PRESENT_PIXELS
+    for label in np.flatnonzero(~present):
+        ample = present & (pixels[1] >= MIN_KIN_SHARE * pixels[0][label])
+        if ample.any() or present.any():
+            ample = ample if ample.any() else present
+            cost[label] = np.where(ample, alike[label][ample].max() - alike[label], 1)
     return cost.clip(0, 1).astype(np.float32)
 
 

@@ -26,8 +26,8 @@ from facetransfer.jobs.class_weights import FACE_PARTS, checked
 from facetransfer.jobs.compositing import back_into, into_picture
 from facetransfer.jobs.recipe import Recipe, fingerprint, versions
 from segmentation.alignment import Alignment, align, similarity
-from segmentation.classes import CLASSES, INDEX, guide_words
-from segmentation.guidance import guides_of, substitutes
+from segmentation.classes import CLASSES, GUIDE_OF, GUIDES, INDEX, guide_words
+from segmentation.guidance import guides_of, parts_to_keep, substitutes
 from segmentation.parsers import Parse, Parser
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
@@ -129,6 +129,7 @@ class Job:
     box: tuple[int, int, int, int] | None = None  # of the whole content that is worked on
     alignment: Alignment | None = None
     canvas: tuple[int, int] | None = None  # (width, height) of a texture
+    kept: tuple[str, ...] = ()  # guide classes that stay the photo's own, see `parts_to_keep`
     notes: list[str] = field(default_factory=list)  # what a person should know before the run
     extras: dict[str, Image.Image] = field(
         default_factory=dict
@@ -209,8 +210,17 @@ class Job:
             "layout_iou": layout,
             "style_distance": quality.style_distance(result, style, *classes),
             "sharpness": quality.sharpness(result, style),
-            "substitutes": substitutes(*maps) if self.guided else {},
+            "substitutes": self.substitutes,
+            "kept": list(self.kept),
         }
+
+    @property
+    def substitutes(self) -> dict[str, str | None]:
+        """Which guide class of the style stands in for one that it lacks, by the content's guide class."""
+        if not (self.guided and self.content and self.content.semantic and self.style.semantic):
+            return {}
+        found = substitutes(self.content.semantic, self.style.semantic)
+        return {part: kin for part, kin in found.items() if part not in self.kept}
 
     @property
     def guided(self) -> bool:
@@ -283,13 +293,14 @@ def prepare(
         small_style = aligned(style, alignment)
         if alignment.mirrored:
             notes.append("the faces look to opposite sides: the style is mirrored")
-    guides = None
+    guides, kept = None, ()
     if content.semantic and small_style.semantic:
-        guides = guides_of(
-            content.semantic,
-            small_style.semantic,
-            (content.frame, small_style.frame),
-        )
+        frames = content.frame, small_style.frame
+        if settings.method == GUIDED:
+            found = parts_to_keep(content.semantic, frames[0], small_style.semantic, frames[1])
+            wanted = {GUIDES[GUIDE_OF[INDEX[name]]] for name, value in strengths.items() if value > 1}
+            kept = tuple(part for part in found if part not in wanted)
+        guides = guides_of(content.semantic, small_style.semantic, frames, kept)
         if alignment is not None:
             allowed = torch.from_numpy(alignment.inside(style.picture.size))
             guides = guides[0], replace(guides[1], allowed=allowed)
@@ -306,6 +317,7 @@ def prepare(
         whole,
         box,
         alignment,
+        kept=kept,
         extras=extras,
     )
     return replace(job, notes=notes + _notes(job))
@@ -359,7 +371,12 @@ def _notes(job: Job) -> list[str]:
     """What a person should know of the maps and the phases before the run."""
     notes = []
     if job.guided:
-        for part, kin in substitutes(job.content.semantic, job.style.semantic).items():
+        for part in job.kept:
+            notes.append(
+                f"the style shows too little of this: {guide_words(part)}. The photo's own stays, in the "
+                f"style's tones; a strength above 1 makes it of the style all the same"
+            )
+        for part, kin in job.substitutes.items():
             notes.append(
                 f"the style has no {guide_words(part)}: "
                 + (f"{guide_words(kin)} stands in" if kin else "whatever is nearest stands in")

@@ -23,9 +23,10 @@ from facetransfer.core.matching import (
     stacked,
 )
 from facetransfer.core.style_augmentation import style_copies, turned
+from facetransfer.jobs.job import Face, prepare
 from segmentation.alignment import align, similarity
 from segmentation.classes import GUIDES, INDEX, affinities, class_vectors, nearest_kin
-from segmentation.guidance import guide_of, guides_of, substitutes
+from segmentation.guidance import guide_of, guides_of, parts_to_keep, substitutes
 from segmentation.semantic_map import FaceFrame, SemanticMap
 from tests.conftest import draw_face
 
@@ -53,6 +54,51 @@ def test_a_missing_class_takes_from_its_kin(face) -> None:
         for n in ("hat", "hair", "skin")
     )
     assert hat @ hair > 0.4 and (hat @ skin).abs() < 1e-5
+
+
+def smiling(face: tuple[Image.Image, SemanticMap]) -> tuple[np.ndarray, SemanticMap]:
+    """The face with an open mouth and its map; pixels (H,W,3) uint8 with white teeth and a red tongue."""
+    labels, pixels = face[1].labels.copy(), np.asarray(face[0]).copy()
+    labels[84:96, 52:76] = INDEX["mouth"]
+    pixels[84:96, 52:76] = (240, 235, 230)
+    pixels[91:96, 52:76] = (150, 40, 40)
+    return pixels, SemanticMap(labels)
+
+
+def test_an_open_mouth_stays_the_person_s_where_the_style_s_is_closed(face, green_face) -> None:
+    pixels, semantic = smiling(face)
+    frames = semantic.frame(), green_face[1].frame()
+    assert parts_to_keep(semantic, frames[0], green_face[1], frames[1]) == ("mouth",)
+    assert parts_to_keep(semantic, frames[0], semantic, frames[0]) == ()
+    assert parts_to_keep(face[1], frames[0], green_face[1], frames[1]) == ()
+    content = Face(Image.fromarray(pixels), semantic, frames[0])
+    style = Face(*green_face, frames[1])
+    job = prepare(content, style, TransferSettings(size=128))
+    assert job.kept == ("mouth",) and "mouth" not in job.substitutes
+    *_, last = job.steps()
+    teeth, tongue = (
+        last.picture[0, :, 86:89, 58:70].mean((1, 2)),
+        last.picture[0, :, 93:95, 58:70].mean((1, 2)),
+    )
+    assert teeth.mean() > tongue.mean() + 0.2
+    assert teeth.max() - teeth.min() < 0.1, "teeth stay white in green skin"
+    other = prepare(content, style, TransferSettings(size=128), strengths={"mouth": 2.0})
+    assert other.kept == ()
+    *_, last = other.steps()
+    assert last.picture[0, :, 86:89, 58:70].mean() < teeth.mean() - 0.05
+
+
+def test_what_is_kept_is_gray_in_a_gray_style(face) -> None:
+    pixels, semantic = smiling(face)
+    gray = face[0].convert("L").convert("RGB")
+    job = prepare(
+        Face(Image.fromarray(pixels), semantic, semantic.frame()),
+        Face.of(gray, face[1]),
+        TransferSettings(size=128),
+    )
+    *_, last = job.steps()
+    mouth = last.picture[0, :, 84:96, 52:76]
+    assert job.kept and (mouth.amax(0) - mouth.amin(0)).max() < 0.02 and mouth.std() > 0.1
 
 
 def test_the_place_in_the_face_turns_with_the_face() -> None:
