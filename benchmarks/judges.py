@@ -23,7 +23,6 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,8 +36,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.machine import conditions, write
-from facetransfer import TransferSettings, open_picture
-from facetransfer.jobs.job import Face, Job, prepare, result_picture
+from benchmarks.variants import VARIANTS
+from facetransfer import open_picture
+from facetransfer.jobs.job import Face, Job
 from segmentation.parsers import load_parser
 from segmentation.semantic_map import FaceFrame
 
@@ -50,22 +50,6 @@ WINDOW = 7  # pixels of a window's side, for repeats
 SAME = 4.0  # mean difference, in levels of 255, below which two windows show the same
 SHIFTS = (8, 12, 16, 24, 32, 48, 64)  # pixels at which a window may stand again
 LARGEST_SIDE = 1200  # pixels; larger pictures are made smaller first
-
-METHODS: dict[str, TransferSettings] = {
-    "guided": TransferSettings(),
-    "semantic": TransferSettings(method="semantic"),
-    "champandard": TransferSettings(
-        method="semantic",
-        position_weight=0.0,
-        coherence=0.0,
-        variety=0.0,
-        colour_weight=0.0,
-        tones=0.0,
-        align="off",
-    ),
-}
-for likeness in (0.0, 0.25, 0.75, 1.0):
-    METHODS[f"likeness {likeness:g}"] = TransferSettings(likeness=likeness)
 
 
 @lru_cache(maxsize=1)
@@ -239,7 +223,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pairs", type=Path, required=True, help="JSON list of {name, content, style}")
     parser.add_argument(
-        "--methods", default="guided,semantic", help=f"some of {', '.join(METHODS)}, with commas"
+        "--methods", default="guided,semantic", help=f"some of {', '.join(VARIANTS)}, with commas"
     )
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--json", type=Path, required=True)
@@ -253,14 +237,14 @@ def main() -> int:
     for pair in pairs:
         row = []
         for name in methods:
-            job = prepare(face(pair["content"]), face(pair["style"]), replace(METHODS[name], size=args.size))
-            if not (job.content and job.content.frame and job.style.frame):
+            content, style = face(pair["content"]), face(pair["style"])
+            if not (content.frame and style.frame):
                 print(f"{pair['name']}: no face is known in one of the pictures", file=sys.stderr)
                 break
             began = time.monotonic()
-            for step in job.steps():
-                pass
-            seconds, result = time.monotonic() - began, result_picture(step, job.size)
+            job, result = VARIANTS[name].run(content, style, args.size)
+            seconds = time.monotonic() - began
+            assert job.content
             by_method[name].append({"pair": pair["name"], **judge(job, result), "seconds": round(seconds, 2)})
             row.append(result)
         else:

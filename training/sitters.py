@@ -8,6 +8,7 @@ colours and lamps are drawn anew.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 
 import cv2
@@ -43,6 +44,18 @@ HAIRS = (
     (0.28, 0.08, 0.03),
     (0.45, 0.45, 0.45),
 )
+MATERIALS = (
+    "seed",
+    "skin",
+    "lips",
+    "hairs",
+    "beard",
+    "cloth",
+    "iris",
+    "weave",
+    "rough",
+    "statue",
+)  # of a Sitter
 ODD = 0.15  # share of sitters with skin of any colour
 STATUES = 0.15  # share of one material all over
 
@@ -153,6 +166,18 @@ def ears_filled(labels: np.ndarray) -> np.ndarray:
         whole = cv2.morphologyEx(ear, cv2.MORPH_CLOSE, np.ones((labels.shape[0] // 24,) * 2, np.uint8)) > 0
         labels = np.where(whole & (labels == INDEX["skin"]), INDEX[name], labels)
     return labels
+
+
+@dataclass(frozen=True)
+class Scene:
+    """How a sitter is seen: by which camera, which is later turned, in which light (lamps given for a camera
+    straight ahead), how much light comes from everywhere, and how long the exposure is.
+    """
+
+    camera: Camera
+    lights: list[Light]
+    ambient: np.ndarray
+    exposure: float
 
 
 class Sitter:
@@ -272,20 +297,33 @@ class Sitter:
 
         Lamps, camera and exposure are drawn anew in each call.
         """
+        return self.seen_in(self.scene(), size, turn, behind, factor)
+
+    def scene(self) -> Scene:
+        """A camera, lamps and an exposure of chance."""
         rng = self.rng
         camera = Camera(
             centre_y=rng.normal(-0.2, 0.08), half=rng.uniform(1.35, 1.75), centre_x=rng.normal(0, 0.08)
-        ).seeing(self.form.yaw, turn)
+        )
+        lights = self.lights()
+        ambient = rng.uniform(0.1, 0.4) * (1 + rng.normal(0, 0.1, 3))
+        return Scene(camera, lights, ambient, rng.uniform(0.6, 1.1))
+
+    def seen_in(
+        self, scene: Scene, size: int, turn: float, behind: np.ndarray, factor: int = 2
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `seen`, in this scene."""
+        camera = scene.camera.seeing(self.form.yaw, turn)
         # lamps go round with the camera, so that every side is lit in every way
         lights = [
             replace(
                 x, direction=tuple((camera.axes() @ torch.tensor(x.direction, dtype=torch.float32)).tolist())
             )
-            for x in self.lights()
+            for x in scene.lights
         ]
         surface = see(lambda q: blended(self.parts(q)), self.label, camera, lights, size * factor)
         look = self.look(surface.p, surface.label)
-        ambient = torch.tensor(rng.uniform(0.1, 0.4) * (1 + rng.normal(0, 0.1, 3)), dtype=torch.float32)
+        ambient = torch.tensor(scene.ambient, dtype=torch.float32)
         light = shade(
             surface,
             lights,
@@ -298,7 +336,14 @@ class Sitter:
         )
         inside = surface.picture(torch.ones(light.shape[0]))[..., None] > 0
         ground = behind.repeat(factor, 0).repeat(factor, 1).astype(np.float32) / 255
-        picture = np.where(inside, developed(surface.picture(light), rng.uniform(0.6, 1.1)), ground)
+        picture = np.where(inside, developed(surface.picture(light), scene.exposure), ground)
         return figure.finished(
             picture, ears_filled(surface.picture(surface.label.to(torch.uint8), INDEX["background"])), factor
         )
+
+    def in_the_skin_of(self, other: Sitter) -> Sitter:
+        """This head and its hair's shape in the other's materials: skin, lips, hair, clothes, irises."""
+        wearing = copy.copy(self)
+        for name in MATERIALS:
+            setattr(wearing, name, getattr(other, name))
+        return wearing

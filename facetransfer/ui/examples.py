@@ -12,11 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from gradio.utils import get_upload_folder
 from PIL import Image
 
 from facetransfer.base.assets import ASSETS
 from facetransfer.base.images import open_picture, save_picture
+from facetransfer.ui.gradio_compat import cache_folder
 from segmentation.semantic_map import SemanticMap, map_path, read_map
 
 FOLDER = ASSETS / "examples"
@@ -74,7 +74,7 @@ def _picture(name: str) -> Image.Image:
 
 def example_file(name: str) -> str:
     """The picture of that name as a file in gradio's cache, from where the page may show it."""
-    path = Path(get_upload_folder()) / "examples" / f"{name}.png"
+    path = cache_folder() / "examples" / f"{name}.png"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         save_picture(_picture(name), path)

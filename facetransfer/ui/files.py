@@ -7,7 +7,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
 import shutil
 import tempfile
 import threading
@@ -16,12 +15,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from gradio import processing_utils
-from gradio.utils import get_upload_folder
 from PIL import Image
 
 from facetransfer.base.images import save_picture
 from facetransfer.jobs.job import Job
+from facetransfer.ui.gradio_compat import cache_folder
 from segmentation.semantic_map import SemanticMap
 
 KEPT = 3600  # seconds that uploads and results are kept, at most
@@ -32,19 +30,6 @@ RESULT_PREFIX = "face-transfer-"
 OURS = ("examples",)  # in the cache, but of no visitor
 
 log = logging.getLogger(__name__)
-
-
-def save_whole(img: Image.Image, cache_dir: str, name: str = "image", format: str = "webp") -> str:
-    """In place of Gradio's, which names a file after what is in it and writes it anew each time, while others
-    may be reading it: their half went lost.
-    """
-    data = processing_utils.encode_pil_to_bytes(img, format)
-    target = (Path(cache_dir) / processing_utils.hash_bytes(data) / f"{name}.{format}").resolve()
-    target.parent.mkdir(exist_ok=True, parents=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as part:
-        part.write(data)
-    os.replace(part.name, target)  # who reads the one before goes on reading it
-    return str(target)
 
 
 class Sweeper:
@@ -97,7 +82,7 @@ def remove(entry: Path) -> None:
 
 def result_folder() -> Path:
     """A new folder of ours in gradio's cache. Ours that are past their time are removed on the way."""
-    cache = Path(get_upload_folder())
+    cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     Sweeper(cache).sweep(f"{RESULT_PREFIX}*")
     return Path(tempfile.mkdtemp(dir=cache, prefix=RESULT_PREFIX))

@@ -86,13 +86,6 @@ def is_place(index: object) -> bool:
     )
 
 
-def told(event: gr.EventData, name: str) -> object:
-    """What an event says under that name, of any kind; None where it says nothing: a program can send
-    anything.
-    """
-    return event._data.get(name) if isinstance(event._data, dict) else None
-
-
 def known_of(picture: Image.Image, parser: str = "compact", face: int = 1) -> Parse:
     """What is known of a picture, the confidence with REMEMBERED pixels on a side at most. Examples bring
     exact maps.

@@ -12,8 +12,8 @@ from PIL import Image
 from facetransfer.ui import api
 from facetransfer.ui.components import map_editor as maps
 from facetransfer.ui.components import pictures, result, settings
-from facetransfer.ui.middleware import guard
-from facetransfer.ui.queue_status import WAITING, left, waiting_words
+from facetransfer.ui.gradio_compat import guard
+from facetransfer.ui.queue_status import FULL, WAITING, left, waiting_words
 from facetransfer.ui.theme import CONSENT, step, title
 
 # one heavy job at a time; the others wait in line
@@ -211,14 +211,14 @@ class Page:
         """The status of who waits; the watch ends when the turn has come. In no thread of its own: what it
         says is sent at once, or it were no longer true.
         """
-        words = waiting_words(self.blocks._queue, WORK["concurrency_id"], request.session_hash)
+        words = waiting_words(self.blocks, WORK["concurrency_id"], request.session_hash)
         return (result.said(words), gr.skip()) if words else (gr.skip(), gr.Timer(active=False))
 
     async def stopped(self, picture: Image.Image | None, words: str, request: gr.Request) -> tuple[Any, Any]:
         """What `result.stopped` says, after the last word of the run that was stopped: it would take its
         place otherwise.
         """
-        await left(self.blocks._queue, WORK["concurrency_id"], request.session_hash)
+        await left(self.blocks, WORK["concurrency_id"], request.session_hash)
         return result.stopped(picture, words)
 
 
@@ -231,7 +231,7 @@ def build_page() -> gr.Blocks:
         page.wire_result()
         blocks.load(**page.timed)
     blocks.queue(max_size=WAITING, default_concurrency_limit=1)
-    guard(blocks)
+    guard(blocks, FULL)
     return blocks
 
 

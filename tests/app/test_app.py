@@ -31,8 +31,8 @@ from facetransfer.ui.components import map_editor as maps
 from facetransfer.ui.components import pictures, result, settings
 from facetransfer.ui.examples import PHOTO, exact_map, example_file, examples
 from facetransfer.ui.files import result_folder
+from facetransfer.ui.gradio_compat import STILL_TO_COME, check, guard
 from facetransfer.ui.inputs import settings_of, shown
-from facetransfer.ui.middleware import STILL_TO_COME, guard
 from facetransfer.ui.page import build_page
 from segmentation.classes import CLASSES, INDEX
 from segmentation.correction import AUTOMATIC, Correction, from_text
@@ -270,23 +270,47 @@ def test_the_place_in_line_and_the_time_until_it_is_reached() -> None:
     waiting.current_concurrency = 1
     waiting.start_times_per_fn["run"].add(time.time() - 5)
     waiting.queue = [SimpleNamespace(session_hash=name, fn="run") for name in ("first", "second")]
-    queue = SimpleNamespace(event_queue_per_concurrency_id={"work": waiting}, process_time_per_fn={})
-    assert line.ahead(queue, "work", "first") == (1, None) and line.ahead(queue, "work", "second") == (
+    for job in waiting.queue:
+        job.concurrency_id = "work"
+    queue = SimpleNamespace(
+        event_queue_per_concurrency_id={"work": waiting}, process_time_per_fn={}, active_jobs=[]
+    )
+    page = SimpleNamespace(_queue=queue)
+    assert line.ahead(page, "work", "first") == (1, None) and line.ahead(page, "work", "second") == (
         2,
         None,
     )
     usual.add(20.0)
     queue.process_time_per_fn["run"] = usual
     for name, count, seconds in (("first", 1, 15), ("second", 2, 35)):
-        found = line.ahead(queue, "work", name)
+        found = line.ahead(page, "work", name)
         assert found[0] == count and found[1] == pytest.approx(seconds, abs=1)
-    assert line.ahead(queue, "work", "nobody") is None and line.waiting_words(queue, "work", "nobody") is None
-    words = line.waiting_words(queue, "work", "second")
+    assert line.ahead(page, "work", "nobody") is None and line.waiting_words(page, "work", "nobody") is None
+    words = line.waiting_words(page, "work", "second")
     assert words.startswith("In line: 2 others are before you. Your turn comes in about 35 s.")
     assert (
         "You left the line" in result.stopped(Image.new("RGB", (8, 8)), words)[0]
         and "Continue" in result.stopped(Image.new("RGB", (8, 8)), "Phase 1")[0]
     )
+
+
+def test_another_gradio_is_refused_by_the_name_of_the_one_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue that takes its events in another way, and one without its jobs."""
+
+    async def push(self: object, body: object) -> None: ...
+
+    async def refused() -> None:
+        page = build_page()
+        check(page)
+        with monkeypatch.context() as other:
+            other.setattr("facetransfer.ui.gradio_compat.SIGNATURES", {push: ("self", "body", "request")})
+            with pytest.raises(RuntimeError, match=r"push takes self, body.*gradio=="):
+                check(page)
+        del page._queue.active_jobs
+        with pytest.raises(RuntimeError, match="active_jobs"):
+            check(page)
+
+    asyncio.run(refused())
 
 
 def test_who_finds_the_line_full_is_told_what_to_do() -> None:
@@ -341,7 +365,7 @@ def test_stop_speaks_after_the_last_word_of_the_run() -> None:
     )
 
     async def both() -> bool:
-        leaving = asyncio.create_task(line.left(queue, "work", "a"))
+        leaving = asyncio.create_task(line.left(SimpleNamespace(_queue=queue), "work", "a"))
         await asyncio.sleep(3 * line.LOOK_AGAIN)
         early = leaving.done()
         queue.active_jobs[3] = None
@@ -476,15 +500,10 @@ def test_a_picture_that_another_visitor_gets_too_is_not_lost_halfway(
         processing_utils, "save_pil_to_cache", processing_utils.save_pil_to_cache
     )  # put back afterwards
 
-    async def nothing() -> None: ...
+    async def guarded() -> None:
+        guard(build_page(), "full")
 
-    guard(
-        SimpleNamespace(
-            preprocess_data=nothing,
-            process_api=nothing,
-            _queue=SimpleNamespace(push=nothing, clean_events=nothing),
-        )
-    )
+    asyncio.run(guarded())
     component, picture = gr.Image(), face[0]
     component.GRADIO_CACHE = str(tmp_path)
     path = Path(component.postprocess(picture).path)

@@ -13,7 +13,8 @@ from facetransfer.base.errors import InputError
 from facetransfer.base.images import open_picture
 from facetransfer.ui.components.map_editor import shown_map
 from facetransfer.ui.examples import example_file, examples
-from facetransfer.ui.inputs import in_words, is_place, known_of, picture_at, told, worded
+from facetransfer.ui.gradio_compat import event_says
+from facetransfer.ui.inputs import in_words, is_place, known_of, picture_at, worded
 from facetransfer.ui.theme import said
 from segmentation.parsers import Parse
 
@@ -59,7 +60,7 @@ def choose_example(event: gr.EventData) -> tuple[Any, ...]:
     """Both pictures, the finished result, a word on it; and no download, comparison, numbers or memory of a
     run before.
     """
-    index = told(event, "index")
+    index = event_says(event, "index")
     if type(index) is not int or index not in range(len(examples())):
         raise InputError(
             "there is no such example: click one of the cards"
@@ -132,7 +133,7 @@ def choose_framed(
     path: str | None, known: Parse | None, drawn: object, parser: str, event: gr.EventData
 ) -> Iterator[Any]:
     """The map anew, of the face whose frame in the map was pressed."""
-    yield from other_face(path, known, drawn, parser, told(event, "face"))
+    yield from other_face(path, known, drawn, parser, event_says(event, "face"))
 
 
 def other_face(

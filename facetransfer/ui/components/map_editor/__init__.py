@@ -27,7 +27,8 @@ from facetransfer.base.images import fit
 from facetransfer.jobs.advice import advice, shares
 from facetransfer.jobs.job import Face, check_shape
 from facetransfer.ui.files import add_map, result_folder
-from facetransfer.ui.inputs import picture_at, settings_of, told, worded
+from facetransfer.ui.gradio_compat import event_says
+from facetransfer.ui.inputs import picture_at, settings_of, worded
 from segmentation import PARSERS
 from segmentation.classes import CLASSES
 from segmentation.correction import Correction, as_text
@@ -176,7 +177,7 @@ def fill(path: str | None, known: Parse | None, drawn: object, event: gr.EventDa
     """The layer with the region around the stroke in its class."""
     correction, stroke, label, reach = (
         correction_in(drawn),
-        *(told(event, name) for name in ("stroke", "label", "reach")),
+        *(event_says(event, name) for name in ("stroke", "label", "reach")),
     )
     usable = (
         isinstance(stroke, list)

@@ -1,0 +1,251 @@
+"""All that the page takes from Gradio beside its public interface, in one place.
+
+Gradio's minor version is pinned (`requirements.txt`), since these parts may change with any. `check`, which
+is called when the page is built, compares them with what this file was written for: another version stops the
+start in words, and nothing goes wrong later and quietly.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import os
+import re
+import tempfile
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio import processing_utils
+from gradio.queueing import Event, EventQueue, Queue
+from gradio.utils import get_upload_folder
+from gradio_client.utils import is_file_obj_with_meta, traverse
+from PIL import Image
+from starlette.exceptions import HTTPException
+
+from facetransfer.base.errors import shortened
+
+TESTED = "6.31"  # Gradio's minor version that all of this was tried with
+SIGNATURES: dict[Callable[..., Any], tuple[str, ...]] = {
+    processing_utils.save_pil_to_cache: ("img", "cache_dir", "name", "format"),
+    processing_utils.encode_pil_to_bytes: ("pil_image", "format"),
+    processing_utils.hash_bytes: ("bytes",),
+    gr.Blocks.preprocess_data: ("self", "block_fn", "inputs", "state", "explicit_call"),
+    Queue.push: ("self", "body", "request", "username"),
+    Queue.clean_events: ("self", "session_hash", "event_id"),
+    traverse: ("json_obj", "func", "is_root"),
+    is_file_obj_with_meta: ("d",),
+    get_upload_folder: (),
+}
+QUEUE_PARTS = (
+    "event_queue_per_concurrency_id",
+    "pending_event_ids_session",
+    "process_time_per_fn",
+    "active_jobs",
+)
+LINE_PARTS = ("queue", "current_concurrency", "start_times_per_fn")
+EVENT_PARTS = ("session_hash", "fn", "concurrency_id")
+HERE = Path(__file__).resolve().parent
+STILL_TO_COME = "nothing, but the stream stays open"  # among the events of a page that is there
+
+log = logging.getLogger(__name__)
+
+
+def check(blocks: gr.Blocks) -> None:
+    """RuntimeError, which names the version that works, where Gradio's inner parts are others."""
+    wrong = [
+        f"{function.__qualname__} takes {', '.join(found) or 'nothing'}"
+        for function, known in SIGNATURES.items()
+        if (found := tuple(inspect.signature(function).parameters)) != known
+    ]
+    queue = getattr(blocks, "_queue", None)
+    event = Event.__init__.__code__.co_names  # what it gives itself
+    wrong += [f"the queue has no {name}" for name in QUEUE_PARTS if not hasattr(queue, name)]
+    wrong += [f"a line has no {name}" for name in LINE_PARTS if not hasattr(EventQueue("line", 1), name)]
+    wrong += [f"an event has no {name}" for name in EVENT_PARTS if name not in event]
+    if wrong:
+        raise RuntimeError(
+            f"gradio {gr.__version__} differs from the version that this page was written for "
+            f"({'; '.join(wrong)}): install the one that works, pip install 'gradio=={TESTED}.*'"
+        )
+
+
+def cache_folder() -> Path:
+    """Gradio's cache: files in it may be shown on the page."""
+    return Path(get_upload_folder())
+
+
+def event_says(event: gr.EventData, name: str) -> object:
+    """What an event says under that name, of any kind; None where it says nothing: a program can send
+    anything.
+    """
+    return event._data.get(name) if isinstance(event._data, dict) else None
+
+
+@dataclass(frozen=True)
+class Line:
+    """The line in which jobs of one kind wait, at this moment.
+
+    waiting: session and function of each that waits, in their order. running: function and start (seconds of
+    `time.time`) of each at work. current: how many are at work. usual: by function, the seconds that earlier
+    ones took on average. at_work: the sessions whose jobs are at work or are just ending.
+    """
+
+    waiting: list[tuple[str | None, Any]]
+    running: list[tuple[Any, float]]
+    current: int
+    usual: dict[Any, float]
+    at_work: set[str | None]
+
+
+def line_of(blocks: gr.Blocks, name: str) -> Line | None:
+    """The line of that concurrency id; None where nobody has stood in it yet."""
+    queue = blocks._queue
+    found = queue.event_queue_per_concurrency_id.get(name)
+    if found is None:
+        return None
+    waiting = [(event.session_hash, event.fn) for event in list(found.queue)]
+    running = [(fn, began) for fn, times in list(found.start_times_per_fn.items()) for began in list(times)]
+    functions = [fn for fn, _ in running] + [fn for _, fn in waiting]
+    usual = {
+        fn: queue.process_time_per_fn[fn].avg_time for fn in functions if fn in queue.process_time_per_fn
+    }
+    jobs = [event for job in queue.active_jobs if job for event in job if event.concurrency_id == name]
+    at_work = {event.session_hash for event in jobs}
+    return Line(waiting, running, found.current_concurrency, usual, at_work)
+
+
+def from_us(error: Exception) -> bool:
+    """Whether it was raised while code of the page was at work, apart from what stands around it: then it is
+    a fault of ours and no wrong request.
+    """
+    frames = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    around = Path(__file__).resolve(), HERE / "middleware.py"
+    return any(HERE in f.parents and f not in around for f in frames)
+
+
+def save_whole(img: Image.Image, cache_dir: str, name: str = "image", format: str = "webp") -> str:
+    """In place of Gradio's, which names a file after what is in it and writes it anew each time, while others
+    may be reading it: their half went lost.
+    """
+    data = processing_utils.encode_pil_to_bytes(img, format)
+    target = (Path(cache_dir) / processing_utils.hash_bytes(data) / f"{name}.{format}").resolve()
+    target.parent.mkdir(exist_ok=True, parents=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as part:
+        part.write(data)
+    os.replace(part.name, target)  # who reads the one before goes on reading it
+    return str(target)
+
+
+def by_a_page(request: Any) -> bool:
+    """Whether a browser asks, no program."""
+    return "sec-fetch-mode" in request.headers
+
+
+def guard(blocks: gr.Blocks, full: str) -> None:
+    """The page refuses web addresses in place of files, says in words what Gradio cannot make sense of, and
+    `full` where its line is full.
+
+    Pictures that several visitors get at once reach each of them whole, and what a visitor's page asked for
+    reaches it. RuntimeError where Gradio is another than the one known here.
+    """
+    check(blocks)
+    processing_utils.save_pil_to_cache = save_whole
+    blocks.preprocess_data, blocks.process_api = (
+        _worded(_files_only(blocks.preprocess_data)),
+        _worded(blocks.process_api),
+    )
+    blocks._queue.push = _told_when_full(_heard(blocks._queue, blocks._queue.push), full)
+    blocks._queue.clean_events = _forgotten(blocks._queue, blocks._queue.clean_events)
+
+
+# Gradio closes the stream on which a page hears of its events when the last has ended, and the page opens
+# another for the next. A page that asks for the next before it has read of the closing does not, and never
+# hears of it. So a page's stream stays open until the page is closed: to Gradio it looks as if something were
+# still to come. Programs keep Gradio's way, since they end by it.
+def _heard(
+    queue: Queue, push: Callable[..., Awaitable[tuple[bool, Any, str]]]
+) -> Callable[..., Awaitable[tuple[bool, Any, str]]]:
+    @functools.wraps(push)
+    async def heard(body: Any, request: Any, *args: Any, **kwargs: Any) -> tuple[bool, Any, str]:
+        found = await push(body, request, *args, **kwargs)
+        if found[0] and body.session_hash and by_a_page(request):
+            queue.pending_event_ids_session[body.session_hash].add(STILL_TO_COME)
+        return found
+
+    return heard
+
+
+def _forgotten(queue: Queue, clean: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(clean)
+    async def forgotten(*, session_hash: str | None = None, event_id: str | None = None) -> None:
+        await clean(session_hash=session_hash, event_id=event_id)
+        if queue.pending_event_ids_session.get(session_hash) == {STILL_TO_COME}:
+            del queue.pending_event_ids_session[session_hash]
+
+    return forgotten
+
+
+def _told_when_full(
+    push: Callable[..., Awaitable[tuple[bool, Any, str]]], full: str
+) -> Callable[..., Awaitable[tuple[bool, Any, str]]]:
+    @functools.wraps(push)
+    async def told(body: Any, request: Any, *args: Any, **kwargs: Any) -> tuple[bool, Any, str]:
+        success, answer, state = await push(body, request, *args, **kwargs)
+        if state != "queue_full":
+            return success, answer, state
+        # For a 503 Gradio's page has words of its own, for any other refusal it shows ours. Its client for
+        # programs understands the 503 alone.
+        if by_a_page(request):
+            raise HTTPException(429, full)
+        return success, full, state
+
+    return told
+
+
+def _files_only(read: Callable[..., Awaitable[list[Any]]]) -> Callable[..., Awaitable[list[Any]]]:
+    # Here, not at the components: Gradio makes those of a visit anew when they are updated.
+    @functools.wraps(read)
+    async def checked(block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        traverse(inputs, _no_address, is_file_obj_with_meta)  # as Gradio looks for them
+        return await read(block_fn, inputs, *args, **kwargs)
+
+    return checked
+
+
+def _no_address(file: dict[str, Any]) -> dict[str, Any]:
+    if re.match(r"\s*[a-z][a-z0-9+.-]*://", str(file["path"]), re.IGNORECASE):
+        raise gr.Error(
+            "Web addresses are not opened here: fetch the picture and give the file itself.",
+            print_exception=False,
+        )
+    return file
+
+
+def _worded(process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(process)
+    async def checked(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await process(*args, **kwargs)
+        except gr.Error as error:
+            error.print_exception = False
+            raise
+        except Exception as error:
+            if from_us(error):
+                log.exception("a handler failed")
+                raise gr.Error(
+                    "Something went wrong on our side. Please try again.", print_exception=False
+                ) from None
+            log.info("inputs could not be read: %s", shortened(str(error)))
+            raise gr.Error(
+                "These inputs cannot be used: one is of another kind than it should be, or names a file "
+                "that was not uploaded here. Reload the "
+                "page, or see how the API describes them.",
+                print_exception=False,
+            ) from None
+
+    return checked
