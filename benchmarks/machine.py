@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import subprocess
@@ -10,6 +9,8 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from facetransfer.base.images import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,10 +49,9 @@ def conditions(threads: int) -> dict[str, Any]:
 
 
 def write(path: Path, results: dict[str, Any]) -> None:
+    """The results as strict JSON; the folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
-    os.replace(temporary, path)
+    write_json(path, results)
 
 
 def _version(package: str) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facetransfer.base.errors import InputError, complain, in_one_line
+from facetransfer.base.terminal import exit_status, stoppable, unheard_is_fine
 from segmentation import PARSERS
 from segmentation.classes import CLASSES
 
@@ -49,8 +50,20 @@ def options() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; the exit status: 0, or 2 where something could not be read or written."""
+    """Runs the command line; the exit status: 0, 2 where something could not be read or written, 130 stopped
+    by Ctrl-C, 143 by SIGTERM.
+    """
     args = options().parse_args(arguments)
+    with unheard_is_fine(), stoppable():
+        try:
+            return run(args)
+        except KeyboardInterrupt as stopped:
+            print("stopped: the maps that were named are written", file=sys.stderr)
+            return exit_status(stopped)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Each picture by itself; one that fails is said in its red line, and the others still get their maps."""
     from facetransfer.base.devices import choose_device
     from facetransfer.base.images import check_writable, open_picture
     from segmentation.parsers import load_parser
@@ -58,6 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     failed = 0
     try:
+        if args.out:
+            made_folder(args.out)
         targets = [map_path(args.out / p.name if args.out else p) for p in args.pictures]
         twice = {t for t in targets if targets.count(t) > 1}
         if twice:
@@ -89,6 +104,17 @@ def main(arguments: list[str] | None = None) -> int:
         except InputError as error:
             failed = complain(error)
     return failed
+
+
+def made_folder(folder: Path) -> None:
+    """Makes the folder for the maps; InputError where that cannot be."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"the folder {folder} could not be made ({getattr(error, 'strerror', None) or error}): choose "
+            f"another"
+        ) from None
 
 
 def write(semantic: SemanticMap, target: Path, labels: str) -> None:

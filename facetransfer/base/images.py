@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import json
+import math
 import os
 import stat
 import tempfile
@@ -51,6 +53,8 @@ def open_picture(path: str | os.PathLike[str]) -> Image.Image:
             f"{path.name} is not a picture that can be read: give a PNG, JPEG, WebP, TIFF or BMP file "
             f"of at most {MAX_PIXELS // 10**6} million pixels"
         ) from None
+    except MemoryError:
+        raise InputError(f"{path.name} needs more memory than there is here: make it smaller first") from None
     # what a decoder says of a spoilt file is written nowhere, and differs between versions of Pillow
     except Exception as error:
         raise InputError(
@@ -94,7 +98,7 @@ def as_rgb(picture: Image.Image) -> Image.Image:
     picture.load()
     picture = ImageOps.exif_transpose(picture)
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        deep = np.nan_to_num(np.asarray(picture, dtype=np.float64))
+        deep = np.nan_to_num(np.asarray(picture, dtype=np.float32))
         # Sixteen bits are scaled as such; other depths by what is there, since their range is nowhere
         # written.
         top = (
@@ -204,13 +208,33 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         Path(temporary).write_text(text, "utf-8")
 
 
+def write_json(path: str | os.PathLike[str], values: Any) -> None:
+    """Writes values as JSON, whole, as `save_picture` does."""
+    write_text(path, as_json(values) + "\n")
+
+
+def as_json(values: Any) -> str:
+    """Values as JSON that every reader takes: what is no finite number is null."""
+
+    def strict(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {str(name): strict(each) for name, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [strict(each) for each in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return json.dumps(strict(values), indent=1, allow_nan=False)
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[str]:
     """A name beside `path` to write to; moved there at the end, removed on an error. InputError where it
     cannot be written.
 
-    What a killed process left of the same result LEFT seconds ago is removed on the way.
+    Where `path` is a link, the file that it names is written; an old file's rights stay. What a killed
+    process left of the same result LEFT seconds ago is removed on the way.
     """
+    path = Path(os.path.realpath(path))
     prefix, suffix = f".{path.stem[:40]}-", f".part{path.suffix}"
     try:
         for left in path.parent.glob(f"{glob.escape(prefix)}????????{glob.escape(suffix)}"):
@@ -225,9 +249,11 @@ def written_whole(path: Path) -> Iterator[str]:
         ) from None
     try:
         yield temporary
-        mask = os.umask(0)  # mkstemp makes the file private; a result has the rights of any new file
+        # mkstemp makes the file private; a result has the rights of the old one, or of any new file.
+        mask = os.umask(0)
         os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
+        rights = stat.S_IMODE(os.stat(path).st_mode) if path.exists() else 0o666 & ~mask
+        os.chmod(temporary, rights)
         os.replace(temporary, path)
     except BaseException as error:
         with suppress(FileNotFoundError):

@@ -5,8 +5,8 @@ it is needed.
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from facetransfer.base.errors import InputError, complain, in_one_line
 from facetransfer.base.images import check_writable, open_picture
+from facetransfer.base.terminal import exit_status, stoppable, unheard_is_fine
 from facetransfer.cli.batch import contents_in, targets_in
 from facetransfer.cli.flags import options, settings_from
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from facetransfer.jobs.job import Job
     from segmentation.parsers import Parser
 
+FRAME = re.compile(r".*_\d{5,}")  # the names of pictures on the way end so
+LAST_STEP = 99999  # the longest such name is tried before the work
 FOR_ONE = (
     "content_map",
     "start_image",
@@ -36,17 +39,18 @@ FOR_ONE = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; the exit status: 0 done, 2 wrong input, 130 stopped by Ctrl-C (what there was is
-    written).
+    """Runs the command line; the exit status: 0 done, 2 wrong input, 130 stopped by Ctrl-C and 143 by SIGTERM
+    (what there was is written).
     """
     args = options().parse_args(arguments)
-    try:
-        return run(args)
-    except InputError as error:
-        return complain(error)
-    except KeyboardInterrupt:
-        print("stopped before the first picture: nothing was written", file=sys.stderr)
-        return 130
+    with unheard_is_fine(), stoppable():
+        try:
+            return run(args)
+        except InputError as error:
+            return complain(error)
+        except KeyboardInterrupt as stopped:
+            print("stopped before the first picture: no result was written", file=sys.stderr)
+            return exit_status(stopped)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -91,17 +95,17 @@ def run_each(args: argparse.Namespace, contents: list[Path], style: Image.Image)
         try:
             one = argparse.Namespace(**{**vars(args), "content": content, "output": target})
             check_outputs(one)
-            if (status := run_one(one, style, keep)) == 130:
+            if status := run_one(one, style, keep):
                 return status
         except InputError as error:
             failed += 1
             complain(error if content.name in str(error) else InputError(f"{content.name}: {error}"))
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stopped:
             print(
                 f"stopped: {count - 1 - failed} of {len(contents)} pictures are in {args.output}",
                 file=sys.stderr,
             )
-            return 130
+            return exit_status(stopped)
     print(f"{len(contents) - failed} of {len(contents)} pictures are in {args.output}", file=sys.stderr)
     return 2 if failed else 0
 
@@ -116,12 +120,53 @@ def check_outputs(args: argparse.Namespace) -> None:
     if args.report:
         check_writable(args.report, ())
     maps = [path for path in map_outputs(args) if path] if args.save_maps else []
-    for path in maps:
+    frames = [on_the_way(args.output, LAST_STEP)] if args.save_every else []
+    for path in (*maps, *frames):
         check_writable(path)
-    outputs = [path.absolute() for path in (args.output, args.animation, args.report, *maps) if path]
-    if len(set(outputs)) < len(outputs):
-        twice = next(path for path in outputs if outputs.count(path) > 1)
-        raise InputError(f"two results would both be written to {twice}: give each a name of its own")
+    outputs = [path for path in (args.output, args.animation, args.report, *maps, *frames) if path]
+    for i, path in enumerate(outputs):
+        if any(same_file(path, other) for other in outputs[:i]):
+            raise InputError(f"two results would both be written to {path}: give each a name of its own")
+    check_nothing_is_lost(args, outputs)
+
+
+def check_nothing_is_lost(args: argparse.Namespace, outputs: list[Path]) -> None:
+    """InputError where an output would replace a file that is read: also under another name, through a link,
+    or in other letters where the disk does not tell them apart.
+
+    The picture to go on from may be replaced by what comes of it.
+    """
+    from segmentation.semantic_map import map_path
+
+    beside = [map_path(path, args.semantic_ext) for path in (args.content, args.style) if path is not None]
+    named = (args.content, args.style, args.content_map, args.style_map, args.region, args.parser_file)
+    read = [path for path in (*named, args.recipe, *beside) if path]
+    for output in outputs:
+        for given in read:
+            if same_file(output, given):
+                raise InputError(
+                    f"{output} is read, and would be replaced by a result: choose another name for the result"
+                )
+        if args.start_image and output is not args.output and same_file(output, args.start_image):
+            raise InputError(f"{output} is the start image: choose another name for what is written")
+    if args.save_every:
+        for given in (*read, *filter(None, [args.start_image])):
+            if FRAME.fullmatch(given.stem) and same_file(
+                given.with_stem(args.output.stem), args.output.with_suffix(given.suffix)
+            ):
+                raise InputError(
+                    f"{given} is read, and may be replaced by a picture on the way: choose another output"
+                )
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two names are of one file, there already or not yet."""
+    try:
+        if os.path.exists(one) and os.path.exists(other):
+            return os.path.samefile(one, other)
+        return os.path.realpath(one) == os.path.realpath(other)
+    except (OSError, ValueError):  # no file can have such a name
+        return False
 
 
 def map_outputs(args: argparse.Namespace) -> list[Path | None]:
@@ -142,7 +187,7 @@ def run_one(
     content = args.content and open_picture(args.content)
     job, device = made_ready(args, content, style, keep)
     for note in job.notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {in_one_line(note)}", file=sys.stderr)
     if args.recipe:
         print(f"in full: {in_one_line(command_of(args, job))}", file=sys.stderr)
     if args.save_maps:
@@ -212,10 +257,10 @@ def work(args: argparse.Namespace, job: Job, device: str) -> int:
                 save_on_the_way(args, job, step, count)
             if film:
                 film.add(step)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         if step is None:
             raise
-        status = 130
+        status = exit_status(stopped)
         print(
             f"stopped in phase {step.phase} of {step.phases}: the picture so far is written", file=sys.stderr
         )
@@ -256,10 +301,12 @@ def save_on_the_way(args: argparse.Namespace, job: Job, step: Step, count: int) 
     from facetransfer.base.images import save_picture
     from facetransfer.jobs.job import result_picture
 
-    save_picture(
-        result_picture(step, job.size),
-        args.output.with_name(f"{args.output.stem}_{count:05d}{args.output.suffix}"),
-    )
+    save_picture(result_picture(step, job.size), on_the_way(args.output, count))
+
+
+def on_the_way(output: Path, count: int) -> Path:
+    """The name of the picture after so many steps."""
+    return output.with_name(f"{output.stem}_{count:05d}{output.suffix}")
 
 
 def save_result(args: argparse.Namespace, job: Job, picture: Image.Image, whole: bool) -> None:
@@ -295,7 +342,7 @@ def write_report(
     args: argparse.Namespace, job: Job, picture: Image.Image, step: Step, seconds: float, device: str
 ) -> None:
     """The numbers of the result as JSON."""
-    from facetransfer.base.images import write_text
+    from facetransfer.base.images import write_json
     from facetransfer.cli import inputs as reading
 
     report = job.report(picture, step.leak, reading.parser_of(args, device))
@@ -305,4 +352,4 @@ def write_report(
         "notes": job.notes,
         "command": command_of(args, job),
     }
-    write_text(args.report, json.dumps(report, indent=1) + "\n")
+    write_json(args.report, report)

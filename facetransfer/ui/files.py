@@ -5,7 +5,6 @@ a while.
 from __future__ import annotations
 
 import io
-import json
 import logging
 import shutil
 import tempfile
@@ -17,7 +16,7 @@ from typing import Any
 
 from PIL import Image
 
-from facetransfer.base.images import save_picture
+from facetransfer.base.images import as_json, save_picture
 from facetransfer.jobs.job import Job
 from facetransfer.ui.gradio_compat import cache_folder
 from segmentation.semantic_map import SemanticMap
@@ -131,7 +130,7 @@ def pack(
         archive.writestr("command.txt", command_of(job) + "\n")
         for name, extra in job.extras.items():
             archive.writestr(f"{name}.png", as_png(extra))
-        archive.writestr("report.json", json.dumps(report, indent=1))
+        archive.writestr("report.json", as_json(report))
         for name, semantic in zip(("content_sem.png", "style_sem.png"), maps):
             add_map(archive, folder, name, semantic)
         if film:

@@ -448,7 +448,7 @@ def test_segmentation_writes_maps_of_the_picture_s_size(pair: Path, capsys: pyte
 
 
 def test_segmentation_refuses_in_words(pair: Path, capsys: pytest.CaptureFixture) -> None:
-    assert segment([str(pair / "a.png"), "--out", str(pair / "none")]) == 2
+    assert segment([str(pair / "a.png"), "--out", str(pair / "none" / "maps")]) == 2
     assert segment([str(pair / "missing.png")]) == 2
     error = capsys.readouterr().err.splitlines()
     assert len(error) == 2 and all(line.startswith("error: ") for line in error)

@@ -4,6 +4,7 @@ good call works.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -166,9 +167,9 @@ def test_strange_names_and_paths_are_one_line(folder: Path, capsys: pytest.Captu
         refused(capsys, call(folder, content=str(path)), name)
         path.write_bytes(hostile.png())
         assert (
-            call(folder, content=str(path), output=str(path)) == 0
+            call(folder, content=str(path)) == 0
             and capsys.readouterr().out.rstrip("\n").isprintable()
-            and open_picture(path).size == (32, 32)
+            and open_picture(folder / "c.png").size == (32, 32)
         )
         path.unlink()
     wrong = hostile.paths(folder)
@@ -225,3 +226,91 @@ def test_real_processes_end_in_one_line(folder: Path) -> None:
             and b"\x1b" not in done.stderr
         )
     assert (folder / "c.png").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"output": "b.png"},
+        {"output": "a.png"},
+        {"output": "link.png"},
+        {"output": "folder.webp/../b.png"},
+        {"output": "b_sem.png"},
+        {"output": "given_sem.png", "content-map": "given_sem.png"},
+        {"report": "a.png"},
+        {"animation": "b_copy.webp", "region": "b_copy.webp"},
+        {"output": "out.png", "save-every": "1", "region": "out_00001.png"},
+    ],
+)
+def test_nothing_that_is_read_is_written_over(
+    folder: Path, capsys: pytest.CaptureFixture, changed: dict[str, str]
+) -> None:
+    """Under its own name, another one or a link; a map that lies beside its picture; a picture on the way."""
+    (folder / "link.png").symlink_to("b.png")
+    for name in ("b_sem.png", "given_sem.png", "b_copy.webp", "out_00001.png"):
+        (folder / name).write_bytes(hostile.png())
+    before = contents(folder)
+    paths = {name: value if value.isdigit() else str(folder / value) for name, value in changed.items()}
+    refused(capsys, call(folder, **paths), str(changed))
+    assert contents(folder) == before
+
+
+def test_the_picture_to_go_on_from_may_be_replaced(folder: Path) -> None:
+    (folder / "c.png").write_bytes(hostile.png())
+    assert call(folder, "--start", "image", "--start-image", str(folder / "c.png")) == 0
+
+
+def test_links_and_rights_of_an_old_result_stay(folder: Path) -> None:
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere" / "old.png").write_bytes(b"old")
+    (folder / "elsewhere" / "old.png").chmod(0o664)
+    (folder / "link.png").symlink_to("elsewhere/old.png")
+    assert call(folder, output=str(folder / "link.png")) == 0
+    assert (folder / "link.png").is_symlink()
+    written = folder / "elsewhere" / "old.png"
+    assert open_picture(written).size == (32, 32) and written.stat().st_mode & 0o777 == 0o664
+
+
+def test_a_recipe_cannot_speak_to_the_terminal(folder: Path, capsys: pytest.CaptureFixture) -> None:
+    recipe = Recipe(TransferSettings(network="compact"), versions={"torch": "\x1b[31mX"})
+    (folder / "given.png").write_bytes(hostile.with_recipe(recipe.to_json()))
+    assert call(folder, "--recipe", str(folder / "given.png")) == 0
+    told = capsys.readouterr().err
+    assert "\\x1b[31mX" in told and "\x1b[31mX" not in told
+
+
+def run_really(folder: Path, *more: str, **popen: object) -> subprocess.Popen:
+    """A whole run of some seconds in a process of its own."""
+    words = [sys.executable, "-m", "facetransfer", "--device", "cpu", "--parser", "none", "--size", "64"]
+    words += ["--style", str(folder / "a.png"), "--content", str(folder / "b.png")]
+    words += ["--output", str(folder / "c.png"), "--method", "semantic", *more]
+    return subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, **popen)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_ended_from_outside_keeps_its_picture(folder: Path, number: int) -> None:
+    frames = ["--iterations", "2000", "--phases", "1", "--print-every", "1"]
+    run = run_really(folder, *frames, stdout=subprocess.PIPE)
+    assert run.stdout and run.stdout.readline().startswith("1:")
+    run.send_signal(number)
+    _, told = run.communicate(timeout=60)
+    assert run.returncode == 128 + number and "stopped in phase 1" in told
+    assert open_picture(folder / "c.png").size == (64, 64)
+
+
+def test_nobody_has_to_listen(folder: Path) -> None:
+    """A reader that leaves after one line, and a disk that is full: the picture is written all the same."""
+    short = ["--iterations", "6", "--phases", "1", "--print-every", "1"]
+    run = run_really(folder, *short, stdout=subprocess.PIPE)
+    assert run.stdout and run.stdout.readline()
+    run.stdout.close()
+    with run:
+        told = run.stderr.read() if run.stderr else ""
+    assert run.returncode == 0 and "Traceback" not in told and "Error" not in told
+    assert open_picture(folder / "c.png").size == (64, 64)
+    (folder / "c.png").unlink()
+    if Path("/dev/full").exists():
+        with open("/dev/full", "w") as full:
+            run = run_really(folder, *short, stdout=full)
+            _, told = run.communicate(timeout=60)
+        assert run.returncode == 0 and "Traceback" not in told and (folder / "c.png").exists()
