@@ -72,6 +72,8 @@ def toned_as_skin(content: Tensor, style: Tensor, guides: tuple[Guide, Guide]) -
     kept = guides[0].kept
     assert kept is not None
     inside = kept > 0.5
+    if not inside.any():
+        return content
     around = guides[0].strongest[inside].mode().values
     masks = (guides[0].strongest == around) & ~inside, guides[1].strongest == around
     if not (masks[0].any() and masks[1].any()):

@@ -88,6 +88,15 @@ def test_an_open_mouth_stays_the_person_s_where_the_style_s_is_closed(face, gree
     assert last.picture[0, :, 86:89, 58:70].mean() < teeth.mean() - 0.05
 
 
+def test_a_mouth_of_a_few_pixels_is_kept_too(face, green_face) -> None:
+    labels = face[1].labels.copy()
+    labels[90, 62:64] = INDEX["mouth"]
+    content = Face(face[0], SemanticMap(labels), face[1].frame())
+    job = prepare(content, Face.of(*green_face), TransferSettings(size=128))
+    *_, last = job.steps()
+    assert job.kept == ("mouth",) and last.picture.isfinite().all()
+
+
 def test_what_is_kept_is_gray_in_a_gray_style(face) -> None:
     pixels, semantic = smiling(face)
     gray = face[0].convert("L").convert("RGB")
