@@ -24,6 +24,7 @@ MAX_PIXELS = 64_000_000  # of a file; more is refused before a pixel is decoded
 WORKED_PIXELS = 4096 * 4096  # that are worked on at once
 LEFT = 600  # seconds after which nobody is still writing a file
 MIN_SIDE = 32  # pixels; conv4_1 must keep a 3x3 window
+MAX_DECODED_BYTES = 200_000_000  # of a picture as it lies in the file, whatever its file takes
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")  # that a result may be written as
 
@@ -62,6 +63,19 @@ def open_picture(path: str | os.PathLike[str]) -> Image.Image:
         ) from None
 
 
+def open_no_other_formats() -> None:
+    """From now on Pillow opens FORMATS alone in this process, whoever asks it, and nothing large.
+
+    It knows formats that run programs (PostScript by Ghostscript) or that nobody needs here; pictures that a
+    server is sent may come to it by other ways than `open_picture`.
+    """
+    Image.init()
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow warns from there on and refuses twice as many.
+    for name in [name for name in Image.ID if name not in FORMATS]:
+        Image.ID.remove(name)
+        Image.OPEN.pop(name, None)
+
+
 def readable_file(path: str | os.PathLike[str]) -> Path:
     """The path of a file that can be read; InputError for what is missing, a folder, a device or a pipe, or
     not ours to read.
@@ -93,24 +107,46 @@ def as_rgb(picture: Image.Image) -> Image.Image:
             f"has {width}x{height} pixels: at most {MAX_PIXELS // 10**6} million are taken, make it "
             f"smaller first"
         )
+    if (size := width * height * _bytes_per_pixel(picture.mode)) > MAX_DECODED_BYTES:
+        raise InputError(
+            f"takes {size / 1e6:.0f} MB when it is opened: at most {MAX_DECODED_BYTES // 10**6} are taken, "
+            f"make it smaller first"
+        )
     if getattr(picture, "is_animated", False):
         picture.seek(0)
     picture.load()
     picture = ImageOps.exif_transpose(picture)
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        deep = np.nan_to_num(np.asarray(picture, dtype=np.float32))
-        # Sixteen bits are scaled as such; other depths by what is there, since their range is nowhere
-        # written.
-        top = (
-            65535.0
-            if picture.mode != "F" and deep.max(initial=0) <= 65535
-            else max(deep.max(initial=0), 1e-9)
-        )
-        picture = Image.fromarray((deep / top * 255).clip(0, 255).astype(np.uint8), "L")
+        picture = _with_eight_bits(picture)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     return picture.convert("RGB")
+
+
+def _bytes_per_pixel(mode: str) -> int:
+    """What a pixel of a Pillow mode takes in memory: 4 where the mode is none of the usual ones."""
+    return 2 if mode.startswith("I;16") else {"1": 1, "L": 1, "P": 1, "RGB": 3}.get(mode, 4)
+
+
+def _with_eight_bits(picture: Image.Image) -> Image.Image:
+    """A gray picture of more bits (modes I, F, I;16) as L, row by row, so that it is not held twice.
+
+    Sixteen bits are scaled as such; other depths by what is there, since their range is nowhere written.
+    """
+    width, height = picture.size
+    rows = max(1, (1 << 22) // width)
+
+    def strip(top: int) -> np.ndarray:
+        part = picture.crop((0, top, width, min(height, top + rows)))
+        return np.nan_to_num(np.asarray(part, dtype=np.float32))
+
+    most = max(float(strip(top).max()) for top in range(0, height, rows))
+    scale = 255 / (65535.0 if picture.mode != "F" and most <= 65535 else max(most, 1e-9))
+    gray = np.empty((height, width), np.uint8)
+    for top in range(0, height, rows):
+        gray[top : top + rows] = (strip(top) * scale).clip(0, 255)
+    return Image.fromarray(gray)
 
 
 def fitted_size(size: tuple[int, int], longest: int) -> tuple[int, int]:

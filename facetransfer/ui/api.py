@@ -45,7 +45,9 @@ def _job(content: str | None, style: str | None, preset: str, place: str, values
         if value is not None and not (isinstance(value, (int, float)) and value < 0)
     }
     settings = replace(TransferSettings(**changed), **given)
-    return prepare(*(Face.of(p, None, known_of(p)) for p in pictures), settings, place=place)
+    job = prepare(*(Face.of(p, None, known_of(p)) for p in pictures), settings, place=place)
+    gpu.check_budget(job)
+    return job
 
 
 def _paused(steps: Iterator[Step]) -> Iterator[tuple[Step, bool]]:

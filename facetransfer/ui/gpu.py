@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from facetransfer.base.devices import choose_device
+from facetransfer.base.errors import InputError
 from facetransfer.core.engine import Step
 from facetransfer.jobs.job import Job
-from facetransfer.jobs.time_estimate import expected_seconds
+from facetransfer.jobs.time_estimate import expected_seconds, in_words
 
 # times that a lent GPU is taken to be faster than this machine's CPU: cautious, a task that is over early
 # gives it back
@@ -38,6 +39,30 @@ def expected(settings: Any, size: tuple[int, int]) -> float:
         if lent()
         else expected_seconds(settings, size, choose_device())
     )
+
+
+def check_budget(job: Job, times: int = 1) -> None:
+    """InputError where a job (`times` over) would take longer here than the owner allows: others wait for it
+    to end.
+    """
+    most = most_seconds()
+    seconds = times * expected(job.settings, job.size)
+    if most and seconds > most:
+        raise InputError(
+            f"this would take {in_words(seconds)}, and jobs here may take {in_words(most)}: choose a smaller "
+            f"size, fewer iterations or a quicker preset"
+        )
+
+
+def most_seconds() -> float:
+    """Seconds that one job may take, 0 for any: FACE_TRANSFER_MAX_SECONDS, or ten minutes on a Space."""
+    given = os.environ.get("FACE_TRANSFER_MAX_SECONDS", "600" if "SPACE_ID" in os.environ else "0")
+    try:
+        return max(0.0, float(given))
+    except ValueError:
+        raise SystemExit(
+            f"error: FACE_TRANSFER_MAX_SECONDS is {given}: give a number of seconds, or 0 for any"
+        ) from None
 
 
 def duration(job: Job, **changed: Any) -> int:

@@ -7,17 +7,21 @@ start in words, and nothing goes wrong later and quietly.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import logging
 import os
 import re
 import tempfile
+import time
 import traceback
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import gradio as gr
 from gradio import processing_utils
@@ -48,7 +52,11 @@ QUEUE_PARTS = (
     "active_jobs",
 )
 LINE_PARTS = ("queue", "current_concurrency", "start_times_per_fn")
-EVENT_PARTS = ("session_hash", "fn", "concurrency_id")
+EVENT_PARTS = ("session_hash", "fn", "concurrency_id", "request")
+ONE_EVENT = re.compile(r"/gradio_api/call/[^/]+/([0-9a-f]+)$")
+LISTENING_BEGINS = 3.0  # seconds within which a caller has to listen once its turn has come
+MOST_LISTENERS = 20_000  # that are remembered
+listeners: OrderedDict[str, None] = OrderedDict()  # sessions and events whose answers were asked for
 HERE = Path(__file__).resolve().parent
 STILL_TO_COME = "nothing, but the stream stays open"  # among the events of a page that is there
 
@@ -90,16 +98,26 @@ def event_says(event: gr.EventData, name: str) -> object:
 class Line:
     """The line in which jobs of one kind wait, at this moment.
 
-    waiting: session and function of each that waits, in their order. running: function and start (seconds of
-    `time.time`) of each at work. current: how many are at work. usual: by function, the seconds that earlier
-    ones took on average. at_work: the sessions whose jobs are at work or are just ending.
+    waiting: session, address and function of each that waits, in their order. running: function and start
+    (seconds of `time.time`) of each at work. current: how many are at work. usual: by function, the seconds
+    that earlier ones took on average. at_work: the sessions whose jobs are at work or are just ending.
     """
 
-    waiting: list[tuple[str | None, Any]]
+    waiting: list[tuple[str | None, str | None, Any]]
     running: list[tuple[Any, float]]
     current: int
     usual: dict[Any, float]
     at_work: set[str | None]
+
+
+Refusal = Callable[[Line, "str | None", "str | None"], "str | None"]
+"""Of a line, and a session and an address that want to join it: what they are told where they may not."""
+
+
+def _address(request: Any) -> str | None:
+    """Where a request comes from, as the server knows it."""
+    client = getattr(request, "client", None)
+    return client.host if client else None
 
 
 def line_of(blocks: gr.Blocks, name: str) -> Line | None:
@@ -108,9 +126,9 @@ def line_of(blocks: gr.Blocks, name: str) -> Line | None:
     found = queue.event_queue_per_concurrency_id.get(name)
     if found is None:
         return None
-    waiting = [(event.session_hash, event.fn) for event in list(found.queue)]
+    waiting = [(event.session_hash, _address(event.request), event.fn) for event in list(found.queue)]
     running = [(fn, began) for fn, times in list(found.start_times_per_fn.items()) for began in list(times)]
-    functions = [fn for fn, _ in running] + [fn for _, fn in waiting]
+    functions = [fn for fn, _ in running] + [fn for _, _, fn in waiting]
     usual = {
         fn: queue.process_time_per_fn[fn].avg_time for fn in functions if fn in queue.process_time_per_fn
     }
@@ -146,20 +164,19 @@ def by_a_page(request: Any) -> bool:
     return "sec-fetch-mode" in request.headers
 
 
-def guard(blocks: gr.Blocks, full: str) -> None:
+def guard(blocks: gr.Blocks, refusal: Refusal) -> None:
     """The page refuses web addresses in place of files, says in words what Gradio cannot make sense of, and
-    `full` where its line is full.
+    takes no job for which `refusal` has words.
 
     Pictures that several visitors get at once reach each of them whole, and what a visitor's page asked for
     reaches it. RuntimeError where Gradio is another than the one known here.
     """
     check(blocks)
     processing_utils.save_pil_to_cache = save_whole
-    blocks.preprocess_data, blocks.process_api = (
-        _worded(_files_only(blocks.preprocess_data)),
-        _worded(blocks.process_api),
-    )
-    blocks._queue.push = _told_when_full(_heard(blocks._queue, blocks._queue.push), full)
+    gr.Image.preprocess = _unread  # type: ignore[method-assign]
+    blocks.preprocess_data = _worded(_files_only(blocks.preprocess_data))
+    blocks.process_api = _listened_to(_worded(blocks.process_api))
+    blocks._queue.push = _with_room(blocks, _heard(blocks._queue, blocks._queue.push), refusal)
     blocks._queue.clean_events = _forgotten(blocks._queue, blocks._queue.clean_events)
 
 
@@ -190,21 +207,64 @@ def _forgotten(queue: Queue, clean: Callable[..., Awaitable[None]]) -> Callable[
     return forgotten
 
 
-def _told_when_full(
-    push: Callable[..., Awaitable[tuple[bool, Any, str]]], full: str
+def _unread(self: gr.Image, payload: Any) -> str | None:
+    """In place of what an image hands over as an input: the path of its file, unread, or None.
+
+    Gradio would open the file itself, with other limits than `open_picture` and without our words, and fail
+    where the file is past its time. Of the class, since Gradio makes the components of a visit anew.
+    """
+    return payload.path if payload else None
+
+
+def _with_room(
+    blocks: gr.Blocks, push: Callable[..., Awaitable[tuple[bool, Any, str]]], refusal: Refusal
 ) -> Callable[..., Awaitable[tuple[bool, Any, str]]]:
     @functools.wraps(push)
-    async def told(body: Any, request: Any, *args: Any, **kwargs: Any) -> tuple[bool, Any, str]:
-        success, answer, state = await push(body, request, *args, **kwargs)
-        if state != "queue_full":
-            return success, answer, state
+    async def with_room(body: Any, request: Any, *args: Any, **kwargs: Any) -> tuple[bool, Any, str]:
+        function = blocks.fns.get(body.fn_index)
+        line = line_of(blocks, function.concurrency_id) if function else None
+        words = refusal(line, body.session_hash, _address(request)) if line else None
+        if words is None:
+            return await push(body, request, *args, **kwargs)
         # For a 503 Gradio's page has words of its own, for any other refusal it shows ours. Its client for
         # programs understands the 503 alone.
         if by_a_page(request):
-            raise HTTPException(429, full)
-        return success, full, state
+            raise HTTPException(429, words)
+        return False, words, "queue_full"
 
-    return told
+    return with_room
+
+
+def _listened_to(process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """A job in a line is begun only where somebody listens for its answer: otherwise a program could fill the
+    line for days with a few words, and go.
+    """
+
+    @functools.wraps(process)
+    async def listened_to(*args: Any, **kwargs: Any) -> Any:
+        event, session = kwargs.get("event_id"), kwargs.get("session_hash")
+        until = time.monotonic() + LISTENING_BEGINS
+        while event is not None and event not in listeners and session not in listeners:
+            if time.monotonic() > until:
+                raise gr.Error("Nobody asked for the answer: this job was not begun.", print_exception=False)
+            await asyncio.sleep(0.1)
+        return await process(*args, **kwargs)
+
+    return listened_to
+
+
+def heard(path: str, query: str) -> None:
+    """Remembers who asks for answers: a session's stream of events, or one event of a program."""
+    if path.endswith("/queue/data") and (found := parse_qs(query).get("session_hash")):
+        name = found[0]
+    elif found := ONE_EVENT.match(path):
+        name = found[1]
+    else:
+        return
+    listeners[name] = None
+    listeners.move_to_end(name)
+    while len(listeners) > MOST_LISTENERS:
+        listeners.popitem(last=False)
 
 
 def _files_only(read: Callable[..., Awaitable[list[Any]]]) -> Callable[..., Awaitable[list[Any]]]:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from facetransfer.base.errors import InputError
 from facetransfer.base.images import fitted_size, open_picture
-from facetransfer.base.settings import TransferSettings, all_settings
+from facetransfer.base.settings import LARGEST_SIZE, TransferSettings, all_settings
 from facetransfer.ui.examples import exact_map
 from facetransfer.ui.gpu import parser_device
 from segmentation.parsers import Parse, load_parser
@@ -93,6 +93,9 @@ def known_of(picture: Image.Image, parser: str = "compact", face: int = 1) -> Pa
     if exact := exact_map(picture):
         return Parse(exact, np.ones(exact.labels.shape, np.float32))
     found = load_parser(parser, parser_device())(picture, face)
+    if max(picture.size) > LARGEST_SIZE:  # no result is larger
+        size = fitted_size(picture.size, LARGEST_SIZE)
+        found = replace(found, semantic=found.semantic.resized(size))
     if max(picture.size) > REMEMBERED:  # a page's memory of a photo, which stays for as long as the page does
         small = cv2.resize(
             found.confidence, fitted_size(picture.size, REMEMBERED), interpolation=cv2.INTER_AREA

@@ -7,13 +7,16 @@ weights are fetched at the start (such as "vgg19,bisenet"), so that no visitor w
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import logging
+import math
 import os
 import signal
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 
@@ -31,6 +34,8 @@ BASE = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(
 os.environ.setdefault("MPLCONFIGDIR", os.path.join(BASE, "matplotlib"))
 if "SPACE_ID" in os.environ:  # elsewhere numba keeps what it compiled beside the code, for the next start
     os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(BASE, "numba"))
+
+VISITS = 500  # whose memory is kept at once; the one that was idle longest goes first
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +91,34 @@ def warm_up() -> None:
     expected_seconds(TransferSettings(), (64, 64), device)
 
 
+def allow_many_connections() -> None:
+    """As many open connections as the system lets this process have, and one line of log where that is not
+    enough: asyncio writes a whole trace for each that cannot be accepted.
+    """
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    logging.getLogger("asyncio").addFilter(TooMany())
+
+
+class TooMany(logging.Filter):
+    """Lets one record in a minute pass of those that say that no connection can be accepted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = -math.inf
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if "socket.accept() out of system resource" not in record.getMessage():
+            return True
+        now, before = time.monotonic(), self.last
+        if now - before > 60:
+            self.last, record.exc_info, record.exc_text = now, None, None
+        return now - before > 60
+
+
 def interrupted(number: int, frame: FrameType | None) -> None:
     """A service that is stopped ends as on Ctrl-C: tidily."""
     raise KeyboardInterrupt
@@ -108,27 +141,36 @@ def launch() -> None:
     os.environ["GRADIO_TEMP_DIR"] = str(cache)
     from starlette.middleware import Middleware
 
+    from facetransfer.base.images import open_no_other_formats
     from facetransfer.ui.components.map_editor import SCRIPT
     from facetransfer.ui.files import Sweeper
+    from facetransfer.ui.gpu import most_seconds
     from facetransfer.ui.middleware import MAX_UPLOAD, Guard
     from facetransfer.ui.page import build_page
     from facetransfer.ui.theme import CSS, THEME, head
 
-    stopped = threading.Event()
+    stopped, status = threading.Event(), 0
+    most_seconds()  # A wrong number is said now.
+    open_no_other_formats()
+    allow_many_connections()
     signal.signal(signal.SIGTERM, interrupted)
     try:
         page = build_page()
         name = "0.0.0.0" if "SPACE_ID" in os.environ else os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
         threading.Thread(target=lambda: (warm_up(), fetch(names)), daemon=True, name="warm-up").start()
         threading.Thread(target=Sweeper(cache).run, args=[stopped], daemon=True, name="sweeper").start()
+        port = int(os.environ.get("GRADIO_SERVER_PORT", 7860))
+        print(f"The page opens at http://{name}:{port}", flush=True)
         page.launch(
             server_name=name,
-            server_port=int(os.environ.get("GRADIO_SERVER_PORT", 7860)),
+            server_port=port,
             theme=THEME,
             css=CSS,
             head=head(SCRIPT),
             ssr_mode=False,
             mcp_server=tools,
+            quiet=True,
+            state_session_capacity=VISITS,
             max_file_size=MAX_UPLOAD,
             run_history=False,
             footer_links=["api", "gradio", "settings"],
@@ -139,17 +181,17 @@ def launch() -> None:
     except KeyboardInterrupt:
         log.info("stopped")
     except OSError as error:
-        raise SystemExit(
-            f"error: the app could not open its port ({error}): set GRADIO_SERVER_PORT to a free one"
-        ) from None
+        print(
+            f"error: the app could not open its port ({error}): set GRADIO_SERVER_PORT to a free one",
+            file=sys.stderr,
+        )
+        status = 1
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
         stopped.set()
         close_cache(cache)
     logging.shutdown()
     sys.stdout.flush()
-    os._exit(
-        0
-        # a thread in the middle of a step listens to nobody, and would keep the process for as long as it
-        # takes
-    )
+    sys.stderr.flush()
+    # A thread in the middle of a step listens to nobody, and would keep the process for as long as it takes.
+    os._exit(status)

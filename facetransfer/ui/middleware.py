@@ -8,18 +8,20 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 
 from facetransfer.base.errors import shortened
-from facetransfer.ui.gradio_compat import from_us
+from facetransfer.ui.gradio_compat import from_us, heard
+from facetransfer.ui.inputs import NO_ROOM
 
 MAX_UPLOAD = 40 << 20  # bytes of one file
 MAX_BODY = 64 << 20  # bytes of a request: a file as text, for a language model's tool, is a third larger
 # The server opens no address for a visitor (file=http..., proxy=), and keeps no recordings of the screen or
 # links to a visit, outside our cache.
 CLOSED = re.compile(
-    r"^(/gradio_api)?/+(file=/*[a-z][a-z0-9+.-]*:|proxy=|process_recording|deep_link|vibe-|undo-vibe)",
+    r"^(/gradio_api)?/+(file=/*[a-z][a-z0-9+.-]*:|proxy=|process_recording|deep_link|vibe-|undo-vibe|monitoring|dev/)",
     re.IGNORECASE,
 )
 DIRECT = re.compile(r"^/gradio_api/(run|api)/")  # where Gradio answers 500 with the words of an error
@@ -77,7 +79,12 @@ class Guard:
         if CLOSED.match(scope["path"]):
             await refuse(answer, 403, "this is not served here")
             return
-        length = dict(scope["headers"]).get(b"content-length", b"0")
+        headers = dict(scope["headers"])
+        if scope["method"] == "POST" and from_elsewhere(headers):
+            await refuse(answer, 403, "a page of another site may not use this one")
+            return
+        heard(scope["path"], scope.get("query_string", b"").decode("latin-1"))
+        length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > MAX_BODY:
             await refuse(answer, 413, too_large())
             return
@@ -88,6 +95,10 @@ class Guard:
                 raise
             await refuse(answer, error.status_code, error.detail)
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in NO_ROOM and not answered:
+                log.error("a file could not be written: %s", error)
+                await refuse(answer, 507, "the server's disk is full: please try again later")
+                return
             if answered or scope["method"] != "POST" or from_us(error):
                 raise
             log.info("a request could not be understood: %s", shortened(repr(error)))
@@ -97,6 +108,19 @@ class Guard:
                 "this request cannot be understood: see how the API describes itself, on the page or at "
                 "/gradio_api/info",
             )
+
+
+def from_elsewhere(headers: dict[bytes, bytes]) -> bool:
+    """Whether a browser sends this from a page of another site: such pages may not upload or run here.
+
+    Programs that are no browsers say nothing of the kind. Older browsers name the origin alone.
+    """
+    if site := headers.get(b"sec-fetch-site"):
+        return site == b"cross-site"
+    origin = headers.get(b"origin")
+    return origin is not None and urlsplit(origin.decode("latin-1")).netloc != headers.get(
+        b"x-forwarded-host", headers.get(b"host", b"")
+    ).decode("latin-1")
 
 
 def too_large() -> str:

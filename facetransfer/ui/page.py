@@ -7,13 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
 from facetransfer.ui import api
 from facetransfer.ui.components import map_editor as maps
 from facetransfer.ui.components import pictures, result, settings
+from facetransfer.ui.files import KEPT
 from facetransfer.ui.gradio_compat import guard
-from facetransfer.ui.queue_status import FULL, WAITING, left, waiting_words
+from facetransfer.ui.queue_status import left, refusal, waiting_words
 from facetransfer.ui.theme import CONSENT, step, title
 
 # one heavy job at a time; the others wait in line
@@ -69,7 +69,8 @@ class Page:
         self.result.more()
         gr.Markdown(CONSENT, elem_id="consent")
         api.add_endpoints(LOOK, WORK)  # before the page's own events: the first of a name has it to itself
-        self.known, self.last, self.visit = [gr.State(None), gr.State(None)], gr.State(None), gr.State([])
+        self.known = [gr.State(None, time_to_live=KEPT), gr.State(None, time_to_live=KEPT)]
+        self.last, self.visit = gr.State(None, time_to_live=KEPT), gr.State([], time_to_live=KEPT)
         self.paths = [self.pictures.content, self.pictures.style]
         self.advised: dict[str, Any] = dict(
             fn=maps.show_advice,
@@ -195,9 +196,9 @@ class Page:
         room.stop.click(
             self.stopped, [room.result, room.status], [room.status, room.refine], queue=False, **HIDDEN
         ).then(**after)
-        room.result.select(
-            result.where_from, [self.last, room.result], [room.source, room.source_room], **QUICK
-        ).then(None, None, None, js=SHOW_SOURCE, **HIDDEN)
+        room.result.select(result.where_from, self.last, [room.source, room.source_room], **QUICK).then(
+            None, None, None, js=SHOW_SOURCE, **HIDDEN
+        )
         self.cards.choose(
             pictures.choose_example,
             None,
@@ -214,7 +215,7 @@ class Page:
         words = waiting_words(self.blocks, WORK["concurrency_id"], request.session_hash)
         return (result.said(words), gr.skip()) if words else (gr.skip(), gr.Timer(active=False))
 
-    async def stopped(self, picture: Image.Image | None, words: str, request: gr.Request) -> tuple[Any, Any]:
+    async def stopped(self, picture: str | None, words: str, request: gr.Request) -> tuple[Any, Any]:
         """What `result.stopped` says, after the last word of the run that was stopped: it would take its
         place otherwise.
         """
@@ -230,8 +231,9 @@ def build_page() -> gr.Blocks:
         page.wire_settings()
         page.wire_result()
         blocks.load(**page.timed)
-    blocks.queue(max_size=WAITING, default_concurrency_limit=1)
-    guard(blocks, FULL)
+    # Who posts to a function that stands in a line has to stand in it too.
+    blocks.queue(max_size=None, default_concurrency_limit=1, api_open=False)
+    guard(blocks, refusal)
     return blocks
 
 

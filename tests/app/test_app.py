@@ -31,7 +31,7 @@ from facetransfer.ui.components import map_editor as maps
 from facetransfer.ui.components import pictures, result, settings
 from facetransfer.ui.examples import PHOTO, exact_map, example_file, examples
 from facetransfer.ui.files import result_folder
-from facetransfer.ui.gradio_compat import STILL_TO_COME, check, guard
+from facetransfer.ui.gradio_compat import STILL_TO_COME, Line, check, guard
 from facetransfer.ui.inputs import settings_of, shown
 from facetransfer.ui.page import build_page
 from segmentation.classes import CLASSES, INDEX
@@ -140,7 +140,7 @@ def test_a_run_shows_pictures_and_ends_with_a_file(
     repainted = Parse(SemanticMap(face[1].labels.copy()), np.ones((128, 128), np.float32))
     repainted.semantic.labels[100:120, 4:24] = INDEX["hat"]
     inputs[2] = repainted
-    again = list(result.run(gallery[-1], last[-1], images[-1], False, *inputs, *values(**wanted)))[-1]
+    again = list(result.run(gallery[-1], last[-1], gallery[-1][0][0], False, *inputs, *values(**wanted)))[-1]
     moved = (np.asarray(again[0]) != np.asarray(images[-1])).any(2)
     assert moved[75:90, 3:18].any() and not moved[:60].any() and len(again[-1]) == 2
 
@@ -148,9 +148,11 @@ def test_a_run_shows_pictures_and_ends_with_a_file(
 def test_a_click_shows_where_a_patch_came_from() -> None:
     sources = np.zeros((2, 4, 4), np.float32)
     sources[:, 3, 0] = 0.75, 0.25
-    last = result.LastRun(np.zeros((4, 4), np.uint8), Image.new("RGB", (200, 100), (90, 90, 90)), sources)
+    last = result.LastRun(
+        np.zeros((4, 4), np.uint8), Image.new("RGB", (200, 100), (90, 90, 90)), sources, (64, 64)
+    )
     event = type("Event", (), {"index": (2, 63)})()
-    marked, room = result.where_from(last, Image.new("RGB", (64, 64)), event)
+    marked, room = result.where_from(last, event)
     assert room["open"]
     ring = np.asarray(marked).astype(int)
     ys, xs = np.nonzero((ring != 90).any(2))
@@ -269,7 +271,9 @@ def test_the_place_in_line_and_the_time_until_it_is_reached() -> None:
     waiting, usual = EventQueue("work", 1), ProcessTime()
     waiting.current_concurrency = 1
     waiting.start_times_per_fn["run"].add(time.time() - 5)
-    waiting.queue = [SimpleNamespace(session_hash=name, fn="run") for name in ("first", "second")]
+    waiting.queue = [
+        SimpleNamespace(session_hash=name, fn="run", request=None) for name in ("first", "second")
+    ]
     for job in waiting.queue:
         job.concurrency_id = "work"
     queue = SimpleNamespace(
@@ -320,8 +324,14 @@ def test_who_finds_the_line_full_is_told_what_to_do() -> None:
 
     async def refused(headers: dict[str, str]) -> tuple[bool, str, str]:
         page = build_page()
-        page._queue.event_queue_per_concurrency_id = {"work": SimpleNamespace(queue=[None] * line.WAITING)}
-        return await page._queue.push(SimpleNamespace(fn_index=1), SimpleNamespace(headers=headers), None)
+        function = next(i for i, fn in page.fns.items() if fn.concurrency_id == "work")
+        waiting = EventQueue("work", 1)
+        waiting.queue = [
+            SimpleNamespace(session_hash=str(i), fn=0, request=None) for i in range(line.WAITING)
+        ]
+        page._queue.event_queue_per_concurrency_id = {"work": waiting}
+        body = SimpleNamespace(fn_index=function, session_hash="mine")
+        return await page._queue.push(body, SimpleNamespace(headers=headers), None)
 
     assert asyncio.run(refused({})) == (False, line.FULL, "queue_full")
     with pytest.raises(HTTPException) as error:
@@ -329,8 +339,37 @@ def test_who_finds_the_line_full_is_told_what_to_do() -> None:
     assert (
         error.value.status_code == 429
         and f"{line.WAITING} others wait already" in error.value.detail
-        and "try again in a minute" in error.value.detail
+        and "try again later" in error.value.detail
     )
+
+
+def test_nobody_fills_the_line_alone() -> None:
+    """Two jobs of one visit may wait, eight of one address, any number of this machine's own."""
+
+    def waiting(*who: tuple[str, str]) -> Line:
+        return Line([(session, address, "run") for session, address in who], [], 0, {}, set())
+
+    many = waiting(*((str(i), "192.0.2.1") for i in range(8)))
+    assert line.refusal(waiting(("a", "192.0.2.1")), "a", "192.0.2.1") is None
+    assert line.refusal(waiting(("a", "192.0.2.1"), ("a", "192.0.2.2")), "a", "192.0.2.3") == line.ENOUGH
+    assert line.refusal(many, "new", "192.0.2.1") == line.ENOUGH
+    assert line.refusal(many, "new", "192.0.2.2") is None
+    local = waiting(*((str(i), "127.0.0.1") for i in range(8)))
+    assert line.refusal(local, "new", "127.0.0.1") is None
+
+
+def test_a_job_that_would_take_too_long_is_refused_with_its_time(
+    tmp_path: Path, face, green_face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, (picture, _) in (("a", face), ("b", green_face)):
+        picture.save(tmp_path / f"{name}.png")
+    inputs = [str(tmp_path / "a.png"), str(tmp_path / "b.png"), known(face), known(green_face), None, None]
+    monkeypatch.setenv("FACE_TRANSFER_MAX_SECONDS", "30")
+    long = values(method="semantic", size=2048, phases=4, iterations=2000)
+    with pytest.raises(gr.Error, match="jobs here may take about 30 s"):
+        list(result.run([], None, None, False, *inputs, *long))
+    quick = values(method="semantic", size=64, phases=1, iterations=2)
+    assert list(result.run([], None, None, False, *inputs, *quick))
 
 
 def test_a_page_that_was_closed_is_forgotten() -> None:

@@ -4,16 +4,20 @@ memory back, nothing outside the cache.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from PIL import Image
 
 from tests.conftest import FIGURES
 from tests.support import hostile
@@ -310,3 +314,90 @@ def test_the_page_s_own_handlers_hold(app: App) -> None:
                     )
     good(app)
     FIGURES["events with values that no page sends"] += tried
+
+
+def bomb() -> bytes:
+    """A small PNG of 13000x13000 pixels, all of one colour, which no picture on the page may have."""
+    file = io.BytesIO()
+    Image.new("L", (13000, 13000)).save(file, "PNG", compress_level=9)
+    return file.getvalue()
+
+
+def listened_to(app: App, body: dict[str, Any]) -> None:
+    """An event of the page, and its answer waited for."""
+    status, _, _ = app.send(
+        "POST", "/gradio_api/queue/join", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    if status == 200:
+        app.send("GET", f"/gradio_api/queue/data?session_hash={body['session_hash']}", timeout=120)
+
+
+def test_no_door_opens_what_our_reader_refuses(app: App) -> None:
+    """To each input of each function a bomb and a PostScript file: no memory is taken, and Ghostscript, if it
+    were installed, would not be asked: Pillow does not know the format any more.
+    """
+    config = json.loads(app.send("GET", "/config")[2])
+    postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n%%EOF\n"
+    paths = [app.upload("bomb.png", bomb())[1], app.upload("x.png", postscript)[1]]
+    good(app)
+    before = peak = app.memory()
+    headers = {"Content-Type": "application/json"}
+    for dependency in config["dependencies"]:
+        if not dependency["backend_fn"]:
+            continue
+        for path in paths:
+            body = {
+                "data": [file_data(path) for _ in dependency["inputs"]],
+                "fn_index": dependency["id"],
+                "session_hash": f"door{dependency['id']}{paths.index(path)}",
+                "event_data": {"index": [1, 1]},
+                "trigger_id": 1,
+            }
+            if dependency["queue"] is False:
+                app.send("POST", "/gradio_api/run/predict", json.dumps(body).encode(), headers)
+            else:
+                listened_to(app, body)
+            peak = max(peak, app.memory())
+    assert peak - before < 150, f"{peak - before:.0f} MB"
+    good(app)
+
+
+def test_nothing_goes_past_the_line(app: App) -> None:
+    """Functions that stand in a line are refused to who does not stand in it, by name and by number."""
+    config = json.loads(app.send("GET", "/config")[2])
+    headers = {"Content-Type": "application/json"}
+    waiting = [d for d in config["dependencies"] if d["backend_fn"] and d["queue"] is not False]
+    assert {"parse", "transfer", "compare"} <= {d["api_name"] for d in waiting}
+    for dependency in waiting:
+        body = json.dumps({"data": [None] * len(dependency["inputs"]), "fn_index": dependency["id"]}).encode()
+        for name in ("predict", dependency["api_name"] or "predict"):
+            for way in ("run", "api"):
+                status, _, _ = app.send("POST", f"/gradio_api/{way}/{name}", body, headers)
+                assert 400 <= status < 500, (dependency["id"], name, way)
+
+
+def test_a_page_of_another_site_may_neither_upload_nor_run(app: App) -> None:
+    body = b'{"data": [], "fn_index": 0, "session_hash": "x"}'
+    for path in ("/gradio_api/upload", "/gradio_api/queue/join", "/gradio_api/call/parse"):
+        for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+            status, _, _ = app.send("POST", path, body, {"Content-Type": "application/json", **headers})
+            assert status == 403, (path, headers)
+    assert app.send("GET", "/monitoring/summary")[0] == 403
+    good(app)
+
+
+def test_a_job_that_nobody_listens_to_is_not_begun(app: App) -> None:
+    """Posted, and its answer never asked for: some seconds later the processor rests, and the next turn
+    comes.
+    """
+    paths = [app.upload(f"{name}.png", hostile.png())[1] for name in ("a", "b")]
+    long = {"data": [*map(file_data, paths), "The article's", "alone", 6, 2000, -1, -1, 1024, 1, -1]}
+    status, _, answer = app.send(
+        "POST", "/gradio_api/call/transfer", json.dumps(long).encode(), {"Content-Type": "application/json"}
+    )
+    assert status == 200 and "event_id" in json.loads(answer)
+    time.sleep(5)
+    before = app.seconds()
+    time.sleep(1)
+    assert app.seconds() - before < 0.5
+    good(app)

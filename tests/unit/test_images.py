@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from PIL import Image
 
 from facetransfer import InputError
 from facetransfer.base.images import check_writable, fit, open_picture, save_picture, to_image, to_tensor
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def stripes(mode: str = "RGB") -> Image.Image:
@@ -134,3 +138,35 @@ def test_places_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
             check_writable(path)
     save_picture(stripes(), tmp_path / "a.png")
     assert open_picture(tmp_path / "a.png").size == (60, 40)
+
+
+def test_a_process_may_know_our_formats_alone() -> None:
+    """In a process of its own, since it lasts: PostScript and large pictures are refused to all."""
+    code = """
+import io
+from PIL import Image
+from facetransfer.base.images import open_no_other_formats
+large, small, other = io.BytesIO(), io.BytesIO(), io.BytesIO()
+Image.new("1", (9000, 9000)).save(large, "PNG")
+Image.new("L", (8, 8)).save(small, "PNG")
+Image.new("RGB", (8, 8)).save(other, "PCX")
+open_no_other_formats()
+assert Image.open(small).size == (8, 8)
+postscript = b"%!PS-Adobe-3.0 EPSF-3.0\\n%%BoundingBox: 0 0 9 9\\nshowpage"
+for data in (postscript, other.getvalue(), large.getvalue()):
+    try:
+        Image.open(io.BytesIO(data))
+    except (OSError, Image.DecompressionBombError):
+        continue
+    raise SystemExit(f"opened {data[:8]}")
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, check=True)
+
+
+def test_pictures_that_take_much_memory_are_refused_whatever_their_file_takes(tmp_path: Path) -> None:
+    """Numbers of 32 bits, which a file of 10 kB can hold many of."""
+    path = tmp_path / "deep.tif"
+    Image.fromarray(np.zeros((7500, 7500), np.float32)).save(path, compression="tiff_deflate")
+    assert path.stat().st_size < 1 << 21
+    with pytest.raises(InputError, match="MB when it is opened"):
+        open_picture(path)

@@ -20,10 +20,8 @@ from segmentation.parsers import Parse
 
 
 def picture_upload(label: str, name: str) -> gr.Image:
-    """An image input that hands over the uploaded file unread, so that a broken one gets our words and EXIF
-    is obeyed.
-    """
-    upload = gr.Image(
+    """The input for a picture of the person's."""
+    return gr.Image(
         label=label,
         type="filepath",
         image_mode=None,
@@ -31,8 +29,6 @@ def picture_upload(label: str, name: str) -> gr.Image:
         height=260,
         elem_id=name,
     )
-    upload.preprocess = lambda payload: payload.path if payload else None
-    return upload
 
 
 def example_cards() -> gr.HTML:

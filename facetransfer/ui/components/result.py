@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -47,6 +48,7 @@ class LastRun:
     labels: np.ndarray  # the content map that it used, (h,w)
     style: Image.Image  # as the search saw it: aligned
     sources: np.ndarray | None  # (2,h,w), see `Step.sources`; None where the result was placed elsewhere
+    size: tuple[int, int]  # (width, height) of the result
 
 
 def job_of(
@@ -95,6 +97,7 @@ def job_of(
             "face": str(known[0].chosen) if known[0].chosen > 1 else "",
         },
     )
+    gpu.check_budget(job)
     for note in job.notes:
         gr.Info(note[0].upper() + note[1:] + ".")
     return job
@@ -104,15 +107,17 @@ def job_of(
 def run(
     gallery: list[tuple[str, str]] | None,
     last: LastRun | None,
-    start: Image.Image | None,
+    start_path: str | None,
     film: bool,
     *inputs: Any,
 ) -> Iterator[tuple[Any, ...]]:
     """The picture as it grows, the words beside it, and at the end the files, the pair to compare, the
-    numbers in words, what to remember, and the gallery. Inputs as of `job_of`; `start` is the picture to go
-    on from, or None.
+    numbers in words, what to remember, and the gallery. Inputs as of `job_of`; `start_path` is the file of
+    the picture to go on from, or None.
     """
-    began = time.monotonic()
+    began, start = time.monotonic(), None
+    if start_path is not None:
+        start = picture_at(start_path, "result")
     job = job_of(*inputs, start=start, last=last)
     step, seen, nothing = None, 0.0, (gr.skip(),) * 5
     # What is known of the run before is forgotten where this one begins anew: if it is stopped, all of it is
@@ -148,6 +153,7 @@ def run(
         maps[0].labels,
         job.style.picture,
         None if job.place != "alone" or step.sources is None else step.sources.cpu().numpy(),
+        picture.size,
     )
     words = f"Done in {time.monotonic() - began:.0f} s."
     yield picture, said(words + " Measuring ..."), *(gr.skip(),) * 6
@@ -201,15 +207,16 @@ def compare(*inputs: Any) -> Iterator[tuple[list[tuple[Image.Image, str]], str]]
     yield done, said("Done: one pair, four methods.")
 
 
-def where_from(last: LastRun | None, result: Image.Image | None, event: gr.SelectData) -> tuple[Any, Any]:
+def where_from(last: LastRun | None, event: gr.SelectData) -> tuple[Any, Any]:
     """The style picture with a ring where the patch under the pointer came from, and its room opened."""
-    if last is None or last.sources is None or result is None or not is_place(event.index):
+    if last is None or last.sources is None or not is_place(event.index):
         return gr.skip(), gr.skip()
     x, y = event.index
+    width, height = last.size
     _, rows, columns = last.sources.shape
     i, j = (
-        min(rows - 1, max(0, int(y / result.height * rows))),
-        min(columns - 1, max(0, int(x / result.width * columns))),
+        min(rows - 1, max(0, int(y / height * rows))),
+        min(columns - 1, max(0, int(x / width * columns))),
     )
     picture = last.style.copy()
     at = last.sources[:, i, j] * picture.size
@@ -236,11 +243,12 @@ def report_words(report: dict[str, Any]) -> str:
             f"The content's layout is **{word}** (agreement of the maps {report['layout_iou']:.0%})."
         )
     distance = report["style_distance"]
-    lines.append(
-        f"The skin is "
-        f"**{'very near' if distance < 0.25 else 'near' if distance < 0.6 else 'still far from'}** the "
-        f"style's (distance {distance:.2f}; 0 is the same)."
-    )
+    if math.isfinite(distance):
+        lines.append(
+            f"The skin is "
+            f"**{'very near' if distance < 0.25 else 'near' if distance < 0.6 else 'still far from'}** the "
+            f"style's (distance {distance:.2f}; 0 is the same)."
+        )
     sharp = report["sharpness"]
     lines.append(
         f"Its detail is "
@@ -267,7 +275,7 @@ def progress_text(step: Step, seconds: float) -> str:
     )
 
 
-def stopped(last_picture: Image.Image | None, words: str) -> tuple[Any, Any]:
+def stopped(last_picture: str | None, words: str) -> tuple[Any, Any]:
     """Words after Stop, and the button that goes on. `words` were there before: a job that waited in line has
     made nothing yet.
     """
@@ -280,7 +288,7 @@ def stopped(last_picture: Image.Image | None, words: str) -> tuple[Any, Any]:
     )
 
 
-def buttons(running: bool, picture: Image.Image | None = None) -> tuple[Any, Any, Any, Any]:
+def buttons(running: bool, picture: str | None = None) -> tuple[Any, Any, Any, Any]:
     """Run, Stop and Refine while work runs and after it, and whether the line is watched. There is something
     to refine where there is a picture.
     """
