@@ -89,6 +89,8 @@ KIN = {
     ("eye_glasses", "eye"): 0.4,
     ("eye_glasses", "skin"): 0.2,
     ("nose", "skin"): 0.4,
+    ("brow", "skin"): 0.2,
+    ("hair", "skin"): 0.15,
     ("ear", "skin"): 0.4,
     ("neck", "skin"): 0.5,
     ("cloth", "background"): 0.2,

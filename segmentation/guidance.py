@@ -11,6 +11,7 @@ import torch
 
 from facetransfer.base.errors import InputError
 from facetransfer.core.guides import Guide
+from facetransfer.core.patch_synthesis import MIN_KIN_SHARE
 from segmentation.classes import CLASSES, GUIDE_OF, GUIDES, INDEX, class_vectors, nearest_kin
 from segmentation.correspondence import correspondence
 from segmentation.landmarks import landmarks
@@ -138,7 +139,10 @@ def substitutes(content: SemanticMap, style: SemanticMap, least: float = 1e-3) -
         np.bincount(GUIDE_OF[m.labels].ravel(), minlength=len(GUIDES)) / m.labels.size
         for m in (content, style)
     )
-    present = {g for g, share in zip(GUIDES, there) if share > 0}
-    return {
-        g: nearest_kin(g, present) for g, share in zip(GUIDES, here) if share >= least and g not in present
-    }
+    present = {g: float(share) for g, share in zip(GUIDES, there, strict=True) if share > 0}
+    found = {}
+    for part, share in zip(GUIDES, here, strict=True):
+        if share >= least and part not in present:
+            ample = {g for g in present if present[g] >= MIN_KIN_SHARE * share}
+            found[part] = nearest_kin(part, ample) or nearest_kin(part, set(present))
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import io
 import json
 import math
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from facetransfer.base.errors import InputError, shortened
 
@@ -25,8 +26,15 @@ WORKED_PIXELS = 4096 * 4096  # that are worked on at once
 LEFT = 600  # seconds after which nobody is still writing a file
 MIN_SIDE = 32  # pixels; conv4_1 must keep a 3x3 window
 MAX_DECODED_BYTES = 200_000_000  # of a picture as it lies in the file, whatever its file takes
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = ["AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP"]
+with suppress(ImportError):  # phones' own format; the program works without
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    FORMATS.append("HEIF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")  # that a result may be written as
+
+_SRGB = ImageCms.createProfile("sRGB")
 
 # What Pillow has to remark on a spoilt file is said by us, in one line, or does not matter.
 for remark in (UserWarning, Image.DecompressionBombWarning):
@@ -34,8 +42,8 @@ for remark in (UserWarning, Image.DecompressionBombWarning):
 
 
 def open_picture(path: str | os.PathLike[str]) -> Image.Image:
-    """Any picture file as RGB, turned as its EXIF says; first frame of an animation, on white where it is
-    transparent.
+    """Any picture file as RGB in sRGB, turned as its EXIF says; first frame of an animation, on white where
+    it is transparent.
 
     Raises InputError when the file is missing, not a picture, cut off, or larger than MAX_PIXELS.
     """
@@ -44,14 +52,14 @@ def open_picture(path: str | os.PathLike[str]) -> Image.Image:
     try:
         with (
             open(path, "rb") as file,
-            Image.open(file, formats=FORMATS) as picture,
+            Image.open(file, formats=tuple(FORMATS)) as picture,
         ):  # opened here: Pillow leaves it open where it cannot read it
             return as_rgb(picture)
     except InputError as error:
         raise InputError(f"{path.name} {error}") from None
     except (UnidentifiedImageError, Image.DecompressionBombError):
         raise InputError(
-            f"{path.name} is not a picture that can be read: give a PNG, JPEG, WebP, TIFF or BMP file "
+            f"{path.name} is not a picture that can be read: give a PNG, JPEG, WebP, AVIF, TIFF or BMP file "
             f"of at most {MAX_PIXELS // 10**6} million pixels"
         ) from None
     except MemoryError:
@@ -115,13 +123,30 @@ def as_rgb(picture: Image.Image) -> Image.Image:
     if getattr(picture, "is_animated", False):
         picture.seek(0)
     picture.load()
-    picture = ImageOps.exif_transpose(picture)
+    picture = ImageOps.exif_transpose(_in_srgb(picture))
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
         picture = _with_eight_bits(picture)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     return picture.convert("RGB")
+
+
+def _in_srgb(picture: Image.Image) -> Image.Image:
+    """The picture with the colours that its ICC profile means, in sRGB; as it is without a usable profile.
+
+    What is transparent stays so.
+    """
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in ("RGB", "RGBA", "CMYK", "L"):
+        return picture
+    try:
+        meant = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = "RGBA" if picture.mode == "RGBA" else "RGB"
+        converted = ImageCms.profileToProfile(picture, meant, _SRGB, outputMode=mode)
+    except (ImageCms.PyCMSError, OSError):  # a spoilt profile, or one for other pictures
+        return picture
+    return converted or picture
 
 
 def _bytes_per_pixel(mode: str) -> int:

@@ -27,20 +27,23 @@ def appearance_guides(
     content_labels: np.ndarray,
     style_labels: np.ndarray,
     likeness: float = 0.5,
+    class_cost: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The appearance of both pictures, (H,W,4) and (h,w,4) float32: matched luminance, then toned colours.
 
     content, toned (H,W,3) and style (h,w,3): RGB float32 in [0,1]; `toned` is the content after
     `colour_transfer.toned`. likeness: in [0,1]. Labels (H,W) and (h,w): classes in one numbering. Within
     each class the content's luminance is replaced by the style's of the same rank (histogram matching), which
-    also fits styles of few tones; the colours only move by the classes' means and contrasts.
+    also fits styles of few tones; the colours only move by the classes' means and contrasts. class_cost:
+    (K,K), see `patch_synthesis.class_costs`: a class that the style lacks takes the tones of its stand-in.
     """
     here = _blurred(content @ LUMA, CONTENT_BLUR)
     style_blur = STYLE_BLUR[0] + likeness * (STYLE_BLUR[1] - STYLE_BLUR[0])
     there = _blurred(style @ LUMA, style_blur)
     matched = _matched(here.ravel(), there.ravel()).reshape(here.shape)
     for label in np.unique(content_labels):
-        own, other = content_labels == label, style_labels == label
+        own = content_labels == label
+        other = style_labels == label if class_cost is None else class_cost[label][style_labels] <= 0
         if own.sum() >= MIN_CLASS_PIXELS and other.sum() >= MIN_CLASS_PIXELS:
             matched[own] = _matched(here[own], there[other])
     colours = np.float32(COLOUR_SHARE**0.5) * _blurred(toned, CONTENT_BLUR)

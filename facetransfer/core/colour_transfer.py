@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from facetransfer.core.guides import Guide
 
 CONTRAST = 0.5, 1.5  # a class's contrast is brought to the style's within these times its own
-KIN = 0.3  # a class that the style lacks moves to the classes that are akin by this much at least
+KIN = 0.05  # a class that the style lacks moves to the classes that are akin by this much at least
 BORDER = 0.01  # of the shorter side: how far the border between two classes is blended to each side
 BORDER_CELLS = (
     2  # what is measured and blended lies on a grid that has so many cells there, where pixels are finer
@@ -74,7 +74,7 @@ def toned_as_skin(content: Tensor, style: Tensor, guides: tuple[Guide, Guide]) -
     inside = kept > 0.5
     if not inside.any():
         return content
-    around = guides[0].strongest[inside].mode().values
+    around = torch.bincount(guides[0].strongest[inside]).argmax()
     masks = (guides[0].strongest == around) & ~inside, guides[1].strongest == around
     if not (masks[0].any() and masks[1].any()):
         return content
@@ -104,12 +104,14 @@ def _statistics(pixels: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     are any, (K,).
 
     In float64, where the number of threads, which decides how sums are cut, changes nothing that is left in
-    float32.
+    float32; on the CPU, since Apple's devices have no float64.
     """
-    pixels, inside = pixels.flatten(1).double(), masks.flatten(1).double()
+    device = pixels.device
+    pixels, inside = pixels.flatten(1).cpu().double(), masks.flatten(1).cpu().double()
     count = inside.sum(1, keepdim=True)
     mean, square = (inside @ x.T / count.clamp_min(1) for x in (pixels, pixels.square()))
-    return mean, (square - mean.square()).clamp_min(0).sqrt(), count[:, 0] > 0
+    deviation = (square - mean.square()).clamp_min(0).sqrt()
+    return mean.float().to(device), deviation.float().to(device), (count[:, 0] > 0).to(device)
 
 
 # Keeping the content's colours: the work is done on light and dark alone (Gatys et al. 2016, section 3.2).

@@ -40,11 +40,13 @@ def guided_rounds(
     pixels = None if content is None else _pixels(_toned(content, style, guides, tones))
     classes, labels = _classes(guides[0], size)
     style_classes, style_labels = _classes(guides[1], (style.shape[-2], style.shape[-1]))
-    style_pixels = _pixels(style)
+    style_pixels, costs = _pixels(style), class_costs(classes, style_classes, labels, style_labels)
     if content is None or pixels is None:
         appearance = np.zeros((*size, 4), np.float32), np.zeros((*style_labels.shape, 4), np.float32)
     else:
-        appearance = appearance_guides(_pixels(content), pixels, style_pixels, labels, style_labels, likeness)
+        appearance = appearance_guides(
+            _pixels(content), pixels, style_pixels, labels, style_labels, likeness, costs
+        )
         appearance = _weighted(appearance[0], guides[0]), _weighted(appearance[1], guides[1])
     first, kept = pixels if start is None else _pixels(start), None
     if first is not None and content is not None and guides[0] and guides[1] and guides[0].kept is not None:
@@ -57,7 +59,6 @@ def guided_rounds(
     source = GuidedPicture(
         style_pixels, style_labels, _position(guides[1], style_labels.shape), appearance[1], allowed
     )
-    costs = class_costs(classes, style_classes, labels, style_labels)
     generator = np.random.default_rng(seed)
     yield from synthesise(result, source, costs, PatchWeights.of(likeness), generator, style.device)
 

@@ -38,6 +38,7 @@ AGREEMENT = (
 )
 CLASS_SAMPLE = 1000  # pixels from which the vector of a class is taken, about
 MIN_KIN_SHARE = 0.1  # of a class's pixels in the content: kin with fewer in the style does not stand in
+MIN_AFFINITY = 0.01  # inner product of two classes' vectors from which they count as kin
 MIN_PRESENT_PIXELS = 64  # of the style: a class with fewer pixels counts as missing there
 
 
@@ -139,10 +140,12 @@ def class_costs(
     cost = 1 - np.eye(count, dtype=np.float32)
     present = pixels[1] >= MIN_PRESENT_PIXELS
     for label in np.flatnonzero(~present):
-        ample = present & (pixels[1] >= MIN_KIN_SHARE * pixels[0][label])
-        if ample.any() or present.any():
-            ample = ample if ample.any() else present
-            cost[label] = np.where(ample, alike[label][ample].max() - alike[label], 1)
+        akin = present & (alike[label] > MIN_AFFINITY)
+        ample = akin & (pixels[1] >= MIN_KIN_SHARE * pixels[0][label])
+        found = next((group for group in (ample, akin, present) if group.any()), None)
+        if found is not None:
+            nearest = alike[label][found].max()
+            cost[label] = np.where(found | (alike[label] <= nearest), nearest - alike[label], 1)
     return cost.clip(0, 1).astype(np.float32)
 
 

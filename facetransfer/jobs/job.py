@@ -274,6 +274,8 @@ def prepare(
         )
         return replace(job, start=start and to_tensor(start), whole=whole, extras=extras)
     box = face_box(content, AROUND[place]) if place in AROUND else None
+    if box is None and place == "content":  # The result has the photo's size all the same.
+        box = (0, 0, *content.picture.size)
     if box:
         size = content.picture.size
         content = replace(content, semantic=content.semantic.resized(size)).cut(box)

@@ -103,6 +103,8 @@ class Watch(TorchDispatchMode):
         found = function(*args, **kwargs)
         if home:
             return found
+        if any(isinstance(x, Tensor) and x.dtype == torch.float64 for x in tree_flatten(found)[0]):
+            raise TypeError(f"{name}: this device has no float64, as Apple's has none")
         changed = {id(x.held): x for x in there}  # what is changed in place stays the tensor that it was
         return tree_map(
             lambda x: (changed[id(x)] if id(x) in changed else Elsewhere(x)) if isinstance(x, Tensor) else x,

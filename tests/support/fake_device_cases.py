@@ -118,7 +118,7 @@ def test_parts_of_the_picture_are_kept_there() -> None:
 def test_half_precision_stays_near_there() -> None:
     here, there, _ = runs(QUICK)
     _, rough, _ = runs(replace(QUICK, precision="bfloat16"))
-    assert rough[-1].losses == pytest.approx(there[-1].losses, rel=0.1)
+    assert sum(rough[-1].losses.values()) == pytest.approx(sum(there[-1].losses.values()), rel=0.05)
     assert (rough[-1].picture - here[-1].picture).abs().mean() < 0.02
 
 

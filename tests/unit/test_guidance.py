@@ -327,3 +327,19 @@ def test_each_setting_changes_the_picture_and_keeps_it_clean(face, green_face, c
         and changed.max() <= 1
     )
     assert (plain - changed).abs().mean() > 1e-4
+
+
+def test_hair_on_a_bald_style_is_of_its_skin(face) -> None:
+    """Black hair, and a style of one green skin before a black wall: not the wall, nor a brow, stands in."""
+    content, semantic = np.asarray(face[0]).copy(), face[1]
+    content[semantic.labels == INDEX["hair"]] = 5
+    bald = np.where(semantic.labels == INDEX["hair"], INDEX["skin"], semantic.labels).astype(np.uint8)
+    style = np.zeros((128, 128, 3), np.uint8)
+    style[bald != INDEX["background"]] = 40, 160, 60
+    given = Face(Image.fromarray(content), semantic, semantic.frame())
+    job = prepare(given, Face.of(Image.fromarray(style), SemanticMap(bald)), TransferSettings(size=128))
+    *_, last = job.steps()
+    inner = cv2.erode((semantic.labels == INDEX["hair"]).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    hair = last.picture[0][:, torch.from_numpy(inner)].mean(1)
+    assert hair.tolist() == pytest.approx([40 / 255, 160 / 255, 60 / 255], abs=0.08)
+    assert job.substitutes == {"hair": "skin"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from facetransfer import InputError
 from facetransfer.base.images import check_writable, fit, open_picture, save_picture, to_image, to_tensor
@@ -170,3 +170,36 @@ def test_pictures_that_take_much_memory_are_refused_whatever_their_file_takes(tm
     assert path.stat().st_size < 1 << 21
     with pytest.raises(InputError, match="MB when it is opened"):
         open_picture(path)
+
+
+def profile_with_red_and_green_swapped() -> bytes:
+    """The sRGB profile, in which the tags of two primaries point to each other's values."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    count = int.from_bytes(data[128:132], "big")
+    tags = {bytes(data[i : i + 4]): i for i in range(132, 132 + 12 * count, 12)}
+    red, green = tags[b"rXYZ"], tags[b"gXYZ"]
+    data[red + 4 : red + 12], data[green + 4 : green + 12] = (
+        data[green + 4 : green + 12],
+        data[red + 4 : red + 12],
+    )
+    return bytes(data)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_profile_says_what_colours_mean(tmp_path: Path, mode: str) -> None:
+    picture = Image.new(mode, (40, 40), "red")
+    picture.save(tmp_path / "a.png", icc_profile=profile_with_red_and_green_swapped())
+    red, green, blue = np.asarray(open_picture(tmp_path / "a.png"))[20, 20]
+    assert green > 220 and red < 60 and blue < 60
+    picture.save(tmp_path / "b.png", icc_profile=b"no profile")
+    assert tuple(np.asarray(open_picture(tmp_path / "b.png"))[20, 20]) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("ending", ["avif", "heic"])
+def test_the_formats_of_phones_are_read(tmp_path: Path, ending: str) -> None:
+    pixels = np.zeros((64, 96, 3), np.uint8)
+    pixels[:, 48:] = 200, 120, 40
+    path = tmp_path / f"photo.{ending}"
+    Image.fromarray(pixels).save(path, quality=90)
+    found = np.asarray(open_picture(path)).astype(int)
+    assert found.shape == pixels.shape and np.abs(found[:, 60:] - pixels[:, 60:]).max() < 20
