@@ -16,8 +16,8 @@ from PIL import Image, ImageFilter
 from facetransfer.base.images import open_picture
 from facetransfer.base.settings import TransferSettings
 from facetransfer.jobs.job import Face, prepare, result_picture
+from segmentation.map_files import map_path, read_map
 from segmentation.parsers import load_parser
-from segmentation.semantic_map import map_path, read_map
 
 ASSETS = Path(__file__).resolve().parent
 EXAMPLES = ASSETS / "examples"

@@ -25,8 +25,8 @@ from facetransfer.base.images import open_picture
 from facetransfer.base.settings import TransferSettings
 from facetransfer.core.engine import transfer_steps
 from facetransfer.jobs.job import Face, prepare, result_picture
+from segmentation.map_files import map_path, read_map, read_map_pair
 from segmentation.parsers import load_parser
-from segmentation.semantic_map import map_path, read_map, read_map_pair
 
 PUBLISHED = dict(
     method="semantic",
@@ -91,7 +91,7 @@ def pairs(
             ):
                 found[f"portrait {i % 6 + 1} x {name}"] = people[i % 6], style
     if reference:
-        maps = read_map_pair(reference / "Freddie_sem.png", reference / "Mia_sem.png")
+        *maps, _ = read_map_pair(reference / "Freddie_sem.png", reference / "Mia_sem.png")
         pictures = [open_picture(reference / f"{n}.jpg") for n in ("Freddie", "Mia")]
         found["Freddie x Mia, maps by hand"] = tuple(
             Face.of(p, m, load_parser()) for p, m in zip(pictures, maps)

@@ -26,7 +26,7 @@ from facetransfer.base.devices import choose_device
 from facetransfer.base.images import open_picture
 from facetransfer.base.settings import GATYS, GUIDED, MRF, SEMANTIC, TransferSettings
 from facetransfer.jobs.job import Face, prepare
-from segmentation.semantic_map import map_path, read_map
+from segmentation.map_files import map_path, read_map
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
 JOBS = [(GUIDED, size) for size in (256, 512, 1024, 2048, 4096)]

@@ -33,8 +33,9 @@ from benchmarks.machine import conditions, write
 from benchmarks.variants import VARIANTS
 from facetransfer.jobs.job import Face
 from segmentation.classes import INDEX, NAMES
+from segmentation.map_files import read_map
 from segmentation.parsers import load_parser
-from segmentation.semantic_map import SemanticMap, read_map
+from segmentation.semantic_map import SemanticMap
 from training.sitters import Scene, Sitter
 
 SIDE = 320  # pixels

@@ -29,9 +29,10 @@ from facetransfer.base.settings import TransferSettings
 from facetransfer.core.engine import transfer
 from segmentation.classes import INDEX
 from segmentation.guidance import guides_of
+from segmentation.map_files import map_path, read_map
 from segmentation.parsers import Parse, Parser, load_parser
 from segmentation.parsers.detection import FACE
-from segmentation.semantic_map import SemanticMap, map_path, read_map
+from segmentation.semantic_map import SemanticMap
 from training.face_pictures import WITH_FACES, labelled_faces, read_labels, read_rgb, sides_mended
 
 GOOD = 0.75  # IoU of the face as one region

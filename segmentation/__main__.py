@@ -66,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
     """Each picture by itself; one that fails is said in its red line, and the others still get their maps."""
     from facetransfer.base.devices import choose_device
     from facetransfer.base.images import check_writable, open_picture
+    from segmentation.map_files import map_path
     from segmentation.parsers import load_parser
-    from segmentation.semantic_map import map_path
 
     failed = 0
     try:

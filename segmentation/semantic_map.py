@@ -1,36 +1,24 @@
-"""A semantic map: for each pixel of a picture, its class. Read from and written to `photo_sem.png`."""
+"""A semantic map: for each pixel of a picture, its class; and where the face in it is."""
 
 from __future__ import annotations
 
 import math
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
 
 from facetransfer.base.errors import InputError
-from facetransfer.base.images import open_picture, save_picture
-from segmentation import MAP_ENDING
+from facetransfer.base.images import save_picture
 from segmentation.classes import CLASSES, INDEX, MIRROR, PALETTE
 
-NEAR = (
-    60.0  # RGB distance within which a colour is one of ours, moved by an anti-aliased edge or a lossy file
-)
-OURS = 0.9  # share of pixels near our palette from which a file counts as painted in it
-FLAT = 12  # levels that neighbours in a plain area may differ by, in a lossy file
-PART = 1 << 18  # colours that are compared with the palette at once
 # share of the way from the brows to the mouth: the median of 746 painted masks, nine in ten lie between 0.13
 # and 0.25
 EYE_BELOW_BROW = 0.19
 MIN_PART_PIXELS = 4  # of a part of a face, for it to have a middle
 STRAY_DISTANCE = 1.5  # longer sides of the largest piece of a part: pieces further away are stray pixels
-OWN_SHARE, OWN_DISTANCE = (
-    5e-4,
-    48.0,
-)  # a hand-painted colour covers at least this share, this far from every other
 
 
 @dataclass(frozen=True)
@@ -184,120 +172,3 @@ class SemanticMap:
         picture = Image.fromarray(self.labels, "P")
         picture.putpalette((PALETTE if self.colours is None else self.colours).tobytes())
         save_picture(picture, path)
-
-
-def map_path(picture: str | os.PathLike[str], ending: str = MAP_ENDING) -> Path:
-    """Where the map of a picture file lies: photo.jpg has photo_sem.png beside it. Another ending may be
-    given.
-    """
-    picture = Path(picture)
-    if not picture.name:
-        raise InputError(f"{picture} is a folder: give a picture file")
-    return picture.with_name(picture.stem + ending)
-
-
-def from_colours(rgb: np.ndarray) -> tuple[SemanticMap, float]:
-    """The face map nearest to the colours (H,W,3) uint8, and the share of pixels that are near a colour of
-    ours.
-    """
-    labels, distance, inverse = _nearest(rgb, PALETTE)
-    return SemanticMap(labels[inverse].reshape(rgb.shape[:2])), float((distance < NEAR)[inverse].mean())
-
-
-def _packed(rgb: np.ndarray) -> np.ndarray:
-    """Colours (...,3) uint8 as one number each, (N,) uint32: sorted in a fraction of the time and memory."""
-    flat = rgb.reshape(-1, 3).astype(np.uint32)
-    return flat[:, 0] << 16 | flat[:, 1] << 8 | flat[:, 2]
-
-
-def _unpacked(codes: np.ndarray) -> np.ndarray:
-    """The colours (N,3) uint8 of such numbers."""
-    return np.stack((codes >> 16, codes >> 8, codes), 1).astype(np.uint8)
-
-
-def _nearest(rgb: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each colour in (H,W,3) the nearest of the palette (K,3) and how far it is, (N,); and which of the N
-    colours each pixel has.
-    """
-    codes, inverse = np.unique(_packed(rgb), return_inverse=True)
-    labels, nearest, known = (
-        np.empty(len(codes), np.uint8),
-        np.empty(len(codes), np.float32),
-        palette.astype(np.float32),
-    )
-    for i in range(
-        0, len(codes), PART
-    ):  # a picture of noise has millions of colours, each with a distance to each class
-        colours = _unpacked(codes[i : i + PART]).astype(np.float32)
-        squared = (
-            (colours**2).sum(1)[:, None] - 2 * colours @ known.T + (known**2).sum(1)
-        )  # whole numbers: exact
-        labels[i : i + PART], nearest[i : i + PART] = squared.argmin(1), np.sqrt(squared.min(1))
-    return labels, nearest, inverse.ravel()
-
-
-def read_map(path: str | os.PathLike[str]) -> SemanticMap:
-    """A map file as a face map. Raises InputError where its colours are not ours; `read_map_pair` takes
-    others too.
-    """
-    semantic, near = from_colours(np.asarray(open_picture(path)))
-    if near < OURS:
-        raise InputError(
-            f"{Path(path).name} is not painted in the colours of the classes (only {near:.0%} of it is): "
-            f"use them, or give "
-            "hand-painted maps of both pictures with the same colours in both"
-        )
-    return semantic
-
-
-def read_map_pair(
-    content: str | os.PathLike[str], style: str | os.PathLike[str]
-) -> tuple[SemanticMap, SemanticMap]:
-    """Two map files. Painted in our palette they are face maps; otherwise the colours of the two together are
-    the classes.
-    """
-    pictures = [np.asarray(open_picture(path)) for path in (content, style)]
-    (first, near_first), (second, near_second) = map(from_colours, pictures)
-    if min(near_first, near_second) >= OURS:
-        return first, second
-    if max(near_first, near_second) >= OURS:
-        odd = content if near_first < near_second else style
-        raise InputError(
-            f"{Path(odd).name} is painted in other colours than the other map: paint both in the colours "
-            f"of the classes, or "
-            "both in the same colours of your own"
-        )
-    colours = own_colours(pictures)
-    return _by_colours(pictures[0], colours), _by_colours(pictures[1], colours)
-
-
-def own_colours(pictures: list[np.ndarray]) -> np.ndarray:
-    """The colours that hand-painted maps use, (K,3) uint8: the frequent ones that are far from every more
-    frequent one.
-
-    Counted only where the neighbours have the same colour: the mixed colours of anti-aliased borders are no
-    classes.
-    """
-    block = np.ones((3, 3), np.uint8)
-    flat = np.concatenate(
-        [_packed(p[(cv2.dilate(p, block) - cv2.erode(p, block)).max(2) <= FLAT]) for p in pictures]
-    )
-    codes, counts = np.unique(flat, return_counts=True)
-    colours = _unpacked(codes)
-    chosen: list[np.ndarray] = []
-    for i in counts.argsort()[::-1][:4096]:
-        if counts[i] < OWN_SHARE * len(flat) or len(chosen) == 64:
-            break
-        colour = colours[i].astype(np.float32)
-        if all(np.linalg.norm(colour - c) >= OWN_DISTANCE for c in chosen):
-            chosen.append(colour)
-    if len(chosen) < 2:
-        raise InputError(
-            "the maps have no two clearly different colours: paint each part in a plain colour of its own"
-        )
-    return np.array(chosen, dtype=np.uint8)
-
-
-def _by_colours(rgb: np.ndarray, palette: np.ndarray) -> SemanticMap:
-    labels, _, inverse = _nearest(rgb, palette)
-    return SemanticMap(labels[inverse].reshape(rgb.shape[:2]), palette)

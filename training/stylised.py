@@ -21,8 +21,9 @@ from facetransfer.base.images import fit, open_picture, save_picture, to_image, 
 from facetransfer.base.settings import TransferSettings
 from facetransfer.core.engine import transfer
 from segmentation.guidance import guides_of
+from segmentation.map_files import map_path, read_map
 from segmentation.parsers import load_parser
-from segmentation.semantic_map import SemanticMap, map_path, read_map
+from segmentation.semantic_map import SemanticMap
 from training.face_pictures import labelled_faces, read_labels
 
 SIDE = 256  # of the pictures made

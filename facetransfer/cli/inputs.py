@@ -17,8 +17,9 @@ from facetransfer.base.errors import InputError, in_one_line, shortened
 from facetransfer.cli import flags
 from facetransfer.jobs.job import Face
 from facetransfer.jobs.recipe import Recipe, versions
+from segmentation.map_files import map_path, read_map_pair, reading_of
 from segmentation.parsers import Parse, Parser, load_parser
-from segmentation.semantic_map import SemanticMap, map_path, read_map, read_map_pair
+from segmentation.semantic_map import SemanticMap
 
 RESTORED: dict[str, Callable[[str], Any]] = {
     "into": str,
@@ -97,7 +98,9 @@ def find_faces(
     ]
     if content is None and not paths[0]:
         return None, Face.of(style)  # its texture
-    maps = _maps(paths, parse)
+    maps, notes = _maps(paths, parse)
+    for note in notes:
+        print(f"note: {in_one_line(note)}", file=sys.stderr)
     faces = [
         _face(content, maps[0], args.content, parse, args.face or 1),
         _face(style, maps[1], args.style, parse, 1),
@@ -113,15 +116,18 @@ def _beside(given: Path | None, picture: Path | None, ending: str) -> Path | Non
     )  # False too where the name is too long for a file
 
 
-def _maps(paths: list[Path | None], parse: Parser | None) -> tuple[SemanticMap | None, ...]:
+def _maps(paths: list[Path | None], parse: Parser | None) -> tuple[tuple[SemanticMap | None, ...], list[str]]:
+    """The maps that there are files of, and what is said of how they were read."""
     if all(paths):
-        return read_map_pair(*paths)
+        *maps, notes = read_map_pair(*paths)
+        return tuple(maps), notes
     if parse is None and any(paths):
         raise InputError(
             f"only {next(filter(None, paths))} is there, and --parser none makes no other: give both maps "
             f"or a parser"
         )
-    return tuple(read_map(path) if path else None for path in paths)
+    readings = [reading_of(path) if path else (None, "") for path in paths]
+    return tuple(semantic for semantic, _ in readings), [words for _, words in readings if words]
 
 
 def _face(

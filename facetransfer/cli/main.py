@@ -136,7 +136,7 @@ def check_nothing_is_lost(args: argparse.Namespace, outputs: list[Path]) -> None
 
     The picture to go on from may be replaced by what comes of it.
     """
-    from segmentation.semantic_map import map_path
+    from segmentation.map_files import map_path
 
     beside = [map_path(path, args.semantic_ext) for path in (args.content, args.style) if path is not None]
     named = (args.content, args.style, args.content_map, args.style_map, args.region, args.parser_file)

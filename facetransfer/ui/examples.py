@@ -17,7 +17,8 @@ from PIL import Image
 from facetransfer.base.assets import ASSETS
 from facetransfer.base.images import open_picture, save_picture
 from facetransfer.ui.gradio_compat import cache_folder
-from segmentation.semantic_map import SemanticMap, map_path, read_map
+from segmentation.map_files import map_path, read_map
+from segmentation.semantic_map import SemanticMap
 
 FOLDER = ASSETS / "examples"
 FINISHED = FOLDER / "finished"  # <content>-as-<style>.webp

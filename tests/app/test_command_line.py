@@ -17,7 +17,8 @@ from facetransfer.cli.flags import options, settings_from
 from facetransfer.cli.main import main
 from segmentation.__main__ import main as segment
 from segmentation.classes import INDEX
-from segmentation.semantic_map import SemanticMap, read_map
+from segmentation.map_files import read_map
+from segmentation.semantic_map import SemanticMap
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = ["--method", "semantic", "--iterations", "2", "--phases", "1", "--device", "cpu"]

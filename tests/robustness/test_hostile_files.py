@@ -25,14 +25,8 @@ from facetransfer.base.weights import published_weights
 from facetransfer.jobs.class_weights import checked
 from facetransfer.jobs.recipe import Recipe, read_recipe
 from segmentation.correction import Correction
-from segmentation.semantic_map import (
-    SemanticMap,
-    from_colours,
-    map_path,
-    own_colours,
-    read_map,
-    read_map_pair,
-)
+from segmentation.map_files import from_colours, map_path, own_colours, read_map, read_map_pair
+from segmentation.semantic_map import SemanticMap
 from tests.conftest import FIGURES
 from tests.support import hostile
 
@@ -136,11 +130,12 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     FIGURES["paths that are no file"] += len(cases)
 
 
-def test_a_link_leads_to_its_picture_and_a_result_replaces_the_link_alone(tmp_path: Path) -> None:
+def test_a_link_leads_to_its_picture_and_a_result_goes_where_it_leads(tmp_path: Path) -> None:
     (tmp_path / "real.png").write_bytes(hostile.png())
     (tmp_path / "link.png").symlink_to("real.png")
     save_picture(open_picture(tmp_path / "link.png").convert("L"), tmp_path / "link.png")
-    assert not (tmp_path / "link.png").is_symlink() and (tmp_path / "real.png").read_bytes() == hostile.png()
+    assert (tmp_path / "link.png").is_symlink() and (tmp_path / "real.png").read_bytes() != hostile.png()
+    assert open_picture(tmp_path / "real.png").size == open_picture(tmp_path / "link.png").size
 
 
 def test_every_wrong_map_is_refused_in_words_or_read(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from PIL import Image
 from facetransfer import InputError
 from segmentation.classes import CLASSES, GUIDES, INDEX, MIRROR, PALETTE
 from segmentation.guidance import guide_of, guides_of
-from segmentation.semantic_map import SemanticMap, map_path, read_map, read_map_pair
+from segmentation.map_files import OTHER_PALETTES, map_path, read_map, read_map_pair, reading_of
+from segmentation.semantic_map import SemanticMap
 
 
 def test_classes_are_numbered_as_in_celebamask_and_clearly_coloured() -> None:
@@ -58,12 +59,56 @@ def test_hand_painted_maps_bring_their_own_classes(tmp_path: Path) -> None:
     first, second = [(255, 0, 0), (0, 255, 0), (255, 255, 0)], [(255, 255, 0), (255, 0, 0), (0, 255, 0)]
     painted(first).save(tmp_path / "a.png")
     painted(second).save(tmp_path / "b.png")
-    a, b = read_map_pair(tmp_path / "a.png", tmp_path / "b.png")
+    a, b, notes = read_map_pair(tmp_path / "a.png", tmp_path / "b.png")
+    assert notes and "3 colours" in notes[0]
     assert not a.is_face and len(a.colours) == 3 and np.array_equal(a.colours, b.colours)
     for semantic, colours in ((a, first), (b, second)):
         assert [tuple(int(v) for v in semantic.rgb()[30, x]) for x in (15, 45, 75)] == colours
     guides = guides_of(a, b)
     assert guides[0].classes.shape == (3, 60, 90) and guides[0].position is None
+
+
+def test_the_maps_of_other_tools_are_read_as_what_they_are(face, tmp_path: Path) -> None:
+    """Class numbers, as this program writes them too, and the colours of two other tools."""
+    labels, path = face[1].labels, tmp_path / "other_sem.png"
+    files = {"class numbers": Image.fromarray(labels)}
+    for name, palette in OTHER_PALETTES.items():
+        assert len(np.unique(palette, axis=0)) == len(palette)
+        files[name] = Image.fromarray(palette[labels])
+    for name, picture in files.items():
+        picture.save(path)
+        semantic, words = reading_of(path)
+        assert np.array_equal(semantic.labels, labels) and name in words and path.name in words
+    face[1].save(path)
+    assert reading_of(path)[1] == ""
+
+
+def test_a_soft_brush_leaves_no_third_class_between_two(face, tmp_path: Path) -> None:
+    """Borders blurred over many pixels: each is one of the classes beside it, not what the mixture is like."""
+    labels = face[1].resized((512, 512)).labels
+    soft = cv2.GaussianBlur(PALETTE[labels], (0, 0), 4)
+    Image.fromarray(soft).save(tmp_path / "soft.png")
+    found = read_map(tmp_path / "soft.png").labels
+    assert set(np.unique(found)) <= set(np.unique(labels)) and (found == labels).mean() > 0.95
+
+
+def test_two_dark_colours_of_a_person_s_own_are_two_classes(tmp_path: Path) -> None:
+    colours = [(0, 0, 0), (60, 20, 20), (0, 128, 0)]
+    for name in "ab":
+        painted(colours).save(tmp_path / f"{name}.png")
+    assert len(read_map_pair(tmp_path / "a.png", tmp_path / "b.png")[0].colours) == 3
+
+
+@pytest.mark.parametrize("level", [0, 12])
+def test_a_file_that_is_background_all_over_is_no_map(tmp_path: Path, level: int) -> None:
+    """Black, or a photo of the night."""
+    noise = np.random.default_rng(0).integers(0, 6, (64, 64, 3)) + level
+    Image.fromarray((noise * (level > 0)).astype(np.uint8)).save(tmp_path / "dark.png")
+    with pytest.raises(InputError, match="dark.png"):
+        read_map(tmp_path / "dark.png")
+    Image.new("RGB", (64, 64), tuple(map(int, PALETTE[0]))).save(tmp_path / "empty.png")
+    with pytest.raises(InputError, match="background everywhere"):
+        read_map(tmp_path / "empty.png")
 
 
 def test_maps_that_do_not_belong_together_are_refused(face, tmp_path: Path) -> None:

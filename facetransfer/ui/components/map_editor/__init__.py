@@ -33,8 +33,9 @@ from segmentation import PARSERS
 from segmentation.classes import CLASSES
 from segmentation.correction import Correction, as_text
 from segmentation.fill import REACH, fill_region
+from segmentation.map_files import map_path, reading_of
 from segmentation.parsers import Parse
-from segmentation.semantic_map import SemanticMap, map_path, read_map
+from segmentation.semantic_map import SemanticMap
 
 SIDE = 1024  # longest side of a map on the page, pixels: one of at most this size is painted pixel by pixel
 SURE = 0.6  # probability below which a place is hatched
@@ -211,7 +212,9 @@ def load_map(file: str | None, path: str | None, known: Parse | None) -> Iterato
         raise InputError("there is no picture for this map yet: upload the picture first")
     if not file:
         raise InputError("there is no map yet: choose the file of one")
-    picture, wanted = picture_at(path, "chosen"), read_map(file)
+    picture, (wanted, taken_for) = picture_at(path, "chosen"), reading_of(file)
+    if taken_for:
+        gr.Info(html.escape(taken_for) + ".")
     check_shape(wanted, picture, "this picture")
     yield shown_map(
         picture, known, correction=Correction.between(known.semantic, wanted.resized(known.semantic.size))
