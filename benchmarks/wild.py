@@ -27,11 +27,10 @@ from benchmarks.machine import conditions, write
 from facetransfer.base.images import fit, open_picture, to_image, to_tensor
 from facetransfer.base.settings import TransferSettings
 from facetransfer.core.engine import transfer
-from segmentation.classes import INDEX
+from segmentation.classes import FACE_CLASSES, INDEX
 from segmentation.guidance import guides_of
 from segmentation.map_files import map_path, read_map
 from segmentation.parsers import Parse, Parser, load_parser
-from segmentation.parsers.detection import FACE
 from segmentation.semantic_map import SemanticMap
 from training.face_pictures import WITH_FACES, labelled_faces, read_labels, read_rgb, sides_mended
 
@@ -56,7 +55,7 @@ def put(
     of the ground's.
     """
     picture, labels = face
-    rows, xs = np.nonzero(np.isin(labels, FACE))
+    rows, xs = np.nonzero(np.isin(labels, FACE_CLASSES))
     scale = height * ground.shape[0] / np.ptp(rows)
     matrix = cv2.getRotationMatrix2D((float(xs.mean()), float(rows.mean())), angle, scale)
     matrix[:, 2] += np.array(
@@ -81,7 +80,7 @@ def painted(face: Scene, rng: np.random.Generator) -> Scene:
 def covered(face: Scene, photo: np.ndarray, rng: np.random.Generator) -> Scene:
     """Something over a lower corner of the face, as a hand or a cup would be."""
     picture, labels = face[0].copy(), face[1].copy()
-    rows, xs = np.nonzero(np.isin(labels, FACE))
+    rows, xs = np.nonzero(np.isin(labels, FACE_CLASSES))
     over = np.zeros(labels.shape, np.uint8)
     radius = np.ptp(rows) * 0.25
     cv2.ellipse(
@@ -134,7 +133,7 @@ def turn_of(face: Scene) -> float:
 
 def well_mapped(parse: Parse, truth: np.ndarray) -> tuple[bool, bool]:
     """(found, well mapped) of the one face that `truth` shows."""
-    here = np.isin(truth, FACE)
+    here = np.isin(truth, FACE_CLASSES)
     rows, columns = np.nonzero(here)
     middle, length = (
         np.array((np.ptp(columns) / 2 + columns.min(), np.ptp(rows) / 2 + rows.min())),
@@ -154,7 +153,8 @@ def well_mapped(parse: Parse, truth: np.ndarray) -> tuple[bool, bool]:
         )
     ]
     a, b = (
-        region[box[0] : box[1], box[2] : box[3]] for region in (here, np.isin(parse.semantic.labels, FACE))
+        region[box[0] : box[1], box[2] : box[3]]
+        for region in (here, np.isin(parse.semantic.labels, FACE_CLASSES))
     )
     return found, found and (a & b).sum() >= GOOD * (a | b).sum()
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from segmentation.classes import INDEX, MIRROR
-from segmentation.parsers.detection import FACE
+from segmentation.classes import FACE_CLASSES, INDEX, MIRROR
 from training.lending import IGNORE
 
 CLOSE = 0.5  # share of the upright pictures that show little more than the face
@@ -230,7 +229,7 @@ def dressed(
 
 def _face_centre(labels: np.ndarray) -> tuple[float, float] | None:
     """The middle (x, y) of the parts of the face, None without any."""
-    rows, columns = np.nonzero(np.isin(labels[::4, ::4], FACE))
+    rows, columns = np.nonzero(np.isin(labels[::4, ::4], FACE_CLASSES))
     return ((columns.min() + columns.max()) * 2.0, (rows.min() + rows.max()) * 2.0) if len(rows) else None
 
 

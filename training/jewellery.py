@@ -10,8 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from segmentation.classes import INDEX
-from segmentation.parsers.detection import FACE
+from segmentation.classes import FACE_CLASSES, INDEX
 from training.lending import Face
 
 WORN = {"earring": 0.12, "necklace": 0.08}  # share of the faces without
@@ -24,7 +23,10 @@ METALS = (
     (40, 38, 40),
     (190, 120, 90),
 )  # gold to copper, pearl
-BEFORE = ["hat", *(n for n in INDEX if INDEX[n] in FACE and n != "skin")]  # classes that always cover a jewel
+BEFORE = [
+    "hat",
+    *(n for n in INDEX if INDEX[n] in FACE_CLASSES and n != "skin"),
+]  # classes that always cover a jewel
 FINE = 16  # steps in a pixel, in which OpenCV's lines are placed
 
 
@@ -223,7 +225,7 @@ class Jeweller:
         """(H,W,3), (H,W) uint8; the returned arrays are those given where nothing was put on."""
         for name, place in (("earring", self.at_the_ears), ("necklace", self.around_the_neck)):
             if self.rng.random() < WORN[name] and not (labels == INDEX[name]).any():
-                rows = np.nonzero(np.isin(labels, FACE).any(1))[0]
+                rows = np.nonzero(np.isin(labels, FACE_CLASSES).any(1))[0]
                 canvas = Canvas(labels.shape)
                 covering = place(canvas, labels, np.ptp(rows)) if len(rows) else ()
                 if canvas.cover.any():
@@ -279,7 +281,7 @@ class Jeweller:
             cv2.MORPH_CLOSE,
             np.ones((max(3, labels.shape[0] // 100),) * 2, np.uint8),
         )
-        skin = picture[np.isin(labels, FACE)].mean() / 150  # how bright the light on the face is
+        skin = picture[np.isin(labels, FACE_CLASSES)].mean() / 150  # how bright the light on the face is
         soft = cv2.GaussianBlur(share.astype(np.float32) / 255, (0, 0), rng.uniform(0.3, 1.0))[
             ..., None
         ] * rng.uniform(0.75, 1)

@@ -14,7 +14,7 @@ from typing import Any
 from facetransfer import __version__
 from facetransfer.base.errors import shortened
 from facetransfer.base.settings import PLACES, PRESETS, STARTS, Setting, TransferSettings, all_settings
-from facetransfer.jobs.class_weights import AS_WORDS, parsed
+from facetransfer.jobs.class_weights import NAMES_AS_TYPED, parse_strengths
 from facetransfer.jobs.recipe import Recipe
 from segmentation import MAP_ENDING
 
@@ -127,7 +127,7 @@ def _add_places(group: Any) -> None:
         type=strengths,
         metavar="CLASS=N,...",
         help="how much of the style each class takes, 0 (keep the photo) to 2, 1 where not named: "
-        f"background=0,skin=1.5. Or a named region, alone or before them: {', '.join(AS_WORDS)}",
+        f"background=0,skin=1.5. Or a named region, alone or before them: {', '.join(NAMES_AS_TYPED)}",
     )
     group.add_argument(
         "--region",
@@ -263,7 +263,7 @@ def _ending(text: str) -> str:
     return text
 
 
-strengths = _worded("CLASS=NUMBER,CLASS=NUMBER, or one of " + ", ".join(AS_WORDS))(parsed)
+strengths = _worded("CLASS=NUMBER,CLASS=NUMBER, or one of " + ", ".join(NAMES_AS_TYPED))(parse_strengths)
 """skin=1.5,hair=0 as a dictionary."""
 
 

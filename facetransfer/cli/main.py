@@ -210,7 +210,7 @@ def made_ready(
 
     from facetransfer.base.devices import choose_device
     from facetransfer.cli import inputs as reading
-    from facetransfer.jobs import class_weights as regions
+    from facetransfer.jobs.class_weights import strengths_as_text
     from facetransfer.jobs.job import prepare
     from facetransfer.jobs.recipe import read_recipe
 
@@ -224,7 +224,7 @@ def made_ready(
     size = args.output_size and f"{args.output_size[0]}x{args.output_size[1]}"
     asked = {
         "into": args.into or "",
-        "strength": regions.as_text(args.strength or {}),
+        "strength": strengths_as_text(args.strength or {}),
         "parser": args.parser or "compact",
         "face": str(args.face or ""),
         "output_size": size or "",

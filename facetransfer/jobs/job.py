@@ -22,11 +22,11 @@ from facetransfer.core.engine import Step, transfer_steps
 from facetransfer.core.guides import Guide
 from facetransfer.core.phases import phases_that_fit
 from facetransfer.jobs import metrics as quality
-from facetransfer.jobs.class_weights import FACE_PARTS, checked
+from facetransfer.jobs.class_weights import checked_strengths
 from facetransfer.jobs.compositing import back_into, into_picture
 from facetransfer.jobs.recipe import Recipe, fingerprint, versions
 from segmentation.alignment import Alignment, align, similarity
-from segmentation.classes import CLASSES, GUIDE_OF, GUIDES, INDEX, guide_words
+from segmentation.classes import CLASSES, FACE_CLASSES, GUIDE_OF, GUIDES, INDEX, guide_words
 from segmentation.guidance import guides_of, parts_to_keep, substitutes
 from segmentation.parsers import Parse, Parser
 from segmentation.semantic_map import FaceFrame, SemanticMap
@@ -171,7 +171,7 @@ class Job:
                 self.content.frame, style.frame, bool(self.alignment and self.alignment.mirrored)
             )
             parts = [
-                np.isin(m.labels, FACE_PARTS)
+                np.isin(m.labels, FACE_CLASSES)
                 for m in (self.content.semantic, style.semantic.resized(style.picture.size))
             ]
             return into_picture(style.picture, picture, matrix, *parts)
@@ -254,7 +254,7 @@ def prepare(
         no meaning.
     Raises InputError where these do not go together.
     """
-    strengths = checked(strengths or {})
+    strengths = checked_strengths(strengths or {})
     recipe = Recipe(settings, _fingerprints(content, style, start, region), options or {}, versions())
     extras = {
         name: picture

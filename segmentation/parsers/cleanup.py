@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 import torch
 
-from segmentation.classes import INDEX
+from segmentation.classes import FACE_CLASSES, INDEX
 from segmentation.parsers import FoundFace
-from segmentation.parsers.detection import FACE
 
 LEAST = {
     "eye_glasses": 0.05,
@@ -34,7 +33,7 @@ def drop_scraps(probabilities: np.ndarray, faces: tuple[FoundFace, ...], chosen:
     here = probabilities[:, top:bottom, left:right]
     labels = torch.from_numpy(here).argmax(0).numpy()
     x0, y0, x1, y1 = (max(0, int(n)) for n in face.box)
-    size = np.isin(labels[y0 - top : y1 - top, x0 - left : x1 - left], FACE).sum()  # of no other face
+    size = np.isin(labels[y0 - top : y1 - top, x0 - left : x1 - left], FACE_CLASSES).sum()  # of no other face
     for name, least in LEAST.items():
         _, regions, stats, middles = cv2.connectedComponentsWithStats(
             (labels == INDEX[name]).astype(np.uint8), connectivity=8

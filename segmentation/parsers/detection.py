@@ -15,14 +15,10 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
-from segmentation.classes import INDEX
+from segmentation.classes import FACE_CLASSES, INDEX
 from segmentation.parsers import FoundFace
 from segmentation.parsers.crop import Square
 
-FACE = [
-    INDEX[n]
-    for n in ("skin", "nose", "eye_glasses", "l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")
-]
 FEATURES = [
     [INDEX[n] for n in names]
     for names in (
@@ -68,7 +64,7 @@ def find_faces(rgb: np.ndarray, see: See) -> tuple[tuple[FoundFace, ...], Tensor
     longest, places = max(rgb.shape[:2]), []
     for side in FIRST_SIDES:
         whole, scale = first_look(rgb, side, see)
-        places += [face.scaled(1 / scale) for face in possible_faces(whole[FACE].sum(0).numpy())]
+        places += [face.scaled(1 / scale) for face in possible_faces(whole[FACE_CLASSES].sum(0).numpy())]
         if longest <= side or any(place.length >= SMALL * longest for place in places):
             break
     places = sorted(places, key=lambda place: -place.length)[:MOST]
@@ -110,7 +106,7 @@ def seen_at_first(whole: np.ndarray, scale: float) -> list[tuple[float, FoundFac
     """Large faces in the first look's class probabilities (19,h,w), as `close_look` has them."""
     found = []
     _, regions, stats, _ = cv2.connectedComponentsWithStats(
-        (whole[FACE].sum(0) > POSSIBLE).astype(np.uint8), connectivity=8
+        (whole[FACE_CLASSES].sum(0) > POSSIBLE).astype(np.uint8), connectivity=8
     )
     for k, (left, top, w, h, area) in enumerate(stats):
         if k == 0 or max(w, h) < SEEN_WELL or area < FILLED * (AROUND * max(w, h)) ** 2:
@@ -149,7 +145,7 @@ def close_look(
         squares, probabilities(see(*(square.cut(rgb, CLOSE_SIDE) for square in squares))).numpy()
     ):
         _, regions, stats, _ = cv2.connectedComponentsWithStats(
-            (seen[FACE].sum(0) > 0.5).astype(np.uint8), connectivity=8
+            (seen[FACE_CLASSES].sum(0) > 0.5).astype(np.uint8), connectivity=8
         )
         if len(stats) < 2:
             continue

@@ -22,7 +22,7 @@ from facetransfer import InputError, TransferSettings, open_picture
 from facetransfer.base.images import MAX_PIXELS, WORKED_PIXELS, check_writable, fit, save_picture
 from facetransfer.base.settings import all_settings
 from facetransfer.base.weights import published_weights
-from facetransfer.jobs.class_weights import checked
+from facetransfer.jobs.class_weights import checked_strengths
 from facetransfer.jobs.recipe import Recipe, read_recipe
 from segmentation.correction import Correction
 from segmentation.map_files import from_colours, map_path, own_colours, read_map, read_map_pair
@@ -216,7 +216,7 @@ def test_every_setting_refuses_every_kind_of_junk() -> None:
     for junk in hostile.JUNK:
         if not (type(junk) in (int, float) and 0 <= junk <= 2):
             with pytest.raises(InputError):
-                checked({"skin": junk} if junk is not True else {"tail": 1})
+                checked_strengths({"skin": junk} if junk is not True else {"tail": 1})
     FIGURES["junk in settings"] += tried
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from facetransfer import InputError, TransferSettings, __version__, open_picture
 from facetransfer.base.images import to_tensor
 from facetransfer.cli.main import main
-from facetransfer.jobs.class_weights import REGIONS, checked
+from facetransfer.jobs.class_weights import NAMED_STRENGTHS, checked_strengths
 from facetransfer.jobs.compositing import back_into, into_picture
 from facetransfer.jobs.job import Face, prepare, result_picture
 from facetransfer.jobs.metrics import layout_iou, sharpness, style_distance
@@ -90,11 +90,11 @@ def test_strength_grades_the_change(face, green_face) -> None:
 
 
 def test_regions_name_classes_that_exist() -> None:
-    for strengths in REGIONS.values():
-        assert checked(strengths) == strengths and set(strengths) <= set(NAMES)
+    for strengths in NAMED_STRENGTHS.values():
+        assert checked_strengths(strengths) == strengths and set(strengths) <= set(NAMES)
     for wrong in ({"beard": 1.0}, {"skin": 3.0}, {"skin": float("nan")}):
         with pytest.raises(InputError, match="no class is called|strength of skin is"):
-            checked(wrong)
+            checked_strengths(wrong)
 
 
 def test_a_region_is_worked_on_and_nothing_else(pair: Path) -> None:

@@ -84,7 +84,7 @@ def test_the_maps_of_other_tools_are_read_as_what_they_are(face, tmp_path: Path)
 
 
 def test_a_soft_brush_leaves_no_third_class_between_two(face, tmp_path: Path) -> None:
-    """Borders blurred over many pixels: each is one of the classes beside it, not what the mixture is like."""
+    """Borders blurred over many pixels: each is one of the classes beside it, not what a mixture is like."""
     labels = face[1].resized((512, 512)).labels
     soft = cv2.GaussianBlur(PALETTE[labels], (0, 0), 4)
     Image.fromarray(soft).save(tmp_path / "soft.png")

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from facetransfer import InputError
 from facetransfer.base.images import open_picture
-from segmentation.classes import INDEX, MIRROR, PALETTE
+from segmentation.classes import FACE_CLASSES, INDEX, MIRROR, PALETTE
 from segmentation.parsers import FoundFace, compact, load_parser
 from segmentation.parsers.cleanup import drop_scraps
 from segmentation.parsers.compact import CompactParser
 from segmentation.parsers.compact_network import CompactParserNetwork
 from segmentation.parsers.crop import Square
-from segmentation.parsers.detection import CLOSE_SIDE, FACE, FIRST_SIDES, find_faces, first_look
+from segmentation.parsers.detection import CLOSE_SIDE, FIRST_SIDES, find_faces, first_look
 from segmentation.semantic_map import SemanticMap
 
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
@@ -149,7 +149,7 @@ def test_a_large_face_that_only_the_first_look_knows_is_found_where_it_was_seen(
     truth = in_larger(face[1].resized((300, 300)), 640, 480, 250, 100)
     for shown, is_face in (
         (truth.labels, True),
-        (np.where(np.isin(truth.labels, FACE), INDEX["skin"], truth.labels).astype(np.uint8), False),
+        (np.where(np.isin(truth.labels, FACE_CLASSES), INDEX["skin"], truth.labels).astype(np.uint8), False),
     ):
         faces, _ = find_faces(
             SemanticMap(shown).rgb(),
@@ -162,7 +162,7 @@ def test_a_large_face_that_only_the_first_look_knows_is_found_where_it_was_seen(
         assert len(faces) == is_face
         if is_face:
             (top, left), (bottom, right) = (
-                f(np.nonzero(np.isin(shown, FACE)), axis=1) for f in (np.min, np.max)
+                f(np.nonzero(np.isin(shown, FACE_CLASSES)), axis=1) for f in (np.min, np.max)
             )
             assert (faces[0].x, faces[0].y, faces[0].length) == pytest.approx(
                 ((left + right) / 2, (top + bottom) / 2, bottom - top), abs=6

@@ -17,7 +17,7 @@ from facetransfer.base.images import fitted_size
 from facetransfer.base.settings import METHODS, PRESETS, all_settings
 from facetransfer.core.engine import Step
 from facetransfer.jobs.animation import Animation
-from facetransfer.jobs.class_weights import as_text
+from facetransfer.jobs.class_weights import strengths_as_text
 from facetransfer.jobs.job import Face, Job, prepare, result_picture
 from facetransfer.ui import gpu
 from facetransfer.ui.components.map_editor import corrected
@@ -93,7 +93,7 @@ def job_of(
         region=where,
         options={
             "into": into,
-            "strength": as_text(strengths),
+            "strength": strengths_as_text(strengths),
             "face": str(known[0].chosen) if known[0].chosen > 1 else "",
         },
     )

@@ -14,7 +14,7 @@ import gradio as gr
 from facetransfer.base.errors import InputError, shortened
 from facetransfer.base.images import fitted_size
 from facetransfer.base.settings import PRESETS, Setting, TransferSettings, all_settings
-from facetransfer.jobs.class_weights import REGIONS, parsed
+from facetransfer.jobs.class_weights import NAMED_STRENGTHS, parse_strengths
 from facetransfer.jobs.recipe import read_recipe
 from facetransfer.jobs.time_estimate import in_words as time_in_words
 from facetransfer.ui import gpu
@@ -44,7 +44,7 @@ def named(choices: dict[str, Any], name: object, what: str) -> Any:
 @in_words()
 def region(name: str) -> list[float]:
     """The strength of each class under a named region, in the order of the classes."""
-    chosen = named(REGIONS, name, "region")
+    chosen = named(NAMED_STRENGTHS, name, "region")
     return [chosen.get(n, 1.0) for n in NAMES]
 
 
@@ -97,7 +97,7 @@ def restore(path: str | None) -> Iterator[list[Any]]:
     recipe = read_recipe(path)
     text = recipe.options.get("strength", "")
     try:
-        given = parsed(text) if text else {}
+        given = parse_strengths(text) if text else {}
         strengths = [min(2.0, max(0.0, given.get(n, 1.0))) for n in NAMES]
     except (AttributeError, ValueError):  # no text, or none of strengths
         raise InputError(
@@ -165,8 +165,8 @@ class SettingsRoom:
     def __init__(self, likeness: gr.components.Component) -> None:
         with gr.Accordion("What changes, and what stays", open=False, elem_id="parts"):
             self.region = gr.Dropdown(
-                list(REGIONS),
-                value=next(iter(REGIONS)),
+                list(NAMED_STRENGTHS),
+                value=next(iter(NAMED_STRENGTHS)),
                 label="What changes",
                 elem_id="region",
                 info="0 keeps the photo, 1 is normal, 2 takes twice as much.",
