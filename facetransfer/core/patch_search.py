@@ -29,7 +29,7 @@ SETTLED_REACH = 8  # random tries of a settled level reach this fraction of the 
 class PatchWeights:
     """How much the guides count, as weights of squared differences; the pixels themselves have weight 1."""
 
-    appearance: float = 40.0
+    appearance: float = 20.0
     position: float = 1.5
     classes: float = 3.0
     reuse: float = 0.1  # times the logarithm of how often a style pixel is used beyond its share
@@ -39,7 +39,7 @@ class PatchWeights:
         """The weights of a likeness in [0,1]: 0 takes no notice of how the content looks, 1 of
         little else.
         """
-        return cls(appearance=40.0 * (2 * likeness) ** 2.5)
+        return cls(appearance=20.0 * (2 * likeness) ** 2.5)
 
 
 @dataclass(frozen=True)

@@ -290,8 +290,13 @@ def run_really(folder: Path, *more: str, **popen: object) -> subprocess.Popen:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_run_that_is_ended_from_outside_keeps_its_picture(folder: Path, number: int) -> None:
     frames = ["--iterations", "2000", "--phases", "1", "--print-every", "1"]
-    run = run_really(folder, *frames, stdout=subprocess.PIPE)
-    assert run.stdout and run.stdout.readline().startswith("1:")
+    run = run_really(
+        folder,
+        *frames,
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # whatever this process was started under
+    )
+    assert run.stdout and run.stdout.readline().startswith("1:") and run.stdout.readline()
     run.send_signal(number)
     _, told = run.communicate(timeout=60)
     assert run.returncode == 128 + number and "stopped in phase 1" in told

@@ -129,7 +129,7 @@ class Visit:
         for role in ("content", "style"):
             self.state[self.event(role, "change").outputs[1]._id] = known
         self.state[self.event("result", "select").inputs[0]._id] = LastRun(
-            semantic.labels, picture, np.full((2, 8, 8), 0.5, np.float32)
+            semantic.labels, picture, np.full((2, 8, 8), 0.5, np.float32), picture.size
         )
 
     def event(self, name: str, kind: str) -> BlockFunction:

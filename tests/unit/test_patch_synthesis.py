@@ -219,7 +219,7 @@ def test_more_likeness_follows_the_content_s_light_more_closely() -> None:
     pixels[90:100, 58:76] = 20
     content, guides = to_tensor(Image.fromarray(pixels)), guides_of(semantic, style_map)
     contrast = []
-    for likeness in (0.0, 0.2, 0.5):
+    for likeness in (0.0, 0.5, 1.0):
         found = transfer(content, to_tensor(style), guides, replace(GUIDED, likeness=likeness))[0].mean(0)
         contrast.append((found[102:108, 60:74].mean() - found[92:98, 60:74].mean()).item())
     assert contrast[0] < contrast[1] < contrast[2]
