@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import uuid
 from pathlib import Path
 from typing import IO
@@ -27,6 +28,11 @@ def open_cache(base: Path) -> Path:
     """
     try:
         base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if _may_be_moved_by_others(base):
+            raise SystemExit(
+                f"error: the cache folder {base} belongs to another user, or others may write to it: set "
+                f"GRADIO_TEMP_DIR to a folder of your own"
+            )
         remove_abandoned(base)
         folder = base / f"{PREFIX}{uuid.uuid4().hex}"
         lock = open(_lock_of(folder), "wb")
@@ -40,6 +46,17 @@ def open_cache(base: Path) -> Path:
         ) from None
     _held[folder] = lock
     return folder
+
+
+def _may_be_moved_by_others(folder: Path) -> bool:
+    """Whether another user could take away what lies in it. In a folder like /tmp, which has the sticky bit,
+    nobody can.
+    """
+    found = folder.stat()
+    if not hasattr(os, "getuid"):
+        return False
+    sticky = bool(found.st_mode & stat.S_ISVTX)
+    return not sticky and (found.st_uid != os.getuid() or bool(found.st_mode & stat.S_IWOTH))
 
 
 def close_cache(folder: Path) -> None:

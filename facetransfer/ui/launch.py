@@ -2,11 +2,13 @@
 
 On a Space it listens to the world. It reads from the environment GRADIO_SERVER_NAME and GRADIO_SERVER_PORT;
 GRADIO_MCP_SERVER=1 also offers the endpoints as MCP tools; FACE_TRANSFER_FETCH names published networks whose
-weights are fetched at the start (such as "vgg19,bisenet"), so that no visitor waits for them.
+weights are fetched at the start (such as "vgg19,bisenet"), so that no visitor waits for them;
+FACE_TRANSFER_MAX_SECONDS is what one job may take.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib.util
 import logging
@@ -126,6 +128,9 @@ def interrupted(number: int, frame: FrameType | None) -> None:
 
 def launch() -> None:
     """Serves the page until it is stopped; then removes what visitors left."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     if importlib.util.find_spec("gradio") is None:
         raise SystemExit(
             'error: the app needs gradio, which is not installed: pip install "facetransfer[app]"'

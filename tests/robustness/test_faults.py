@@ -24,6 +24,7 @@ from PIL import Image
 
 from facetransfer import InputError, TransferSettings, to_tensor, transfer
 from facetransfer.base import memory
+from facetransfer.base.compiled_code import find_room_for_compiled_code
 from facetransfer.base.images import open_picture, save_picture
 from facetransfer.base.memory import in_less_memory
 from facetransfer.base.weights import check_remembered, remember_sha256
@@ -434,3 +435,33 @@ def test_two_processes_that_write_one_result_leave_one_whole(tmp_path: Path) -> 
         and [p.name for p in tmp_path.iterdir()] == ["c.png"]
     )
     FIGURES["faults survived: two processes write one result"] += 1
+
+
+def test_compiled_code_finds_a_folder_where_neither_program_nor_home_may_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of this user's alone; one that others may write to is not trusted."""
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("os.access", lambda *args, **kwargs: True)
+    find_room_for_compiled_code()
+    assert "NUMBA_CACHE_DIR" not in os.environ
+    monkeypatch.setattr("os.access", lambda *args, **kwargs: False)
+    find_room_for_compiled_code()
+    first = Path(os.environ["NUMBA_CACHE_DIR"])
+    assert first.parent == tmp_path and first.stat().st_mode & 0o777 == 0o700
+    first.chmod(0o777)
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    find_room_for_compiled_code()
+    assert Path(os.environ["NUMBA_CACHE_DIR"]) != first
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+
+
+def test_a_cache_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
+    base = tmp_path / "cache"
+    base.mkdir()
+    base.chmod(0o777)
+    with pytest.raises(SystemExit, match="GRADIO_TEMP_DIR"):
+        open_cache(base)
+    base.chmod(0o1777)  # like /tmp: nobody can take away what is another's
+    close_cache(open_cache(base))
