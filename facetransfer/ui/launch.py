@@ -8,7 +8,6 @@ FACE_TRANSFER_MAX_SECONDS is what one job may take.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import importlib.util
 import logging
@@ -128,9 +127,9 @@ def interrupted(number: int, frame: FrameType | None) -> None:
 
 def launch() -> None:
     """Serves the page until it is stopped; then removes what visitors left."""
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(__doc__.strip())
+        return
     if importlib.util.find_spec("gradio") is None:
         raise SystemExit(
             'error: the app needs gradio, which is not installed: pip install "facetransfer[app]"'
