@@ -65,14 +65,14 @@ def main(arguments: list[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> int:
     """Each picture by itself; one that fails is said in its red line, and the others still get their maps."""
     from facetransfer.base.devices import choose_device
-    from facetransfer.base.images import check_writable, open_picture
+    from facetransfer.base.images import check_writable, make_folder, open_picture
     from segmentation.map_files import map_path
     from segmentation.parsers import load_parser
 
     failed = 0
     try:
         if args.out:
-            made_folder(args.out)
+            make_folder(args.out)
         targets = [map_path(args.out / p.name if args.out else p) for p in args.pictures]
         twice = {t for t in targets if targets.count(t) > 1}
         if twice:
@@ -104,17 +104,6 @@ def run(args: argparse.Namespace) -> int:
         except InputError as error:
             failed = complain(error)
     return failed
-
-
-def made_folder(folder: Path) -> None:
-    """Makes the folder for the maps; InputError where that cannot be."""
-    try:
-        folder.mkdir(exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"the folder {folder} could not be made ({getattr(error, 'strerror', None) or error}): choose "
-            f"another"
-        ) from None
 
 
 def write(semantic: SemanticMap, target: Path, labels: str) -> None:

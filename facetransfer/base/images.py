@@ -253,6 +253,17 @@ def check_writable(path: str | os.PathLike[str], suffixes: tuple[str, ...] = SUF
     return path
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder for results unless it is there; InputError where that cannot be."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"the folder {folder} could not be made ({getattr(error, 'strerror', None) or error}): choose "
+            f"another"
+        ) from None
+
+
 def save_picture(picture: Image.Image, path: str | os.PathLike[str], **options: Any) -> None:
     """Writes the whole picture; an old file stays intact until the new one is whole."""
     path = check_writable(path)

@@ -6,7 +6,7 @@ import os  # os.path says no of names that pathlib raises at
 from pathlib import Path
 
 from facetransfer.base.errors import InputError
-from facetransfer.base.images import FORMATS, check_writable
+from facetransfer.base.images import FORMATS, check_writable, make_folder
 
 
 def contents_in(paths: list[Path], map_ending: str) -> list[Path]:
@@ -58,13 +58,7 @@ def targets_in(folder: Path, contents: list[Path], style: Path) -> list[Path]:
             raise InputError(
                 f"the result of {content.name} would replace the picture {target}: choose another folder"
             )
-    try:
-        folder.mkdir(exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"the folder {folder} could not be made ({getattr(error, 'strerror', None) or error}): choose "
-            f"another"
-        ) from None
+    make_folder(folder)
     for target in targets:
         check_writable(target)
     return targets
