@@ -80,7 +80,8 @@ def toned_as_skin(content: Tensor, style: Tensor, guides: tuple[Guide, Guide]) -
         return content
     light, colour = luminance(content), content - luminance(content)
     own, wanted = light[0, 0][masks[0]], luminance(style)[0, 0][masks[1]]
-    contrast = (wanted.std() / own.std().clamp_min(1e-3)).clamp(*CONTRAST)
+    spread, own_spread = wanted.std(correction=0), own.std(correction=0)  # of one pixel too
+    contrast = (spread / own_spread.clamp_min(1e-3)).clamp(*CONTRAST)
     strength, style_strength = (
         x[0][:, mask].mean(1).norm()
         for x, mask in zip((colour, style - luminance(style)), masks, strict=True)
