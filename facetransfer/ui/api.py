@@ -141,6 +141,7 @@ def compare(content: str, style: str, preset: str) -> Iterator[list[tuple[Image.
         preset: Preview is quick, Balanced is the page's own, Fine takes longer.
     """
     job, done = _job(content, style, preset, "alone", ()), []
+    gpu.check_budget(job, METHODS)
     for method in reversed(METHODS):
         step = None
         for step, pause in _paused(gpu.steps(job, method=method)):

@@ -7,7 +7,7 @@ There the parser stays on the CPU: it is small, and a GPU is there inside the le
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,12 +41,13 @@ def expected(settings: Any, size: tuple[int, int]) -> float:
     )
 
 
-def check_budget(job: Job, times: int = 1) -> None:
-    """InputError where a job (`times` over) would take longer here than the owner allows: others wait for it
-    to end.
+def check_budget(job: Job, methods: Sequence[str] = ()) -> None:
+    """InputError where a job, or the same by several methods, would take longer here than the owner allows:
+    others wait for it to end.
     """
     most = most_seconds()
-    seconds = times * expected(job.settings, job.size)
+    each = [replace(job.settings, method=method) for method in methods] or [job.settings]
+    seconds = sum(expected(settings, job.size) for settings in each)
     if most and seconds > most:
         raise InputError(
             f"this would take {in_words(seconds)}, and jobs here may take {in_words(most)}: choose a smaller "

@@ -189,6 +189,7 @@ def compare(*inputs: Any) -> Iterator[tuple[list[tuple[Image.Image, str]], str]]
     `job_of`.
     """
     job, seen = job_of(*inputs), 0.0
+    gpu.check_budget(job, METHODS)
     done: list[tuple[Image.Image, str]] = []
     for i, method in enumerate(reversed(METHODS)):
         step = None
