@@ -53,7 +53,7 @@ QUEUE_PARTS = (
 )
 LINE_PARTS = ("queue", "current_concurrency", "start_times_per_fn")
 EVENT_PARTS = ("session_hash", "fn", "concurrency_id", "request")
-ONE_EVENT = re.compile(r"/gradio_api/call/[^/]+/([0-9a-f]+)$")
+ONE_EVENT = re.compile(r"/call/.+/([0-9a-f]+)$")  # at the end of a path, which a proxy's may stand before
 LISTENING_BEGINS = 3.0  # seconds within which a caller has to listen once its turn has come
 MOST_LISTENERS = 20_000  # that are remembered
 listeners: OrderedDict[str, None] = OrderedDict()  # sessions and events whose answers were asked for
@@ -257,7 +257,7 @@ def heard(path: str, query: str) -> None:
     """Remembers who asks for answers: a session's stream of events, or one event of a program."""
     if path.endswith("/queue/data") and (found := parse_qs(query).get("session_hash")):
         name = found[0]
-    elif found := ONE_EVENT.match(path):
+    elif found := ONE_EVENT.search(path):
         name = found[1]
     else:
         return

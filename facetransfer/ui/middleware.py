@@ -21,7 +21,8 @@ MAX_BODY = 64 << 20  # bytes of a request: a file as text, for a language model'
 # The server opens no address for a visitor (file=http..., proxy=), and keeps no recordings of the screen or
 # links to a visit, outside our cache.
 CLOSED = re.compile(
-    r"^(/gradio_api)?/+(file=/*[a-z][a-z0-9+.-]*:|proxy=|process_recording|deep_link|vibe-|undo-vibe|monitoring|dev/)",
+    r"^(/gradio_api)?/+(file=/*[a-z][a-z0-9+.-]*:|proxy=|process_recording|deep_link|vibe-|undo-vibe|"
+    r"monitoring|dev/)",
     re.IGNORECASE,
 )
 DIRECT = re.compile(r"^/gradio_api/(run|api)/")  # where Gradio answers 500 with the words of an error
