@@ -11,6 +11,10 @@ class InputError(ValueError):
     """
 
 
+class DiskFullError(InputError):
+    """Nothing can be written any more where a result goes."""
+
+
 LONGEST = 200  # characters of something that was given and is repeated in an error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import io
 import json
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from facetransfer.base.errors import InputError, shortened
+from facetransfer.base.errors import DiskFullError, InputError, shortened
 
 MAX_PIXELS = 64_000_000  # of a file; more is refused before a pixel is decoded
 WORKED_PIXELS = 4096 * 4096  # that are worked on at once
@@ -285,8 +286,10 @@ def write_json(path: str | os.PathLike[str], values: Any) -> None:
     write_text(path, as_json(values) + "\n")
 
 
-def as_json(values: Any) -> str:
-    """Values as JSON that every reader takes: what is no finite number is null."""
+def as_json(values: Any, indent: int | None = 1) -> str:
+    """Values as JSON that every reader takes: what is no finite number is null. Without an indent it is one
+    line.
+    """
 
     def strict(value: Any) -> Any:
         if isinstance(value, dict):
@@ -295,7 +298,7 @@ def as_json(values: Any) -> str:
             return [strict(each) for each in value]
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
-    return json.dumps(strict(values), indent=1, allow_nan=False)
+    return json.dumps(strict(values), indent=indent, allow_nan=False)
 
 
 @contextmanager
@@ -316,9 +319,7 @@ def written_whole(path: Path) -> Iterator[str]:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
         os.close(handle)
     except OSError as error:
-        raise InputError(
-            f"{path} could not be written ({error.strerror or error}): choose another place"
-        ) from None
+        raise not_written(path, error) from None
     try:
         yield temporary
         # mkstemp makes the file private; a result has the rights of the old one, or of any new file.
@@ -331,7 +332,11 @@ def written_whole(path: Path) -> Iterator[str]:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         if isinstance(error, OSError):
-            raise InputError(
-                f"{path} could not be written ({error.strerror or error}): choose another place"
-            ) from None
+            raise not_written(path, error) from None
         raise
+
+
+def not_written(path: Path, error: OSError) -> InputError:
+    """The error of a file that could not be written; a DiskFullError where that is the reason."""
+    kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else InputError
+    return kind(f"{path} could not be written ({error.strerror or error}): choose another place")

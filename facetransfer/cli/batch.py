@@ -1,64 +1,232 @@
-"""Many content pictures in one call: which they are, and where each result goes."""
+"""`facetransfer batch`: many contents and many styles in one call, which can be stopped and goes on."""
 
 from __future__ import annotations
 
-import os  # os.path says no of names that pathlib raises at
+import argparse
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from facetransfer.base.errors import InputError
-from facetransfer.base.images import FORMATS, check_writable, make_folder
+from facetransfer.base.devices import choose_device
+from facetransfer.base.errors import DiskFullError, InputError, complain, in_one_line
+from facetransfer.base.images import check_writable, make_folder, write_json
+from facetransfer.base.settings import PLACES
+from facetransfer.base.terminal import exit_status
+from facetransfer.cli.flags import add_devices, add_run_options, add_settings, settings_from
+from facetransfer.jobs.batch import PASSED_OVER, THERE, Outcome, PairMaker, RunLog, asked, run_batch
+from facetransfer.jobs.contact_sheet import batch_report, write_contact_sheet
+from facetransfer.jobs.pairs import (
+    FIELDS,
+    Pair,
+    as_template,
+    base_folder,
+    listed,
+    pictures_in,
+    product,
+    shard,
+    with_outputs,
+    zipped,
+)
+
+WATCH_EVERY = 2.0  # seconds between two looks at the folders
+TOLD = 20  # failures that are told at the end, the others are in the log
+FAILED_STATUS = 1  # exit status where some pairs could not be made
 
 
-def contents_in(paths: list[Path], map_ending: str) -> list[Path]:
-    """The pictures, each folder in the list replaced by those that lie in it, by name, but for maps (NAME +
-    `map_ending`). Raises InputError for a folder without any.
+def options() -> argparse.ArgumentParser:
+    """The parser of `facetransfer batch`."""
+    parser = argparse.ArgumentParser(
+        prog="facetransfer batch",
+        description="Makes many pairs. A result that is there already, from the same pictures and settings, "
+        "is not made again: the same call goes on where it was stopped.",
+    )
+    group = parser.add_argument_group("pictures")
+    group.add_argument(
+        "--contents",
+        nargs="+",
+        metavar="FILE",
+        help="files, folders, patterns like 'a/*.jpg', or .txt lists",
+    )
+    group.add_argument("--styles", nargs="+", metavar="FILE", help="likewise")
+    group.add_argument(
+        "--pairs",
+        default="product",
+        metavar="HOW",
+        help="product: every content with every style; zip: the first with the first, and so on; or a CSV or "
+        "JSONL file with a line for each pair: content, style and, where wanted, output, content_map, "
+        "style_map, into, strength, face, preset and any setting (default: product)",
+    )
+    group.add_argument(
+        "--output",
+        required=True,
+        metavar="NAME",
+        help="a folder, or a name ending with .png that has some of these in it: "
+        + ", ".join(f"{{{name}}}" for name in FIELDS),
+    )
+    add_run_options(group)
+    group = parser.add_argument_group("going on")
+    group.add_argument("--retry-failed", action="store_true", help="try again what failed in an earlier call")
+    group.add_argument(
+        "--watch", action="store_true", help="look for new pictures until it is stopped by Ctrl-C"
+    )
+    group.add_argument(
+        "--shard", type=_shard, metavar="K/N", help="make the K-th of N parts: for many machines, one folder"
+    )
+    group.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="work on a Ray cluster: its address, or auto for the one that this machine belongs to, or for "
+        "this machine alone",
+    )
+    group = parser.add_argument_group("beside the results")
+    group.add_argument("--sheet", type=Path, metavar="FILE.html", help="write a page with all results")
+    group.add_argument("--report", type=Path, metavar="FILE.json", help="write all numbers as JSON")
+    group.add_argument("--no-numbers", action="store_true", help="do not measure the results")
+    add_devices(parser)
+    add_settings(parser)
+    return parser
+
+
+def _shard(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a part like 3/8")
+    return int(found[1]), int(found[2])
+
+
+def run(args: argparse.Namespace) -> int:
+    """The batch that the command line asks for; its exit status."""
+    like = Pair(
+        Path(),
+        Path(),
+        settings=settings_from(args),
+        style_map=getattr(args, "style_map", None),  # A flag of the plain command.
+        place=args.into or PLACES[0],
+        strengths=args.strength or {},
+        face=args.face or 1,
+        preset=args.preset,
+    )
+    template = as_template(args.output)
+    for path, ending in ((args.sheet, ".html"), (args.report, ".json")):
+        if path:
+            check_writable(path, (ending,))
+    pairs, notes = pairs_of(args, like, template)
+    for note in notes:
+        print(f"note: {in_one_line(note)}", file=sys.stderr)
+    name = f"run-{args.shard[0]}-of-{args.shard[1]}.jsonl" if args.shard else "run.jsonl"
+    folder = base_folder(template)
+    make_folders(folder, pairs)
+    log = RunLog(folder / name)
+    status = make_pairs(
+        outcomes(args, pairs, log, lambda: pairs_of(args, like, template)[0]), len(pairs), folder, args.watch
+    )
+    if args.sheet:
+        write_contact_sheet(args.sheet, pairs, log)
+    if args.report:
+        write_json(args.report, batch_report(pairs, log))
+    return status
+
+
+def pairs_of(args: argparse.Namespace, like: Pair, template: str) -> tuple[list[Pair], list[str]]:
+    """The pairs that there are now, and notes on what was passed over."""
+    notes: list[str] = []
+    if args.pairs in ("product", "zip"):
+        if not args.contents or not args.styles:
+            raise InputError("--contents and --styles are needed: name files, folders, patterns or lists")
+        contents, notes = pictures_in(args.contents, args.semantic_ext)
+        styles, more = pictures_in(args.styles, args.semantic_ext)
+        notes += more
+        pairs = (product if args.pairs == "product" else zipped)(contents, styles, like)
+    else:
+        if args.contents or args.styles:
+            raise InputError("a list of pairs names its pictures: leave --contents and --styles out")
+        pairs = listed(Path(args.pairs), like)
+    pairs = with_outputs(pairs, template)
+    return (shard(pairs, *args.shard) if args.shard else pairs), notes
+
+
+def make_folders(folder: Path, pairs: Sequence[Pair]) -> None:
+    """Makes the folders of the results. InputError where one cannot be made or written to."""
+    folders = {pair.output.parent for pair in pairs if not pair.problem} | {folder}
+    for each in sorted(folders):
+        make_folder(each)
+        check_writable(each / "run.jsonl", ())
+
+
+def outcomes(
+    args: argparse.Namespace, pairs: list[Pair], log: RunLog, again: Callable[[], list[Pair]]
+) -> Iterator[Outcome]:
+    """What becomes of each pair, here or on a cluster; with --watch also of those that come later."""
+    device = choose_device(args.device)
+    options = dict(
+        parser=args.parser or "compact",
+        parser_file=args.parser_file and str(args.parser_file),
+        device=device,
+        map_ending=args.semantic_ext,
+        report=not args.no_numbers,
+    )
+    if args.ray:
+        from facetransfer.jobs.cluster import run_on_ray
+
+        yield from run_on_ray(pairs, options, log, args.ray, args.retry_failed)
+        return
+    maker = PairMaker(**options)
+    yield from run_batch(pairs, maker, log, args.retry_failed)
+    known = {asked(pair) for pair in pairs}
+    while args.watch:
+        time.sleep(WATCH_EVERY)
+        new = [pair for pair in again() if asked(pair) not in known and _is_settled(pair)]
+        known |= {asked(pair) for pair in new}
+        yield from run_batch(new, maker, log)
+
+
+def _is_settled(pair: Pair) -> bool:
+    """Whether nobody wrote to the pair's pictures just now: one that is being copied is not whole."""
+    files = [path for path in (pair.content, pair.style) if path.exists()]
+    return all(time.time() - path.stat().st_mtime > WATCH_EVERY for path in files)
+
+
+def make_pairs(made: Iterator[Outcome], count: int, folder: Path, endless: bool = False) -> int:
+    """Takes the outcomes of `count` pairs, or of more where it is endless, shows how far they are, and tells
+    at the end how it went; the exit status.
     """
-    found: list[Path] = []
-    for path in paths:
-        inside = (
-            [path]
-            if not os.path.isdir(path)
-            else sorted(
-                p for p in path.iterdir() if _is_picture(p) and not p.stem.endswith(Path(map_ending).stem)
-            )
-        )
-        if not inside:
-            raise InputError(f"there is no picture in the folder {path}: give one with pictures in it")
-        found += inside
-    return found
+    counts: Counter[str] = Counter()
+    failed: list[Outcome] = []
+    status = 0
+    try:
+        for outcome in with_progress(made, count):
+            counts[outcome.state] += 1
+            if outcome.error:
+                failed.append(outcome)
+    except KeyboardInterrupt as stopped:
+        status = exit_status(stopped)
+    except DiskFullError as error:
+        status = complain(error)
+    left = count - sum(counts.values())
+    words = ", ".join(f"{number} {state}" for state, number in counts.items()) or "nothing was made"
+    going_on = f"; {left} are left, and the same command goes on" if left > 0 else ""
+    print(f"{in_one_line(folder)}: {words}{going_on}", file=sys.stderr)
+    for outcome in failed[:TOLD]:
+        print(f"  {in_one_line(outcome.pair.name)}: {in_one_line(outcome.error)}", file=sys.stderr)
+    if len(failed) > TOLD:
+        print(f"  and {len(failed) - TOLD} more, see {in_one_line(folder / 'run.jsonl')}", file=sys.stderr)
+    return status or (FAILED_STATUS if failed else 0)
 
 
-def _is_picture(path: Path) -> bool:
-    from PIL import Image
+def with_progress(made: Iterator[Outcome], count: int) -> Iterator[Outcome]:
+    """The outcomes, with a bar on stderr that counts only what has to be made."""
+    from tqdm import tqdm
 
-    kind = Image.registered_extensions().get(path.suffix.lower())
-    return path.is_file() and kind in FORMATS and not path.name.startswith(".")
-
-
-def targets_in(folder: Path, contents: list[Path], style: Path) -> list[Path]:
-    """Where each content's result goes: a PNG of its name in the folder, which is made if it is missing.
-
-    Raises InputError before anything is made where two results would have one name, or would replace a
-    picture that is read.
-    """
-    if os.path.exists(folder) and not os.path.isdir(folder):
-        raise InputError(
-            f"{folder} is a file: the results of several content pictures need a folder as output"
-        )
-    if not os.path.exists(folder) and not os.path.isdir(folder.parent):
-        raise InputError(f"the folder {folder.parent} does not exist: make it first or choose another")
-    targets = [folder / f"{content.stem}.png" for content in contents]
-    read = {path.resolve() for path in (*contents, style)}
-    for content, target in zip(contents, targets):
-        if targets.count(target) > 1:
-            raise InputError(
-                f"two content pictures are called {content.stem}: run them one by one into different folders"
-            )
-        if target.resolve() in read:
-            raise InputError(
-                f"the result of {content.name} would replace the picture {target}: choose another folder"
-            )
-    make_folder(folder)
-    for target in targets:
-        check_writable(target)
-    return targets
+    with tqdm(total=count, unit="pair") as bar:
+        for outcome in made:
+            if outcome.state in (THERE, PASSED_OVER):
+                bar.total = max(0, bar.total - 1)
+                bar.refresh()
+            else:
+                bar.total = max(bar.total, bar.n + 1)
+                bar.set_postfix_str(in_one_line(outcome.pair.name)[:60], refresh=False)
+                bar.update()
+            yield outcome

@@ -32,27 +32,80 @@ def options() -> argparse.ArgumentParser:
         "alone says what goes where, and with neither the result is the style's texture.",
     )
     _add_pictures(parser.add_argument_group("pictures"))
-    _add_places(parser.add_argument_group("where"))
+    where = parser.add_argument_group("where, and by whose maps")
+    add_run_options(where)
+    _add_region(where)
     _add_outputs(parser.add_argument_group("on the way and beside the result"))
-    parser.add_argument(
-        "--device", default="auto", help="auto (the best there is), cpu, gpu0, gpu1 ... (default: auto)"
-    )
-    parser.add_argument(
-        "--preset",
-        choices=tuple(PRESETS),
-        default="Balanced",
-        help="named settings; single settings given beside it win (default: Balanced)",
-    )
+    add_devices(parser)
     parser.add_argument("--version", action="version", version=__version__)
-    group = parser.add_argument_group("settings")
-    for setting in all_settings():
-        _add_setting(group, setting)
+    add_settings(parser)
     _add_neural_doodle(
         parser.add_argument_group(
             "as neural-doodle calls them", "what differs there in name or form; the other flags are the same"
         )
     )
     return parser
+
+
+def add_devices(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag that says where the work is done."""
+    parser.add_argument(
+        "--device", default="auto", help="auto (the best there is), cpu, gpu0, gpu1 ... (default: auto)"
+    )
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Adds the presets, and a flag for each setting."""
+    parser.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        default="Balanced",
+        help="named settings; single settings given beside it win (default: Balanced)",
+    )
+    group = parser.add_argument_group("settings")
+    for setting in all_settings():
+        _add_setting(group, setting)
+
+
+def add_run_options(group: Any) -> None:
+    """Adds the flags that a result depends on beside its settings and the files of its maps."""
+    group.add_argument(
+        "--parser",
+        help=(
+            "makes the maps that are not there: compact, bisenet, parsenet, or none for none (default: "
+            "compact)"
+        ),
+    )
+    group.add_argument(
+        "--parser-file", type=Path, help="the weights of bisenet or parsenet (default: downloaded once)"
+    )
+    group.add_argument(
+        "--face",
+        type=int,
+        metavar="N",
+        help="which face of the content picture, the largest is 1 (default: 1)",
+    )
+    group.add_argument(
+        "--into",
+        choices=PLACES,
+        help="alone: the result as it is; style: placed into the style picture; content: only the face is "
+        "worked on, at "
+        "full size, and goes back into the content photo (default: alone)",
+    )
+    group.add_argument(
+        "--strength",
+        type=strengths,
+        metavar="CLASS=N,...",
+        help="how much of the style each class takes, 0 (keep the photo) to 2, 1 where not named: "
+        f"background=0,skin=1.5. Or a named region, alone or before them: {', '.join(NAMES_AS_TYPED)}",
+    )
+    group.add_argument(
+        "--semantic-ext",
+        type=_ending,
+        metavar="ENDING",
+        default=MAP_ENDING,
+        help=f"how the maps beside the pictures are called after them (default: {MAP_ENDING})",
+    )
 
 
 def _add_pictures(group: Any) -> None:
@@ -72,7 +125,7 @@ def _add_pictures(group: Any) -> None:
         required=True,
         help=(
             "where the result is written; with several contents a folder, each result called NAME.png "
-            "after its content"
+            "after its content; the same call goes on where it was stopped"
         ),
     )
     group.add_argument(
@@ -89,22 +142,6 @@ def _add_pictures(group: Any) -> None:
         help="semantic map of the style (default: NAME_sem.png beside it, if there is one)",
     )
     group.add_argument(
-        "--parser",
-        help=(
-            "makes the maps that are not there: compact, bisenet, parsenet, or none for none (default: "
-            "compact)"
-        ),
-    )
-    group.add_argument(
-        "--parser-file", type=Path, help="the weights of bisenet or parsenet (default: downloaded once)"
-    )
-    group.add_argument(
-        "--face",
-        type=int,
-        metavar="N",
-        help="which face of the content picture, the largest is 1 (default: 1)",
-    )
-    group.add_argument(
         "--save-maps", action="store_true", help="write the maps that were used beside the output"
     )
     group.add_argument(
@@ -114,21 +151,7 @@ def _add_pictures(group: Any) -> None:
     )
 
 
-def _add_places(group: Any) -> None:
-    group.add_argument(
-        "--into",
-        choices=PLACES,
-        help="alone: the result as it is; style: placed into the style picture; content: only the face is "
-        "worked on, at "
-        "full size, and goes back into the content photo (default: alone)",
-    )
-    group.add_argument(
-        "--strength",
-        type=strengths,
-        metavar="CLASS=N,...",
-        help="how much of the style each class takes, 0 (keep the photo) to 2, 1 where not named: "
-        f"background=0,skin=1.5. Or a named region, alone or before them: {', '.join(NAMES_AS_TYPED)}",
-    )
+def _add_region(group: Any) -> None:
     group.add_argument(
         "--region",
         type=Path,
@@ -186,13 +209,6 @@ def _add_setting(group: Any, setting: Setting) -> None:
 
 def _add_neural_doodle(group: Any) -> None:
     """What neural-doodle's users type, where it is called or written otherwise here."""
-    group.add_argument(
-        "--semantic-ext",
-        type=_ending,
-        metavar="ENDING",
-        default=MAP_ENDING,
-        help=f"how the maps beside the pictures are called after them (default: {MAP_ENDING})",
-    )
     group.add_argument(
         "--output-size",
         type=output_size,
@@ -306,8 +322,8 @@ def _cache(text: str) -> dict[str, Any]:
 def settings_from(args: argparse.Namespace, recipe: Recipe | None = None) -> TransferSettings:
     """The recipe's or the preset's settings with those given on the command line in their place."""
     given = {s.name: getattr(args, s.name) for s in all_settings() if getattr(args, s.name) is not None}
-    if args.start_image and "start" not in given:
+    if getattr(args, "start_image", None) and "start" not in given:
         given["start"] = "image"
-    if args.output_size and "size" not in given:
+    if getattr(args, "output_size", None) and "size" not in given:
         given["size"] = max(args.output_size)
     return replace(recipe.settings if recipe else TransferSettings(**PRESETS[args.preset]), **given)

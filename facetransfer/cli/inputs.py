@@ -5,21 +5,18 @@ parsers, as the doors do.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from facetransfer.base.errors import InputError, in_one_line, shortened
 from facetransfer.cli import flags
+from facetransfer.jobs.face_files import face_of, map_file, read_maps
 from facetransfer.jobs.job import Face
 from facetransfer.jobs.recipe import Recipe, versions
-from segmentation.map_files import map_path, read_map_pair, reading_of
-from segmentation.parsers import Parse, Parser, load_parser
-from segmentation.semantic_map import SemanticMap
+from segmentation.parsers import Parser, load_parser
 
 RESTORED: dict[str, Callable[[str], Any]] = {
     "into": str,
@@ -92,76 +89,17 @@ def find_faces(
     """Both pictures with their maps: given, lying beside them, or parsed; without maps where there is no
     parser and none lies there.
     """
-    paths = [
-        _beside(args.content_map, args.content, args.semantic_ext),
-        _beside(args.style_map, args.style, args.semantic_ext),
-    ]
-    if content is None and not paths[0]:
+    content_map = map_file(args.content_map, args.content, args.semantic_ext)
+    style_map = map_file(args.style_map, args.style, args.semantic_ext)
+    if content is None and not content_map:
         return None, Face.of(style)  # its texture
-    maps, notes = _maps(paths, parse)
-    for note in notes:
+    content_semantic, style_semantic, notes = read_maps(content_map, style_map, parse)
+    if content is None:
+        first = Face(None, content_semantic, content_semantic and content_semantic.frame())
+    else:
+        first, words = face_of(content, content_semantic, args.content, parse, args.face or 1)
+        notes += words
+    second, words = face_of(style, style_semantic, args.style, parse)
+    for note in notes + words:
         print(f"note: {in_one_line(note)}", file=sys.stderr)
-    faces = [
-        _face(content, maps[0], args.content, parse, args.face or 1),
-        _face(style, maps[1], args.style, parse, 1),
-    ]
-    return faces[0], faces[1]
-
-
-def _beside(given: Path | None, picture: Path | None, ending: str) -> Path | None:
-    """The map's file: the one that is given, or the one beside the picture if there is one."""
-    path = given or (picture and map_path(picture, ending))
-    return (
-        path if given or (path and os.path.exists(path)) else None
-    )  # False too where the name is too long for a file
-
-
-def _maps(paths: list[Path | None], parse: Parser | None) -> tuple[tuple[SemanticMap | None, ...], list[str]]:
-    """The maps that there are files of, and what is said of how they were read."""
-    if all(paths):
-        *maps, notes = read_map_pair(*paths)
-        return tuple(maps), notes
-    if parse is None and any(paths):
-        raise InputError(
-            f"only {next(filter(None, paths))} is there, and --parser none makes no other: give both maps "
-            f"or a parser"
-        )
-    readings = [reading_of(path) if path else (None, "") for path in paths]
-    return tuple(semantic for semantic, _ in readings), [words for _, words in readings if words]
-
-
-def _face(
-    picture: Image.Image | None,
-    semantic: SemanticMap | None,
-    path: Path | None,
-    parse: Parser | None,
-    number: int,
-) -> Face:
-    """A picture with its map; a map alone where there is no picture."""
-    if picture is None:
-        return Face(None, semantic, semantic.frame())
-    face = Face.of(picture, semantic, parse, number)
-    if semantic is None and face.semantic and not face.frame:
-        print(
-            f"note: no face was found in {in_one_line(path.name)}: the map may be wrong; paint "
-            f"{in_one_line(map_path(path).name)} yourself, or use --parser none",
-            file=sys.stderr,
-        )
-    return face
-
-
-def remembering(picture: Image.Image) -> Callable[[Parser], Parser]:
-    """Wraps a parser so that it looks at this picture, which all contents share, only once."""
-    known: list[Parse] = []
-
-    def around(parse: Parser) -> Parser:
-        def parsed(other: Image.Image, face: int = 1) -> Parse:
-            if other is not picture:
-                return parse(other, face)
-            if not known:
-                known.append(parse(picture, face))
-            return known[0]
-
-        return parsed
-
-    return around
+    return first, second

@@ -9,14 +9,14 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facetransfer.base.errors import InputError, complain, in_one_line
 from facetransfer.base.images import check_writable, open_picture
+from facetransfer.base.settings import PLACES
 from facetransfer.base.terminal import exit_status, stoppable, unheard_is_fine
-from facetransfer.cli.batch import contents_in, targets_in
 from facetransfer.cli.flags import options, settings_from
 
 if TYPE_CHECKING:
@@ -24,28 +24,29 @@ if TYPE_CHECKING:
 
     from facetransfer.core.engine import Step
     from facetransfer.jobs.job import Job
-    from segmentation.parsers import Parser
 
 FRAME = re.compile(r".*_\d{5,}")  # the names of pictures on the way end so
 LAST_STEP = 99999  # the longest such name is tried before the work
 FOR_ONE = (
-    "content_map",
-    "start_image",
-    "region",
-    "recipe",
-    "animation",
-    "report",
+    *("content_map", "start_image", "region", "recipe", "animation", "report", "output_size"),
+    *("save_maps", "print_every", "save_every"),
 )  # flags that belong to one content picture
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; the exit status: 0 done, 2 wrong input, 130 stopped by Ctrl-C and 143 by SIGTERM
-    (what there was is written).
+    """Runs the command line; the exit status: 0 done, 1 some of a batch failed, 2 wrong input, 130 stopped by
+    Ctrl-C and 143 by SIGTERM (what there was is written).
     """
-    args = options().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["batch"]:
+        from facetransfer.cli import batch
+
+        args, command = batch.options().parse_args(words[1:]), batch.run
+    else:
+        args, command = options().parse_args(words), run
     with unheard_is_fine(), stoppable():
         try:
-            return run(args)
+            return command(args)
         except InputError as error:
             return complain(error)
         except KeyboardInterrupt as stopped:
@@ -56,21 +57,31 @@ def main(arguments: list[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> int:
     """One content picture or none into a file, or several into a folder."""
     check_numbers(args)
-    contents = contents_in(args.content or [], args.semantic_ext)
-    several = (
-        len(contents) > 1 or contents != (args.content or []) or bool(contents) and os.path.isdir(args.output)
-    )
-    if not several:
-        args.content = contents[0] if contents else None
-        check_outputs(args)
-        return run_one(args, open_picture(args.style))
+    contents = args.content or []
+    if len(contents) > 1 or contents and (os.path.isdir(contents[0]) or os.path.isdir(args.output)):
+        return run_several(args, contents)
+    args.content = contents[0] if contents else None
+    check_outputs(args)
+    return run_one(args, open_picture(args.style))
+
+
+def run_several(args: argparse.Namespace, contents: list[Path]) -> int:
+    """Each content as a PNG of its name in the folder that is the output: a batch of one style."""
+    from facetransfer.cli import batch
+
     for name in FOR_ONE:
         if getattr(args, name):
             raise InputError(
-                f"--{name.replace('_', '-')} belongs to one content picture, and there are "
-                f"{len(contents)}: leave it out, or run them one by one"
+                f"--{name.replace('_', '-')} belongs to one content picture, and there are several: leave it "
+                "out, or run them one by one"
             )
-    return run_each(args, contents, open_picture(args.style))
+    if os.path.exists(args.output) and not os.path.isdir(args.output):
+        raise InputError(
+            f"{args.output} is a file: the results of several content pictures need a folder as output"
+        )
+    usual = vars(batch.options().parse_args(["--output", str(args.output / "{content}.png")]))
+    given = {"contents": list(map(str, contents)), "styles": [str(args.style)], "output": usual["output"]}
+    return batch.run(argparse.Namespace(**{**usual, **vars(args), **given, "report": None}))
 
 
 def check_numbers(args: argparse.Namespace) -> None:
@@ -83,31 +94,6 @@ def check_numbers(args: argparse.Namespace) -> None:
             )
     if args.face is not None and args.face < 1:
         raise InputError(f"face is {args.face}: faces are counted from 1, the largest")
-
-
-def run_each(args: argparse.Namespace, contents: list[Path], style: Image.Image) -> int:
-    """Each content by itself; one that fails is said in its red line, and the others still get theirs."""
-    from facetransfer.cli.inputs import remembering
-
-    targets, keep, failed = targets_in(args.output, contents, args.style), remembering(style), 0
-    for count, (content, target) in enumerate(zip(contents, targets), 1):
-        print(f"{count} of {len(contents)}: {content.name}", file=sys.stderr)
-        try:
-            one = argparse.Namespace(**{**vars(args), "content": content, "output": target})
-            check_outputs(one)
-            if status := run_one(one, style, keep):
-                return status
-        except InputError as error:
-            failed += 1
-            complain(error if content.name in str(error) else InputError(f"{content.name}: {error}"))
-        except KeyboardInterrupt as stopped:
-            print(
-                f"stopped: {count - 1 - failed} of {len(contents)} pictures are in {args.output}",
-                file=sys.stderr,
-            )
-            return exit_status(stopped)
-    print(f"{len(contents) - failed} of {len(contents)} pictures are in {args.output}", file=sys.stderr)
-    return 2 if failed else 0
 
 
 def check_outputs(args: argparse.Namespace) -> None:
@@ -177,15 +163,13 @@ def map_outputs(args: argparse.Namespace) -> list[Path | None]:
     ]
 
 
-def run_one(
-    args: argparse.Namespace, style: Image.Image, keep: Callable[[Parser], Parser] | None = None
-) -> int:
-    """One transfer. `keep` is put around the parser."""
+def run_one(args: argparse.Namespace, style: Image.Image) -> int:
+    """One transfer."""
     from facetransfer.base.devices import shown
     from facetransfer.jobs.time_estimate import expected_seconds, in_words
 
     content = args.content and open_picture(args.content)
-    job, device = made_ready(args, content, style, keep)
+    job, device = made_ready(args, content, style)
     for note in job.notes:
         print(f"note: {in_one_line(note)}", file=sys.stderr)
     if args.recipe:
@@ -203,16 +187,14 @@ def made_ready(
     args: argparse.Namespace,
     content: Image.Image | None,
     style: Image.Image,
-    keep: Callable[[Parser], Parser] | None,
 ) -> tuple[Job, str]:
     """The job of one content or none, and the device that it runs on."""
     import numpy as np
 
     from facetransfer.base.devices import choose_device
     from facetransfer.cli import inputs as reading
-    from facetransfer.jobs.class_weights import strengths_as_text
     from facetransfer.jobs.job import prepare
-    from facetransfer.jobs.recipe import read_recipe
+    from facetransfer.jobs.recipe import options_of, read_recipe
 
     start, region = (path and open_picture(path) for path in (args.start_image, args.region))
     recipe = read_recipe(args.recipe) if args.recipe else None
@@ -220,22 +202,21 @@ def made_ready(
         reading.restore(args, recipe)
     settings, device = settings_from(args, recipe), choose_device(args.device)
     parse = reading.parser_of(args, device)
-    faces = reading.find_faces(args, content, style, keep(parse) if parse and keep else parse)
-    size = args.output_size and f"{args.output_size[0]}x{args.output_size[1]}"
-    asked = {
-        "into": args.into or "",
-        "strength": strengths_as_text(args.strength or {}),
-        "parser": args.parser or "compact",
-        "face": str(args.face or ""),
-        "output_size": size or "",
-    }
+    faces = reading.find_faces(args, content, style, parse)
+    asked = options_of(
+        args.into or PLACES[0],
+        args.strength or {},
+        args.parser or "compact",
+        args.face or 1,
+        args.output_size,
+    )
     job = prepare(
         *faces,
         settings,
-        place=args.into or "alone",
+        place=args.into or PLACES[0],
         strengths=args.strength,
         start=start,
-        options={n: v for n, v in asked.items() if v},
+        options=asked,
         region=None if region is None else np.asarray(region.convert("L")) > 127,
         canvas=args.output_size,
     )

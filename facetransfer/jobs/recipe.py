@@ -20,6 +20,7 @@ from facetransfer import __version__
 from facetransfer.base.errors import InputError, shortened
 from facetransfer.base.images import FORMATS, open_picture
 from facetransfer.base.settings import PLACES, TransferSettings, all_settings
+from facetransfer.jobs.class_weights import strengths_as_text
 
 KEY = "facetransfer"  # of the PNG's text
 LARGEST = 20_000  # characters; more is no recipe of ours
@@ -139,11 +140,40 @@ def versions() -> dict[str, str]:
     }
 
 
+def options_of(
+    place: str,
+    strengths: dict[str, float],
+    parser: str,
+    face: int,
+    output_size: tuple[int, int] | None = None,
+) -> dict[str, str]:
+    """What a result depends on beside its settings, as the command line has it. What is usual is left out."""
+    options = {
+        "into": "" if place == PLACES[0] else place,
+        "strength": strengths_as_text(strengths),
+        "parser": parser,
+        "face": "" if face == 1 else str(face),
+        "output_size": f"{output_size[0]}x{output_size[1]}" if output_size else "",
+    }
+    return {name: value for name, value in options.items() if value}
+
+
+def carried_recipe(path: str | os.PathLike[str]) -> Recipe | None:
+    """The recipe in a file without a look at its pixels, None where it carries none. Raises InputError where
+    the recipe is spoilt.
+    """
+    try:
+        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as picture:
+            text = getattr(picture, "text", {}).get(KEY)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # It is no picture at all.
+        return None
+    return Recipe.from_json(text) if isinstance(text, str) else None
+
+
 def read_recipe(path: str | os.PathLike[str]) -> Recipe:
     """The recipe in a PNG file. Raises InputError where there is none, or it is spoilt."""
     open_picture(path)  # our words for what is not there, not a picture, or too large
-    with Image.open(path, formats=FORMATS) as picture:
-        text = getattr(picture, "text", {}).get(KEY)
-    if not isinstance(text, str):
+    recipe = carried_recipe(path)
+    if recipe is None:
         raise InputError(f"{Path(path).name} carries no recipe: give a PNG that this program made")
-    return Recipe.from_json(text)
+    return recipe

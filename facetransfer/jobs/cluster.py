@@ -1,0 +1,125 @@
+"""A batch on the machines of a Ray cluster.
+
+Ray does the scheduling. Each pair is a task for one GPU, or for two cores where there is none; the processes
+that take the tasks keep their networks and pictures from one to the next. Where a machine is lost, Ray gives
+its pairs to another one; a pair that was finished meanwhile is known by its result, as in a batch on one
+machine. All machines must see the same files.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from facetransfer.base.errors import DiskFullError, InputError, shortened
+from facetransfer.jobs.batch import FAILED, PASSED_OVER, THERE, Outcome, PairMaker, RunLog, asked
+from facetransfer.jobs.pairs import Pair
+
+CORES = 2  # of a task without a GPU: more help a single picture little
+TRIES = 5  # that a pair is given to another process after its own was lost
+SECONDS_TO_REACH = 10
+AHEAD = 2  # tasks that wait for each one that can run, so that no machine waits for the next
+
+
+@lru_cache(maxsize=1)
+def _maker(options: tuple[tuple[str, Any], ...], cores: int) -> PairMaker:
+    """The one of this process."""
+    import torch
+
+    torch.set_num_threads(cores)
+    return PairMaker(**dict(options))
+
+
+def _make(pair: Pair, options: tuple[tuple[str, Any], ...], cores: int) -> Outcome | str:
+    """The outcome of a pair, or why nothing can be written any more."""
+    try:
+        return _maker(options, cores).make(pair)
+    except DiskFullError as error:
+        return str(error)
+
+
+def connect(address: str) -> Any:
+    """Ray, joined to the cluster at `address`; with "auto" to the one that this machine belongs to or, where
+    it belongs to none, to one of this machine alone. InputError where that cannot be.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise InputError(
+            "Ray is not installed: pip install 'facetransfer[cluster]', or leave --ray out"
+        ) from None
+    if ray.is_initialized():
+        return ray
+    if address not in ("auto", "local"):
+        _check_reachable(address)
+    quiet: dict[str, Any] = dict(log_to_driver=False, logging_level="ERROR")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Nothing leaves the machines.
+    try:
+        ray.init(address=address, **quiet)
+    except ConnectionError:
+        if address != "auto":
+            raise InputError(f"there is no Ray cluster at {address}: give HOST:PORT of its head") from None
+        ray.init(address="local", include_dashboard=False, **quiet)
+    return ray
+
+
+def _check_reachable(address: str) -> None:
+    """InputError where nobody listens at HOST:PORT: Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=SECONDS_TO_REACH).close()
+    except (OSError, ValueError, OverflowError):
+        raise InputError(
+            f"there is no Ray cluster at {shortened(address)}: give HOST:PORT of its head, or auto"
+        ) from None
+
+
+def run_on_ray(
+    pairs: Sequence[Pair],
+    options: dict[str, Any],
+    log: RunLog,
+    address: str = "auto",
+    retry_failed: bool = False,
+) -> Iterator[Outcome]:
+    """The outcome of each pair as it is known, not in their order, each written to the log; see `run_batch`.
+
+    options: of the `PairMaker` of each process. Raises DiskFullError.
+    """
+    ray = connect(address)
+    failures = {} if retry_failed else log.failures()
+    to_do = []
+    for pair in pairs:
+        if (error := failures.get(asked(pair))) is not None:
+            yield Outcome(pair, PASSED_OVER, error=error)
+        else:
+            to_do.append(pair)
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    gpus = sum(int(node.get("GPU", 0)) for node in nodes) if options["device"] != "cpu" else 0
+    cores = max(1, min(CORES, int(max(node.get("CPU", 0) for node in nodes))))
+    places = gpus or sum(int(node.get("CPU", 0)) // cores for node in nodes)
+    needs = {"num_cpus": 1, "num_gpus": 1} if gpus else {"num_cpus": cores}
+    task = ray.remote(max_retries=TRIES, **needs)(_make)
+    running: dict[Any, Pair] = {}
+    try:
+        while to_do or running:
+            while to_do and len(running) < AHEAD * places:
+                pair = to_do.pop(0)
+                running[task.remote(pair, tuple(sorted(options.items())), cores)] = pair
+            (done,), _ = ray.wait(list(running))
+            pair = running.pop(done)
+            try:
+                outcome = ray.get(done)
+            except ray.exceptions.RayError as error:
+                words = f"its process was lost {TRIES + 1} times ({type(error).__name__})"
+                outcome = Outcome(pair, FAILED, error=words)
+            if isinstance(outcome, str):
+                raise DiskFullError(outcome)
+            if outcome.state != THERE:
+                log.add(outcome)
+            yield outcome
+    finally:
+        for task_left in running:
+            ray.cancel(task_left, force=True)

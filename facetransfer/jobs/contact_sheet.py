@@ -1,0 +1,73 @@
+"""A batch as one page: every result beside what it was made from, with its numbers, to be sorted by them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from facetransfer.base.errors import InputError
+from facetransfer.base.images import as_json, fit, open_picture, write_text
+from facetransfer.jobs.batch import FAILED, RunLog, asked
+from facetransfer.jobs.pairs import Pair
+
+SIDE = 192  # pixels on the longest side of a small picture
+NUMBERS = ("leak", "layout_iou", "style_distance", "sharpness")  # of a report, in the table
+PAGE = Template((Path(__file__).parent / "contact_sheet.html").read_text("utf-8"))
+
+
+def batch_report(pairs: Sequence[Pair], log: RunLog) -> dict[str, Any]:
+    """What became of each pair, by the last line of the log about it, as values for JSON."""
+    lines = {str(line.get("output")): line for line in log.lines()}
+    told = []
+    for pair in pairs:
+        line = lines.get(str(pair.output), {})
+        if line.get("asked") != asked(pair) and not pair.output.exists():
+            line = {}
+        names = {"content": str(pair.content), "style": str(pair.style), "output": str(pair.output)}
+        told.append({"state": "not made yet", **line, **names})
+    counts = {state: sum(line["state"] == state for line in told) for state in {t["state"] for t in told}}
+    return {"counts": counts, "pairs": told}
+
+
+def write_contact_sheet(path: Path, pairs: Sequence[Pair], log: RunLog) -> None:
+    """Writes the page: one HTML file with everything in it, which names files but loads none."""
+    small: dict[str, str] = {}
+    rows = []
+    for line in batch_report(pairs, log)["pairs"]:
+        pictures = [line["content"], line["style"], line["output"]]
+        for name in pictures:
+            if name not in small:
+                small[name] = _small_picture(Path(name))
+        numbers = line.get("report") or {}
+        rows.append(
+            {
+                "pictures": pictures,
+                "names": [Path(name).name for name in pictures],
+                "numbers": [numbers.get(name) for name in NUMBERS],
+                "seconds": line.get("seconds"),
+                "words": line.get("error") if line["state"] == FAILED else line["state"],
+            }
+        )
+    data = as_json({"rows": rows, "small": small, "numbers": list(NUMBERS)}, indent=None)
+    settings = sorted({f"{pair.preset or 'own settings'}, {pair.settings.size} px" for pair in pairs})
+    # "</" would end the script in which the data stand.
+    write_text(path, PAGE.substitute(data=data.replace("</", "<\\/"), settings=_escaped("; ".join(settings))))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _small_picture(path: Path) -> str:
+    """A picture as the address of itself, small; empty where it cannot be read."""
+    try:
+        picture = open_picture(path)
+    except InputError:
+        return ""
+    file = io.BytesIO()
+    fit(picture, min(SIDE, max(picture.size))).save(file, "WEBP", quality=80)
+    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,62 @@
+"""Files of pictures read as faces. Their maps are given, or lie beside the pictures, or are parsed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from PIL import Image
+
+from facetransfer.base.errors import InputError
+from facetransfer.jobs.job import Face
+from segmentation import MAP_ENDING
+from segmentation.map_files import map_path, read_map_pair, reading_of
+from segmentation.parsers import Parser
+from segmentation.semantic_map import SemanticMap
+
+
+def map_file(given: Path | None, picture: Path | None, ending: str = MAP_ENDING) -> Path | None:
+    """The file of a picture's map: the one that is given, or the one beside the picture, if it is there."""
+    if given or picture is None:
+        return given
+    beside = map_path(picture, ending)
+    return beside if os.path.exists(beside) else None  # Path.exists raises where the name is too long.
+
+
+def read_maps(
+    content: Path | None, style: Path | None, parse: Parser | None
+) -> tuple[SemanticMap | None, SemanticMap | None, list[str]]:
+    """The maps of content and style, None where there is no file, and what is to be said of how they were
+    read. Two maps in colours of their own are read together, so that equal colours become equal classes.
+
+    Raises InputError where a file is no map, or where only one is there and no parser makes the other.
+    """
+    if content and style:
+        return read_map_pair(content, style)
+    given = content or style
+    if given is None:
+        return None, None, []
+    if parse is None:
+        raise InputError(
+            f"only {given} is there, and --parser none makes no other: give both maps or a parser"
+        )
+    semantic, words = reading_of(given)
+    notes = [words] if words else []
+    return (semantic, None, notes) if content else (None, semantic, notes)
+
+
+def face_of(
+    picture: Image.Image,
+    semantic: SemanticMap | None,
+    path: Path,
+    parse: Parser | None,
+    number: int = 1,
+) -> tuple[Face, list[str]]:
+    """A picture with its map, and what a person should know of it. number: which of its faces, from 1."""
+    face = Face.of(picture, semantic, parse, number)
+    if semantic is not None or face.semantic is None or face.frame:
+        return face, []
+    return face, [
+        f"no face was found in {path.name}: the map may be wrong; paint {map_path(path).name} yourself, or "
+        "use --parser none"
+    ]
