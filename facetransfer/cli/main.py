@@ -42,6 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
         from facetransfer.cli import batch
 
         args, command = batch.options().parse_args(words[1:]), batch.run
+    elif words[:1] == ["film"]:
+        from facetransfer.cli import film
+
+        args, command = film.options().parse_args(words[1:]), film.run
     else:
         args, command = options().parse_args(words), run
     with unheard_is_fine(), stoppable():

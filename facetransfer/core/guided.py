@@ -11,7 +11,7 @@ from facetransfer.core.appearance import appearance_guides
 from facetransfer.core.colour_transfer import toned, toned_as_skin
 from facetransfer.core.guides import Guide
 from facetransfer.core.patch_search import GuidedPicture, PatchWeights
-from facetransfer.core.patch_synthesis import SynthesisRound, class_costs, synthesise
+from facetransfer.core.patch_synthesis import PreviousFrame, SynthesisRound, class_costs, synthesise
 
 Guides = tuple[Guide | None, Guide | None]
 
@@ -27,13 +27,15 @@ def guided_rounds(
     keep_colours: bool = False,
     start: Tensor | None = None,
     seed: int = 0,
+    previous: PreviousFrame | None = None,
+    coherence: float = 0.0,
 ) -> Iterator[SynthesisRound]:
     """The rounds of the synthesis of a picture of `size` (height, width).
 
     content (1,3,H,W) or None, where the guides alone say what goes where; style (1,3,h,w); start (1,3,H,W),
     what is gone on from, or None for the content. likeness and tones: as the settings. keep_colours: the
     style is first brought to the content's colours, class by class, so that the result has the lightness and
-    colours of the content's parts.
+    colours of the content's parts. previous and coherence: of a film's frame, see `synthesise`.
     """
     if keep_colours and content is not None:
         style = _toned(style, content, (guides[1], guides[0]), 1.0)
@@ -60,7 +62,8 @@ def guided_rounds(
         style_pixels, style_labels, _position(guides[1], style_labels.shape), appearance[1], allowed
     )
     generator = np.random.default_rng(seed)
-    yield from synthesise(result, source, costs, PatchWeights.of(likeness), generator, style.device)
+    weights = PatchWeights.of(likeness)
+    yield from synthesise(result, source, costs, weights, generator, style.device, previous, coherence)
 
 
 def _toned(content: Tensor, style: Tensor, guides: Guides, share: float) -> Tensor:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -33,6 +34,8 @@ ROUNDS = (
     (1024, 2),
 )  # up to that longest side, so many rounds of search and vote
 ROUNDS_ABOVE = 1  # rounds of a larger level: everything is decided by then
+FOLLOWING_LEVELS = 2  # of a frame that follows another one: what is coarser is known from that
+FOLLOWING_ROUNDS = 2  # at each of them
 AGREEMENT = (
     2  # in the finest mean, a window's vote is multiplied by the number of those that agree, to this power
 )
@@ -40,6 +43,19 @@ CLASS_SAMPLE = 1000  # pixels from which the vector of a class is taken, about
 MIN_KIN_SHARE = 0.1  # of a class's pixels in the content: kin with fewer in the style does not stand in
 MIN_AFFINITY = 0.01  # inner product of two classes' vectors from which they count as kin
 MIN_PRESENT_PIXELS = 64  # of the style: a class with fewer pixels counts as missing there
+
+
+@dataclass(frozen=True)
+class PreviousFrame:
+    """The result of a film's frame before, moved to where things are in the frame that is made now.
+
+    picture: (H,W,3) float32 in [0,1]. field: (2,h,w) int32, its windows, see above, or None where the style
+    is another one now. certainty: (H,W) float32 in [0,1], how far each pixel is known to be the same thing.
+    """
+
+    picture: np.ndarray
+    field: np.ndarray | None
+    certainty: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -70,29 +86,41 @@ def synthesise(
     weights: PatchWeights,
     generator: np.random.Generator,
     device: torch.device = torch.device("cpu"),
+    previous: PreviousFrame | None = None,
+    coherence: float = 0.0,
 ) -> Iterator[SynthesisRound]:
     """Rounds of the synthesis, from the coarsest level to the pictures' own size.
+
+    previous: of a film's frame that follows another one. Its windows are the first guess, and the windows of
+    this frame have to fit its pixels as well as those already there, `coherence` times as much (Jamriska et
+    al. 2019, "Stylizing Video by Example"). Only the finest levels are searched then.
 
     class_cost (K,K) float32 in [0,1]: what it costs that a pixel of the class of the row takes one of the
     column. device: where the rounds are computed; the guides are brought to each level on the CPU.
     """
     levels = level_count(result.size, style.size)
     field = None
-    for level in range(levels):
+    follows = previous is not None and previous.field is not None
+    for level in range(max(0, levels - FOLLOWING_LEVELS) if follows else 0, levels):
         scale = 2.0 ** (level + 1 - levels)
         here, there = (_at_scale(picture, scale) for picture in (result, style))
         search = LevelSearch(here, there, class_cost, weights, device)
+        before = None if previous is None else _Before(previous, here.size, coherence, device)
+        known = field is not None or follows
         if field is None:
             field = torch.from_numpy(guess_by_position(here, there, generator)).to(device)
+            if before is not None and follows:
+                field = before.windows_over(field, there.size)
         else:
-            field = enlarged(field, here.size, there.size)
-        if level == 0 and here.pixels is not None:
+            field = rescaled(field, here.size, there.size)
+        if not known and here.pixels is not None:
             picture = torch.from_numpy(here.pixels).to(device)
         else:
             picture = search.mean_of_windows(field, None)
-        rounds = rounds_of(here.size)
+        rounds = min(FOLLOWING_ROUNDS, rounds_of(here.size)) if follows else rounds_of(here.size)
         for i in range(rounds):
-            field, cost = search.improved(picture, field, generator, known=level > 0 or i > 0)
+            wanted = picture if before is None else before.over(picture)
+            field, cost = search.improved(wanted, field, generator, known=known or i > 0)
             finest = level == levels - 1 and i == rounds - 1
             picture = search.mean_of_windows(field, cost, AGREEMENT if finest else 0)
             labels = search.labels, search.style_labels
@@ -191,15 +219,43 @@ def guess_by_position(
     return np.round(found).clip(0, last).astype(np.int32)
 
 
-def enlarged(field: Tensor, size: tuple[int, int], style_size: tuple[int, int]) -> Tensor:
-    """A coarser level's field as a guess for pictures of (width, height): the windows around the same
-    places.
-    """
-    fine = (size[1] - PATCH + 1, size[0] - PATCH + 1)
+class _Before:
+    """A `PreviousFrame` at one level, of (width, height)."""
+
+    def __init__(
+        self, previous: PreviousFrame, size: tuple[int, int], coherence: float, device: torch.device
+    ) -> None:
+        def at_size(values: np.ndarray) -> Tensor:
+            same = values.shape[1::-1] == size
+            small = values if same else cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+            return torch.from_numpy(np.ascontiguousarray(small)).to(device)
+
+        self.size, self.picture = size, at_size(previous.picture)
+        self.certainty = at_size(previous.certainty)[..., None]
+        # The mean of what is there and what was there before, weighted 1 and `coherence`, has the same
+        # nearest window as both of them together.
+        self.share = self.certainty * (coherence / (1 + coherence))
+        self.field = None if previous.field is None else torch.from_numpy(previous.field).to(device)
+
+    def over(self, picture: Tensor) -> Tensor:
+        """The picture drawn towards the frame before, where that is certain."""
+        return torch.lerp(picture, self.picture, self.share)
+
+    def windows_over(self, field: Tensor, style_size: tuple[int, int]) -> Tensor:
+        """The field with the windows of the frame before, where they are certain."""
+        assert self.field is not None
+        middle = PATCH // 2
+        certain = self.certainty[middle:-middle, middle:-middle, 0] > 0.5
+        return torch.where(certain, rescaled(self.field, self.size, style_size), field)
+
+
+def rescaled(field: Tensor, size: tuple[int, int], style_size: tuple[int, int]) -> Tensor:
+    """Another level's field as a guess for pictures of (width, height): windows around the same places."""
+    own_size = (size[1] - PATCH + 1, size[0] - PATCH + 1)
     nearest, shifts, scales = [], [], []
     for axis in (0, 1):
         scale = size[1 - axis] / (field.shape[1 + axis] + PATCH - 1)
-        place = (torch.arange(fine[axis], device=field.device) + PATCH / 2) / scale - PATCH / 2
+        place = (torch.arange(own_size[axis], device=field.device) + PATCH / 2) / scale - PATCH / 2
         own = place.round().long().clamp(0, field.shape[1 + axis] - 1)
         nearest.append(own)
         shifts.append(place - own)

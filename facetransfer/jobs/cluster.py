@@ -16,6 +16,7 @@ from typing import Any
 
 from facetransfer.base.errors import DiskFullError, InputError, shortened
 from facetransfer.jobs.batch import FAILED, PASSED_OVER, THERE, Outcome, PairMaker, RunLog, asked
+from facetransfer.jobs.film_run import FilmProgress, FilmRun, Scene
 from facetransfer.jobs.pairs import Pair
 
 CORES = 2  # of a task without a GPU: more help a single picture little
@@ -64,6 +65,39 @@ def connect(address: str) -> Any:
             raise InputError(f"there is no Ray cluster at {address}: give HOST:PORT of its head") from None
         ray.init(address="local", include_dashboard=False, **quiet)
     return ray
+
+
+def film_on_ray(film: FilmRun, address: str = "auto") -> Iterator[FilmProgress]:
+    """The scenes of a film, each as a task; the progress as scenes are done."""
+    ray = connect(address)
+    scenes = film.scenes()
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    cores = max(1, min(CORES, int(max(node.get("CPU", 0) for node in nodes))))
+    needs = {"num_cpus": cores} if film.maker.device == "cpu" else {"num_cpus": 1, "num_gpus": 1}
+    task = ray.remote(max_retries=TRIES, **needs)(_make_scene)
+    shared = ray.put(film)
+    running = [task.remote(shared, scene, cores) for scene in scenes]
+    total, done, without_face = sum(scene.count for scene in scenes), 0, 0
+    try:
+        while running:
+            (ready,), running = ray.wait(running)
+            made, faceless = ray.get(ready)
+            done, without_face = done + made, without_face + faceless
+            yield FilmProgress(done, total, without_face, None)
+    finally:
+        for task_left in running:
+            ray.cancel(task_left, force=True)
+
+
+def _make_scene(film: FilmRun, scene: Scene, cores: int) -> tuple[int, int]:
+    """How many frames a scene has, and how many of them show no face, once they are made."""
+    import torch
+
+    torch.set_num_threads(cores)
+    progress = None
+    for progress in film.frames_of(scene):
+        pass
+    return scene.count, progress.without_face if progress else 0
 
 
 def _check_reachable(address: str) -> None:

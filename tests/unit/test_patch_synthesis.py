@@ -18,9 +18,9 @@ from facetransfer.core.patch_synthesis import (
     SynthesisRound,
     class_costs,
     class_mismatch_rate,
-    enlarged,
     guess_by_position,
     level_count,
+    rescaled,
     source_places,
     synthesise,
 )
@@ -168,7 +168,7 @@ def test_fields_of_a_finer_level_lie_at_the_same_places() -> None:
     field = guess_by_position(style, style, np.random.default_rng(0))
     rows, columns = np.mgrid[0 : 48 - PATCH + 1, 0 : 64 - PATCH + 1]
     assert np.array_equal(field, np.stack((rows, columns)))
-    finer = enlarged(torch.from_numpy(field), (128, 96), (128, 96)).numpy()
+    finer = rescaled(torch.from_numpy(field), (128, 96), (128, 96)).numpy()
     rows, columns = np.mgrid[0 : 96 - PATCH + 1, 0 : 128 - PATCH + 1]
     assert np.abs(finer - np.stack((rows, columns))).max() <= 1
 

@@ -1,0 +1,229 @@
+"""A film, frame by frame: each frame is a transfer that has to fit the result of the frame before.
+
+What keeps a film from flickering is its order: maps are smoothed along the optical flow, the style is aligned
+once for a scene and not anew for each frame, and the search starts from the windows of the frame before and
+is held to its pixels (`core.patch_synthesis.PreviousFrame`). Where the flow is not certain, at what comes
+into sight and after a cut, a frame is made as a picture by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from facetransfer.base.errors import InputError
+from facetransfer.base.images import fitted_size, to_tensor
+from facetransfer.base.settings import GUIDED, TransferSettings
+from facetransfer.core.guided import guided_rounds
+from facetransfer.core.optical_flow import flow_to, moved_result
+from facetransfer.core.patch_synthesis import PreviousFrame
+from facetransfer.jobs.job import Face, aligned, strength_of
+from segmentation.alignment import Alignment, align
+from segmentation.classes import CLASSES
+from segmentation.guidance import guides_of, parts_to_keep
+from segmentation.parsers import Parse, Parser
+from segmentation.semantic_map import SemanticMap
+
+COHERENCE = 0.45  # of a pixel of the result, how much comes from the frame before where that is certain
+PIXEL_COHERENCE = 3.0  # times as much as the pixels of a frame, those of the frame before count in the search
+NEW_MAP = 0.3  # of a map, how much the newest frame counts; the rest are the maps before it
+FACE_GROWN = 1.3  # times: a face so much larger or smaller than at the scene's beginning is aligned anew
+
+
+@dataclass(frozen=True)
+class Keyframe:
+    """A style that a film takes from the frame `number` on, counted from 0, until the next one is nearer.
+
+    face: the style picture with its map. own: the frame itself as its user painted it, which lies over the
+    film's frame as it is and needs no alignment.
+    """
+
+    number: int
+    face: Face
+    own: bool = False
+
+
+@dataclass
+class FilmState:
+    """What a frame leaves for the next one; all arrays have the working size.
+
+    frame: (H,W,3) uint8, as it came. picture: (H,W,3) float32, the result. votes: (K,H,W) float32, what the
+    maps so far say of each pixel's class. box: of the face that is followed, in pixels, or None.
+    keyframe: index of the style, and alignment: how that was aligned, None for not at all; face_size: of the
+    face that it was aligned to.
+    """
+
+    frame: np.ndarray
+    picture: np.ndarray
+    field: np.ndarray | None
+    votes: np.ndarray
+    box: tuple[float, float, float, float] | None
+    keyframe: int
+    alignment: Alignment | None
+    face_size: float
+
+
+@dataclass(frozen=True)
+class MadeFrame:
+    """A frame's result as a picture, whether a face was found in it, and what is left for the next one."""
+
+    picture: Image.Image
+    face: bool
+    state: FilmState
+
+
+class FilmMaker:
+    """Makes the frames of a film one after another.
+
+    keyframes: one style or several, by their numbers. coherence: of each pixel, how much comes from the frame
+    before, from 0 (every frame is made by itself) to 1. Raises InputError for a coherence outside that, and
+    for a method other than guided, since the others start each frame anew.
+    """
+
+    def __init__(
+        self,
+        keyframes: Sequence[Keyframe],
+        settings: TransferSettings,
+        parse: Parser,
+        strengths: dict[str, float] | None = None,
+        coherence: float = COHERENCE,
+        device: str = "cpu",
+    ) -> None:
+        if settings.method != GUIDED:
+            raise InputError(f"a film is made by the method {GUIDED}, not by {settings.method}: leave it out")
+        if not 0 <= coherence <= 1:
+            raise InputError(f"the coherence in time is {coherence:g}: give a number from 0 to 1")
+        self.keyframes = sorted(keyframes, key=lambda key: key.number)
+        self.settings, self.parse, self.device = settings, parse, device
+        self.strengths, self.coherence = strengths or {}, coherence
+        self._last_style: Any = None
+
+    def size_of(self, frame: Image.Image) -> tuple[int, int]:
+        """(width, height) of the results: even, as codecs want them."""
+        width, height = fitted_size(frame.size, self.settings.size or max(frame.size))
+        return width - width % 2, height - height % 2
+
+    def frame(self, frame: Image.Image, number: int, before: FilmState | None) -> MadeFrame:
+        """One frame. before: what the one before it left, None where it begins a scene."""
+        picture = frame.resize(self.size_of(frame), Image.Resampling.LANCZOS)
+        pixels = np.asarray(picture)
+        known = self._parsed(picture, before.box if before else None)
+        votes, flow = _votes(known.semantic.labels), None
+        if before is not None:
+            flow = flow_to(before.frame, pixels)
+            votes = _smoothed(votes, before.votes, *flow)
+        semantic = SemanticMap(votes.argmax(0).astype(np.uint8))
+        content = Face(picture, semantic, semantic.frame(known.box) if known.box else None)
+        keyframe, alignment, size = self._alignment(number, content, before)
+        style, allowed = self._style(keyframe, alignment, max(picture.size))
+        previous = None
+        if before is not None and flow is not None and self.coherence:
+            same = before.keyframe == keyframe and before.alignment is alignment
+            previous = moved_result(before.picture, before.field if same else None, *flow)
+        result, windows = self._made(content, style, allowed, previous)
+        state = FilmState(pixels, result, windows, votes, known.box, keyframe, alignment, size)
+        shown = Image.fromarray((result * 255).round().astype(np.uint8))
+        return MadeFrame(shown, content.frame is not None, state)
+
+    def _parsed(self, picture: Image.Image, box: tuple[float, float, float, float] | None) -> Parse:
+        """What the parser says, of the face that was followed so far where there are several."""
+        known = self.parse(picture)
+        if box is None or len(known.faces) < 2:
+            return known
+        middle = np.array([box[0] + box[2], box[1] + box[3]]) / 2
+        away = [np.hypot(*(np.array([face.x, face.y]) - middle)) for face in known.faces]
+        nearest = int(np.argmin(away)) + 1
+        return known if nearest == known.chosen else self.parse(picture, nearest)
+
+    def _alignment(
+        self, number: int, content: Face, before: FilmState | None
+    ) -> tuple[int, Alignment | None, float]:
+        """Which keyframe is the style of this frame, how it is aligned, and to a face of which size. As long
+        as the face keeps its size, both stay as they were, or the style's own pixels would swim.
+        """
+        away = [abs(key.number - number) for key in self.keyframes]
+        index, frame = int(np.argmin(away)), content.frame
+        if before is not None and before.keyframe == index:
+            size = before.face_size
+            if frame is None or (size and max(frame.size / size, size / frame.size) < FACE_GROWN):
+                return index, before.alignment, size
+        key = self.keyframes[index]
+        if frame is None or key.own or key.face.frame is None or self.settings.align != "on":
+            return index, None, frame.size if frame else 0.0
+        whole = key.face
+        return index, align(frame, whole.frame, content.picture.size, whole.picture.size), frame.size
+
+    def _style(self, index: int, alignment: Alignment | None, side: int) -> tuple[Face, np.ndarray | None]:
+        """The style of a keyframe, aligned, and where its windows may be taken from. side: longest one of the
+        result, in pixels. The last one is kept.
+        """
+        last = self._last_style
+        if last is None or last[0] != (index, side) or last[1] is not alignment:
+            whole = self.keyframes[index].face
+            if alignment is None:
+                made = whole.fitted(side), None
+            else:
+                made = aligned(whole, alignment), alignment.inside(whole.picture.size)
+            self._last_style = (index, side), alignment, made
+        return self._last_style[2]
+
+    def _made(
+        self, content: Face, style: Face, allowed: np.ndarray | None, previous: PreviousFrame | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The result (H,W,3) float32 and its windows."""
+        kept = parts_to_keep(content.semantic, content.frame, style.semantic, style.frame)
+        guides = guides_of(content.semantic, style.semantic, (content.frame, style.frame), kept)
+        if allowed is not None:
+            guides = guides[0], replace(guides[1], allowed=torch.from_numpy(allowed))
+        pictures = [to_tensor(face.picture).to(self.device) for face in (content, style)]
+        last = None
+        for last in guided_rounds(
+            *pictures,
+            (guides[0].to(self.device), guides[1].to(self.device)),
+            (content.picture.height, content.picture.width),
+            likeness=self.settings.likeness,
+            tones=self.settings.tones,
+            keep_colours=self.settings.colours == "content",
+            seed=self.settings.seed,
+            previous=previous,
+            coherence=PIXEL_COHERENCE,
+        ):
+            pass
+        assert last is not None
+        result, windows = last.picture.cpu().numpy(), last.field.cpu().numpy()
+        if previous is not None:
+            share = previous.certainty[..., None] * self.coherence
+            result = result + share * (previous.picture - result)
+        if self.strengths:
+            strength = strength_of(content, self.strengths, None).clamp(max=1).numpy()[..., None]
+            own = np.asarray(content.picture).astype(np.float32) / 255
+            result = own + strength * (result - own)
+        return np.ascontiguousarray(result.clip(0, 1), np.float32), windows
+
+
+def _votes(labels: np.ndarray) -> np.ndarray:
+    """A map as votes, (K,H,W) float32: 1 for the class of each pixel."""
+    votes = np.zeros((len(CLASSES), *labels.shape), np.float32)
+    np.put_along_axis(votes, labels[None].astype(np.int64), 1.0, 0)
+    return votes
+
+
+def _smoothed(votes: np.ndarray, before: np.ndarray, flow: np.ndarray, certainty: np.ndarray) -> np.ndarray:
+    """The votes of this frame with those before it, moved along the flow where that is certain."""
+    height, width = certainty.shape
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    grid = np.dstack(((x + flow[..., 0]) * 2 / (width - 1) - 1, (y + flow[..., 1]) * 2 / (height - 1) - 1))
+    there = F.grid_sample(
+        torch.from_numpy(before)[None],
+        torch.from_numpy(grid)[None].float(),
+        padding_mode="border",
+        align_corners=True,
+    )
+    share = (1 - NEW_MAP) * certainty
+    return votes + share * (there[0].numpy() - votes)
