@@ -24,9 +24,10 @@ def flow_to(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray
     same.
     """
     grays = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, now)]
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    back = search.calc(grays[1], grays[0], None)
-    forth = search.calc(grays[0], grays[1], None)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    still = np.zeros((*grays[0].shape, 2), np.float32)
+    back = search.calc(grays[1], grays[0], still.copy())
+    forth = search.calc(grays[0], grays[1], still.copy())
     missed = np.linalg.norm(back + moved(forth, back), axis=2)
     allowed = LEAST_ERROR + ERROR_SHARE * np.linalg.norm(back, axis=2)
     was = moved(before.astype(np.float32) / 255, back)
@@ -47,8 +48,8 @@ def moved(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """The picture (H,W,C) float32 as its pixels lie in the frame that the flow starts from."""
     height, width = flow.shape[:2]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    there = np.dstack((x + flow[..., 0], y + flow[..., 1]))
-    return cv2.remap(picture, there, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    there = x + flow[..., 0], y + flow[..., 1]
+    return cv2.remap(picture, *there, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
 def moved_result(

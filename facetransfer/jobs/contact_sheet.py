@@ -35,17 +35,19 @@ def batch_report(pairs: Sequence[Pair], log: RunLog) -> dict[str, Any]:
 
 def write_contact_sheet(path: Path, pairs: Sequence[Pair], log: RunLog) -> None:
     """Writes the page: one HTML file with everything in it, which names files but loads none."""
-    small: dict[str, str] = {}
+    numbers_of: dict[str, int] = {}  # Each picture stands in the page once, and without its folder.
+    small: list[str] = []
     rows = []
     for line in batch_report(pairs, log)["pairs"]:
         pictures = [line["content"], line["style"], line["output"]]
         for name in pictures:
-            if name not in small:
-                small[name] = _small_picture(Path(name))
+            if name not in numbers_of:
+                numbers_of[name] = len(small)
+                small.append(_small_picture(Path(name)))
         numbers = line.get("report") or {}
         rows.append(
             {
-                "pictures": pictures,
+                "pictures": [numbers_of[name] for name in pictures],
                 "names": [Path(name).name for name in pictures],
                 "numbers": [numbers.get(name) for name in NUMBERS],
                 "seconds": line.get("seconds"),

@@ -20,6 +20,10 @@ from facetransfer.jobs.pairs import pictures_in
 CODECS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".webm": "libvpx-vp9"}
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 QUALITY = {"libx264": {"crf": "16", "preset": "medium"}, "libvpx-vp9": {"crf": "24", "b": "0"}}
+READ = {
+    "protocol_whitelist": "file",  # A film may name others, or addresses: nothing but the file is opened,
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg",  # and no list of others.
+}
 FRAME_RATE = 25  # of a folder of frames
 
 
@@ -86,8 +90,7 @@ def _opened(path: Path) -> Iterator[Any]:
     av = _av()
     readable_file(path)
     try:
-        # A file may name others, or addresses: nothing but this file is opened.
-        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+        with av.open(str(path), options=dict(READ)) as container:
             if not container.streams.video:
                 raise InputError(f"{path.name} has no pictures: give a film")
             yield container
@@ -176,7 +179,7 @@ def _sound_of(clip: Clip, container: Any, suffix: str) -> Iterator[tuple[Fractio
     """The packets of the clip's sound for a container, each with its time in seconds; nothing is decoded."""
     if not clip.sound or not takes_sound(clip, suffix):
         return iter(())
-    source = _av().open(str(clip.path), options={"protocol_whitelist": "file"})
+    source = _av().open(str(clip.path), options=dict(READ))
     stream = source.streams.audio[0]
     copy = container.add_stream_from_template(stream)
 

@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 
 from facetransfer.ui import api
+from facetransfer.ui.components import many, pictures, result, settings
 from facetransfer.ui.components import map_editor as maps
-from facetransfer.ui.components import pictures, result, settings
 from facetransfer.ui.files import KEPT
 from facetransfer.ui.gradio_compat import guard
 from facetransfer.ui.queue_status import left, refusal, waiting_words
@@ -67,6 +67,7 @@ class Page:
                 self.result = result.ResultRoom()
         self.settings = settings.SettingsRoom(self.result.likeness)
         self.result.more()
+        self.many = many.ManyRoom()
         gr.Markdown(CONSENT, elem_id="consent")
         api.add_endpoints(LOOK, WORK)  # before the page's own events: the first of a name has it to itself
         self.known = [gr.State(None, time_to_live=KEPT), gr.State(None, time_to_live=KEPT)]
@@ -208,6 +209,30 @@ class Page:
             **HIDDEN,
         ).then(**after)
 
+    def wire_many(self) -> None:
+        """Several pictures at once, and a film: they stand in the same line as a run."""
+        room = self.many
+        values = [*self.settings.strengths, *self.settings.values]
+        for button, stop, work, inputs, outputs in (
+            (
+                room.run_all,
+                room.stop_all,
+                many.make_all,
+                [room.contents, room.styles],
+                [room.matrix, room.all_status, room.zip],
+            ),
+            (
+                room.run_film,
+                room.stop_film,
+                many.make_film,
+                [room.clip, self.pictures.style],
+                [room.frame, room.film_status, room.film],
+            ),
+        ):
+            event = button.click(work, inputs + values, outputs, show_progress="hidden", **HIDDEN, **WORK)
+            stop.click(None, cancels=event, **HIDDEN)
+            stop.click(many.stopped, None, outputs[1], **QUICK)
+
     async def look_at_line(self, request: gr.Request) -> tuple[Any, Any]:
         """The status of who waits; the watch ends when the turn has come. In no thread of its own: what it
         says is sent at once, or it were no longer true.
@@ -230,6 +255,7 @@ def build_page() -> gr.Blocks:
         page.wire_maps()
         page.wire_settings()
         page.wire_result()
+        page.wire_many()
         blocks.load(**page.timed)
     # Who posts to a function that stands in a line has to stand in it too.
     blocks.queue(max_size=None, default_concurrency_limit=1, api_open=False)

@@ -1,0 +1,231 @@
+"""Several contents in several styles, and a film: what is more than one picture."""
+
+from __future__ import annotations
+
+import os
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from facetransfer.base.errors import InputError
+from facetransfer.base.images import fitted_size, open_picture
+from facetransfer.base.settings import GUIDED
+from facetransfer.jobs.batch import LOG, MADE, Outcome, PairMaker, RunLog, run_batch
+from facetransfer.jobs.class_weights import checked_strengths
+from facetransfer.jobs.contact_sheet import write_contact_sheet
+from facetransfer.jobs.film import FilmMaker, Keyframe
+from facetransfer.jobs.film_files import CODECS, Clip, open_clip
+from facetransfer.jobs.film_run import FilmRun
+from facetransfer.jobs.job import Face
+from facetransfer.jobs.pairs import Pair, product, with_outputs
+from facetransfer.jobs.time_estimate import in_words as time_in_words
+from facetransfer.ui import gpu
+from facetransfer.ui.files import result_folder
+from facetransfer.ui.inputs import known_of, picture_at, settings_of, worded
+from facetransfer.ui.theme import said, status
+from segmentation.classes import NAMES
+from segmentation.parsers import load_parser
+
+MOST_PAIRS = 100  # of one call
+MOST_FILM_SECONDS = 20.0  # of a clip, unless FACE_TRANSFER_MAX_FILM_SECONDS says otherwise
+FILM_SIZE = 512  # pixels on the longest side of a film's frames, at most
+PICTURE_FILES = ["image"]
+
+
+def check_time(seconds: float) -> None:
+    """InputError where the work would take longer here than the owner allows."""
+    most = gpu.most_seconds()
+    if most and seconds > most:
+        raise InputError(
+            f"this would take {time_in_words(seconds)}, and jobs here may take {time_in_words(most)}: give "
+            "fewer pictures, a shorter clip, or a quicker preset"
+        )
+
+
+def strengths_of(values: Sequence[Any]) -> dict[str, float]:
+    """The strengths that differ from 1, by class."""
+    return checked_strengths(dict(zip(NAMES, values)))
+
+
+def files_of(paths: Sequence[str] | None, role: str) -> list[Path]:
+    """The files that were uploaded, each looked at. InputError where there is none, or one is no picture."""
+    for path in paths or ():
+        picture_at(path, role)
+    if not paths:
+        raise InputError(f"There is no {role} picture yet: upload one or several.")
+    return list(dict.fromkeys(map(Path, paths)))
+
+
+@worded
+def make_all(
+    contents: list[str] | None, styles: list[str] | None, *values: Any
+) -> Iterator[tuple[Any, Any, Any]]:
+    """The gallery of results as it grows, the line of words, and the zip of what there is. `values` are the
+    strengths of the classes, then the settings.
+    """
+    settings, strengths = settings_of(values[len(NAMES) :]), strengths_of(values)
+    files = files_of(contents, "content"), files_of(styles, "style")
+    like = Pair(Path(), Path(), settings=settings, strengths=strengths)
+    pairs = product(*files, like)
+    if len(pairs) > MOST_PAIRS:
+        raise InputError(
+            f"{len(files[0])} contents with {len(files[1])} styles are {len(pairs)} results: at most "
+            f"{MOST_PAIRS} are made at once"
+        )
+    sizes = [fitted_size(open_picture(path).size, settings.size) for path in files[0]]
+    each = sum(gpu.expected(settings, size) for size in sizes) * len(files[1])
+    check_time(each)
+    yield [], said(f"{len(pairs)} results, {time_in_words(each)} ...", 0.0), gr.update(interactive=False)
+    folder = result_folder()
+    pairs, log = with_outputs(pairs, str(folder)), RunLog(folder / LOG)
+    archive, gallery, done = folder / "face-transfers.zip", [], []
+    began = time.monotonic()
+    for outcome in run_batch(pairs, PairMaker(device=gpu.parser_device()), log):
+        done.append(outcome)
+        if outcome.state == MADE:
+            gallery.append(
+                (str(outcome.pair.output), f"{outcome.pair.content.stem} / {outcome.pair.style.stem}")
+            )
+            with zipfile.ZipFile(archive, "a") as file:
+                file.write(outcome.pair.output, outcome.pair.output.name)
+        left = (time.monotonic() - began) / len(done) * (len(pairs) - len(done))
+        words = f"{len(done)} of {len(pairs)} · {time_in_words(left)} left"
+        yield [*gallery], said(words, len(done) / len(pairs)), _download(archive)
+    sheet = folder / "contact-sheet.html"
+    write_contact_sheet(sheet, pairs, log)
+    with zipfile.ZipFile(archive, "a") as file:
+        file.write(sheet, sheet.name)
+    yield [*gallery], said(_told(done)), _download(archive)
+
+
+def _download(path: Path) -> Any:
+    return gr.update(value=str(path), visible=True, interactive=True) if path.exists() else gr.skip()
+
+
+def _told(done: list[Outcome]) -> str:
+    """How it went, with each failure in its words."""
+    import html
+
+    failed = [outcome for outcome in done if outcome.error]
+    words = f"Done: {len(done) - len(failed)} of {len(done)} results."
+    lines = "".join(f"<br>{html.escape(f'{o.pair.name}: {o.error}')}" for o in failed)
+    return words + lines
+
+
+def most_film_seconds() -> float:
+    """Seconds that a clip may last: FACE_TRANSFER_MAX_FILM_SECONDS."""
+    given = os.environ.get("FACE_TRANSFER_MAX_FILM_SECONDS", str(MOST_FILM_SECONDS))
+    try:
+        return max(0.0, float(given))
+    except ValueError:
+        raise SystemExit(
+            f"error: FACE_TRANSFER_MAX_FILM_SECONDS is {given}: give a number of seconds"
+        ) from None
+
+
+def checked_clip(path: str | None) -> Clip:
+    """The clip that was uploaded. InputError where there is none, or it is too long."""
+    if not path:
+        raise InputError("There is no film yet: upload a short clip.")
+    if not Path(path).exists():
+        raise InputError(
+            "The film is not on the server any more, which keeps files for an hour: upload it again."
+        )
+    clip, most = open_clip(Path(path)), most_film_seconds()
+    if clip.seconds > most:
+        raise InputError(
+            f"the film lasts {clip.seconds:.0f} s, and here it may last {most:g} s: cut it, or make it on "
+            "the command line (facetransfer film)"
+        )
+    return clip
+
+
+@worded
+def make_film(clip_path: str | None, style_path: str | None, *values: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """The newest frame, the line of words, and at the end the film. `values` as of `make_all`."""
+    clip, settings = checked_clip(clip_path), settings_of(values[len(NAMES) :])
+    if settings.method != GUIDED:
+        raise InputError(f"a film is made by the method {GUIDED}: choose it in the settings")
+    settings = replace(settings, size=min(settings.size or FILM_SIZE, FILM_SIZE))
+    style = picture_at(style_path, "style")
+    count = max(1, clip.count)
+    check_time(count * gpu.expected(settings, fitted_size(clip.size, settings.size)))
+    yield gr.skip(), said("Looking through the film ...", 0.0), None
+    known = known_of(style)
+    maker = FilmMaker(
+        [Keyframe(0, Face.of(style, known.semantic, known))],
+        settings,
+        load_parser("compact", gpu.parser_device()),
+        strengths_of(values),
+        device=gpu.parser_device(),
+    )
+    folder = result_folder()
+    most = round(most_film_seconds() * max(1.0, count / max(clip.seconds, 0.04))) + 1
+    film, began, progress = FilmRun(clip, maker, folder / "face-transfer.mp4", most), time.monotonic(), None
+    for progress in film.run():
+        left = (time.monotonic() - began) / progress.done * (progress.total - progress.done)
+        words = f"Frame {progress.done} of {progress.total} · {time_in_words(left)} left"
+        yield progress.picture, said(words, progress.done / progress.total), gr.skip()
+    yield gr.skip(), said("Writing the film ..."), gr.skip()
+    film.finish()
+    words = [f"Done in {time.monotonic() - began:.0f} s."]
+    if progress and progress.without_face:
+        words.append(f"{progress.without_face} of {progress.total} frames show no face.")
+    if film.broken:
+        words.append("The clip breaks off: what came before is here.")
+    yield gr.skip(), said(" ".join(words)), str(film.output)
+
+
+def stopped() -> str:
+    """Words after Stop."""
+    return said("Stopped. What was made until then is here.")
+
+
+class ManyRoom:
+    """Several pictures at once, and a film. Events are wired by the page."""
+
+    def __init__(self) -> None:
+        with gr.Accordion("Many pictures at once", open=False, elem_id="many-room"):
+            gr.Markdown("Every content in every style, with the settings above.")
+            with gr.Row():
+                self.contents = gr.File(
+                    label="Contents", file_count="multiple", file_types=PICTURE_FILES, height=150
+                )
+                self.styles = gr.File(
+                    label="Styles", file_count="multiple", file_types=PICTURE_FILES, height=150
+                )
+            with gr.Row():
+                self.run_all = gr.Button("Make all", variant="primary", elem_id="make-all")
+                self.stop_all = gr.Button("Stop", variant="stop", elem_id="stop-all")
+            self.all_status = status("many-status")
+            self.matrix = gr.Gallery(
+                columns=4,
+                height="auto",
+                object_fit="contain",
+                show_label=False,
+                elem_id="matrix",
+                buttons=["download", "fullscreen"],
+            )
+            self.zip = gr.DownloadButton(
+                "Download all results", visible=False, interactive=False, elem_id="all-zip"
+            )
+        with gr.Accordion("A film", open=False, elem_id="film-room"):
+            gr.Markdown(
+                f"A clip of up to {most_film_seconds():g} seconds in the skin of the style picture above. "
+                "Strokes stick to the face."
+            )
+            self.clip = gr.File(label="Clip", file_types=list(CODECS), height=120, elem_id="clip")
+            with gr.Row():
+                self.run_film = gr.Button("Make the film", variant="primary", elem_id="make-film")
+                self.stop_film = gr.Button("Stop", variant="stop", elem_id="stop-film")
+            self.film_status = status("film-status")
+            with gr.Row():
+                self.frame = gr.Image(
+                    label="The newest frame", interactive=False, height=320, elem_id="film-frame", buttons=[]
+                )
+                self.film = gr.Video(label="The film", interactive=False, height=320, elem_id="made-film")

@@ -1,0 +1,94 @@
+"""The page's room for several pictures and for films, by its handlers."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import av
+import gradio as gr
+import pytest
+
+from facetransfer.base.settings import TransferSettings
+from facetransfer.ui.components import many
+from facetransfer.ui.inputs import shown
+from segmentation.classes import NAMES
+from tests.app.test_film import drawn_frames, write_clip
+from tests.conftest import draw_face
+
+VALUES = [*[1.0] * len(NAMES), *shown(TransferSettings(size=64))]
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+    for name, seed, tint in (("ann", 0, (0, 0, 0)), ("bob", 2, (0, 0, 0)), ("green", 1, (-110, 20, -60))):
+        draw_face(seed=seed, tint=tint)[0].save(tmp_path / f"{name}.png")
+    return tmp_path
+
+
+def test_every_content_gets_every_style_and_all_lie_in_one_zip(files: Path) -> None:
+    contents = [str(files / f"{name}.png") for name in ("ann", "bob")]
+    steps = list(many.make_all(contents, [str(files / "green.png"), contents[0]], *VALUES))
+    assert [len(gallery) for gallery, _, _ in steps] == [0, 1, 2, 3, 4, 4]
+    path = steps[-1][2]["value"]
+    with zipfile.ZipFile(path) as archive:
+        names = sorted(archive.namelist())
+        sheet = archive.read("contact-sheet.html").decode()
+    assert [name for name in names if name.endswith(".png")] == sorted(
+        f"{content}--{style}.png" for content in ("ann", "bob") for style in ("green", "ann")
+    )
+    assert str(files) not in sheet  # No path of the server is told.
+
+
+def test_what_was_made_before_a_stop_is_in_the_zip(files: Path) -> None:
+    contents = [str(files / f"{name}.png") for name in ("ann", "bob")]
+    work = many.make_all(contents, [str(files / "green.png")], *VALUES)
+    next(work)
+    _, _, download = next(work)
+    work.close()
+    with zipfile.ZipFile(download["value"]) as archive:
+        assert archive.namelist() == ["ann--green.png"]
+
+
+@pytest.mark.parametrize(
+    "contents, styles, words",
+    [(None, ["green"], "no content"), (["ann"], [], "no style"), (["ann"], ["missing"], "not on the server")],
+)
+def test_what_is_missing_is_said(files: Path, contents: Any, styles: Any, words: str) -> None:
+    given = [names and [str(files / f"{name}.png") for name in names] for names in (contents, styles)]
+    with pytest.raises(gr.Error, match=words):
+        next(many.make_all(*given, *VALUES))
+
+
+def test_no_more_results_than_allowed_are_made_at_once(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many, "MOST_PAIRS", 1)
+    with pytest.raises(gr.Error, match="at most 1"):
+        styles = [str(files / f"{name}.png") for name in ("green", "bob")]
+        next(many.make_all([str(files / "ann.png")], styles, *VALUES))
+
+
+def test_the_budget_counts_all_results(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACE_TRANSFER_MAX_SECONDS", "0.0001")
+    with pytest.raises(gr.Error, match="jobs here may take"):
+        next(many.make_all([str(files / "ann.png")], [str(files / "green.png")], *VALUES))
+
+
+def test_a_film_is_made_and_grows_on_the_page(files: Path) -> None:
+    write_clip(files / "clip.mp4", drawn_frames(4))
+    steps = list(many.make_film(str(files / "clip.mp4"), str(files / "green.png"), *VALUES))
+    assert sum(hasattr(frame, "size") for frame, _, _ in steps) == 4
+    with av.open(steps[-1][2]) as container:
+        assert len(list(container.decode(video=0))) == 4
+
+
+def test_a_film_that_is_too_long_or_none_is_refused(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_clip(files / "clip.mp4", drawn_frames(4))
+    monkeypatch.setenv("FACE_TRANSFER_MAX_FILM_SECONDS", "0.1")
+    with pytest.raises(gr.Error, match="here it may last 0.1 s"):
+        next(many.make_film(str(files / "clip.mp4"), str(files / "green.png"), *VALUES))
+    (files / "text.mp4").write_text("no film")
+    for path in (None, str(files / "text.mp4"), str(files / "gone.mp4")):
+        with pytest.raises(gr.Error):
+            next(many.make_film(path, str(files / "green.png"), *VALUES))
