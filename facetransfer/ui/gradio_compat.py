@@ -26,6 +26,7 @@ from urllib.parse import parse_qs
 import gradio as gr
 from gradio import processing_utils
 from gradio.queueing import Event, EventQueue, Queue
+from gradio.routes import templates
 from gradio.utils import get_upload_folder
 from gradio_client.utils import is_file_obj_with_meta, traverse
 from PIL import Image
@@ -58,6 +59,9 @@ LISTENING_BEGINS = 3.0  # seconds within which a caller has to listen once its t
 MOST_LISTENERS = 20_000  # that are remembered
 listeners: OrderedDict[str, None] = OrderedDict()  # sessions and events whose answers were asked for
 HERE = Path(__file__).resolve().parent
+PAGE = "frontend/index.html"  # the template that the page is made of
+ADDRESS = "{{ config['root'] }}"  # in a template: the page's address, as its visitor knows it
+PREVIEW = re.compile(r'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
 STILL_TO_COME = "nothing, but the stream stays open"  # among the events of a page that is there
 
 log = logging.getLogger(__name__)
@@ -75,11 +79,37 @@ def check(blocks: gr.Blocks) -> None:
     wrong += [f"the queue has no {name}" for name in QUEUE_PARTS if not hasattr(queue, name)]
     wrong += [f"a line has no {name}" for name in LINE_PARTS if not hasattr(EventQueue("line", 1), name)]
     wrong += [f"an event has no {name}" for name in EVENT_PARTS if name not in event]
+    if not PREVIEW.search(page := template()) or "</head>" not in page:
+        wrong.append("the template of the page has no previews of links")
     if wrong:
         raise RuntimeError(
             f"gradio {gr.__version__} differs from the version that this page was written for "
             f"({'; '.join(wrong)}): install the one that works, pip install 'gradio=={TESTED}.*'"
         )
+
+
+def template() -> str:
+    """The template of the page, as it is now."""
+    return templates.env.loader.get_source(templates.env, PAGE)[0]
+
+
+def preview_links(tags: Callable[[str], str]) -> None:
+    """The page's head has these tags in place of Gradio's, which show a link as Gradio's own, with a picture
+    from another site. They stand in the template, as who makes previews runs no script.
+
+    tags: of the page's address, without a slash at its end.
+    """
+    loader = templates.env.loader
+    read = type(loader).get_source
+
+    def get_source(environment: Any, name: str) -> tuple[str, str | None, Callable[[], bool] | None]:
+        source, file, current = read(loader, environment, name)
+        if name == PAGE:
+            source = PREVIEW.sub("", source).replace("</head>", f"{tags(ADDRESS)}\n</head>", 1)
+        return source, file, current
+
+    loader.get_source = get_source
+    templates.env.cache.clear()
 
 
 def cache_folder() -> Path:

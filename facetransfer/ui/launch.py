@@ -144,6 +144,7 @@ def launch() -> None:
     cache = open_cache(Path(BASE))
     os.environ["GRADIO_TEMP_DIR"] = str(cache)
     from starlette.middleware import Middleware
+    from starlette.routing import Route
 
     from facetransfer.base.images import open_no_other_formats
     from facetransfer.ui.components.map_editor import SCRIPT
@@ -151,7 +152,7 @@ def launch() -> None:
     from facetransfer.ui.gpu import most_seconds
     from facetransfer.ui.middleware import MAX_UPLOAD, Guard
     from facetransfer.ui.page import build_page
-    from facetransfer.ui.theme import CSS, THEME, head
+    from facetransfer.ui.theme import CSS, THEME, TITLE_PICTURE_PATH, head, title_picture
 
     stopped, status = threading.Event(), 0
     most_seconds()  # A wrong number is said now.
@@ -178,7 +179,10 @@ def launch() -> None:
             max_file_size=MAX_UPLOAD,
             run_history=False,
             footer_links=["api", "gradio", "settings"],
-            app_kwargs={"middleware": [Middleware(Guard)]},
+            app_kwargs={
+                "middleware": [Middleware(Guard)],
+                "routes": [Route(TITLE_PICTURE_PATH, title_picture)],
+            },
             inbrowser="DISPLAY" in os.environ and "SPACE_ID" not in os.environ,
             _frontend=False,
         )  # or Gradio gives up where a busy machine needs three seconds for the first page

@@ -12,9 +12,9 @@ from facetransfer.ui import api
 from facetransfer.ui.components import many, pictures, result, settings
 from facetransfer.ui.components import map_editor as maps
 from facetransfer.ui.files import KEPT
-from facetransfer.ui.gradio_compat import guard
+from facetransfer.ui.gradio_compat import guard, preview_links
 from facetransfer.ui.queue_status import left, refusal, waiting_words
-from facetransfer.ui.theme import CONSENT, step, title
+from facetransfer.ui.theme import CONSENT, TITLE, link_preview, step, title
 
 # one heavy job at a time; the others wait in line
 WORK: dict[str, Any] = dict(concurrency_id="work", concurrency_limit=1)
@@ -250,7 +250,7 @@ class Page:
 
 def build_page() -> gr.Blocks:
     """The page with its events wired."""
-    with gr.Blocks(title="Face transfer", analytics_enabled=False) as blocks:
+    with gr.Blocks(title=TITLE, analytics_enabled=False) as blocks:
         page = Page(blocks)
         page.wire_maps()
         page.wire_settings()
@@ -260,6 +260,7 @@ def build_page() -> gr.Blocks:
     # Who posts to a function that stands in a line has to stand in it too.
     blocks.queue(max_size=None, default_concurrency_limit=1, api_open=False)
     guard(blocks, refusal)
+    preview_links(link_preview)
     return blocks
 
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import gradio as gr
+from PIL import Image
+from starlette.requests import Request
+from starlette.responses import FileResponse
 
 from facetransfer.base.assets import ASSETS
 from facetransfer.ui.examples import as_data
 
+TITLE = "Face transfer"
+PROMISE = "Put one face into another face's skin, eyes to eyes and cheek to cheek."
 TITLE_PICTURE = ASSETS / "title.webp"
+TITLE_PICTURE_PATH = "/title.webp"  # where the app serves it, for previews of links
+TITLE_PICTURE_WORDS = "A face, and the same face as a goblin, a bronze bust and an oil painting"
 CONSENT = (
     "Use pictures of people only with their consent. Pictures stay on this server for an hour at most and "
     "go nowhere else."
@@ -77,15 +84,40 @@ def head(script: str) -> str:
     return f"<script>{script}</script>"
 
 
+def link_preview(address: str) -> str:
+    """What other sites show of a link to the page (ogp.me): its title, its description and the title picture.
+
+    address: of the page, without a slash at its end. It is whole, since those sites resolve no relative ones.
+    """
+    said = {"og:type": "website", "og:url": f"{address}/", "og:title": TITLE, "og:description": PROMISE}
+    if TITLE_PICTURE.exists():
+        with Image.open(TITLE_PICTURE) as picture:
+            width, height = picture.size
+        said |= {
+            "og:image": f"{address}{TITLE_PICTURE_PATH}",
+            "og:image:type": "image/webp",
+            "og:image:width": str(width),
+            "og:image:height": str(height),
+            "og:image:alt": TITLE_PICTURE_WORDS,
+        }
+    tags = [f'<meta property="{name}" content="{words}">' for name, words in said.items()]
+    plain = {"description": PROMISE, "twitter:card": "summary_large_image"}
+    return "\n".join(tags + [f'<meta name="{name}" content="{words}">' for name, words in plain.items()])
+
+
+def title_picture(request: Request) -> FileResponse:
+    """The answer to who asks for the picture of a link's preview."""
+    return FileResponse(TITLE_PICTURE, media_type="image/webp", headers={"cache-control": "max-age=86400"})
+
+
 def title() -> str:
     picture = (
-        f'<img src="{as_data(TITLE_PICTURE.read_bytes())}" '
-        'alt="A face, and the same face as a goblin, a bronze bust and an oil painting">'
+        f'<img src="{as_data(TITLE_PICTURE.read_bytes())}" alt="{TITLE_PICTURE_WORDS}">'
         if TITLE_PICTURE.exists()
         else ""
     )
-    return f"""<header class="title">{picture}<div><h1>Face transfer</h1>
-<p>Put one face into another face's skin, eyes to eyes and cheek to cheek.</p></div></header>"""
+    return f"""<header class="title">{picture}<div><h1>{TITLE}</h1>
+<p>{PROMISE}</p></div></header>"""
 
 
 def step(number: int, name: str, words: str) -> str:

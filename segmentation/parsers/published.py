@@ -85,8 +85,14 @@ class SquareParser:
 
 
 def build(name: str) -> nn.Module:
-    """The network without weights."""
-    from facexlib.parsing import BiSeNet, ParseNet  # only here: heavy
+    """The network without weights. Raises InputError where the package that has it is not installed."""
+    try:
+        from facexlib.parsing import BiSeNet, ParseNet  # only here: heavy
+    except ImportError:
+        raise InputError(
+            f"the parser {name} needs the package facexlib, which is not installed here: choose the parser "
+            f"compact, or pip install 'facetransfer[published]'"
+        ) from None
 
     return (
         BiSeNet(num_class=19) if name == "bisenet" else ParseNet(in_size=SIDE, out_size=SIDE, parsing_ch=19)
@@ -95,15 +101,15 @@ def build(name: str) -> nn.Module:
 
 def load(name: str, device: str, file: str | None = None) -> CompactParser:
     """Raises InputError where the weights are not there, cannot be downloaded, or are not this network's."""
-    kind, path = NETWORKS[name], Path(file) if file else downloaded(name)
-    if not path.exists():
+    if file and not Path(file).exists():
         raise InputError(
-            f"{path} does not exist: check the name, or leave it out and the weights are downloaded"
+            f"{file} does not exist: check the name, or leave it out and the weights are downloaded"
         )
+    kind, network = NETWORKS[name], build(name)  # before anything is downloaded for it
+    path = Path(file) if file else downloaded(name)
     if not file:
         check_remembered(path)
     state = published_weights(path)
-    network = build(name)
     try:
         network.load_state_dict(state, strict=True)
     except (RuntimeError, TypeError, AttributeError) as error:

@@ -299,7 +299,9 @@ def test_the_place_in_line_and_the_time_until_it_is_reached() -> None:
 
 
 def test_another_gradio_is_refused_by_the_name_of_the_one_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A queue that takes its events in another way, and one without its jobs."""
+    """A queue that takes its events in another way, a template without previews of links, and a queue without
+    its jobs.
+    """
 
     async def push(self: object, body: object) -> None: ...
 
@@ -309,6 +311,10 @@ def test_another_gradio_is_refused_by_the_name_of_the_one_that_works(monkeypatch
         with monkeypatch.context() as other:
             other.setattr("facetransfer.ui.gradio_compat.SIGNATURES", {push: ("self", "body", "request")})
             with pytest.raises(RuntimeError, match=r"push takes self, body.*gradio=="):
+                check(page)
+        with monkeypatch.context() as other:
+            other.setattr("facetransfer.ui.gradio_compat.template", lambda: "<head></head>")
+            with pytest.raises(RuntimeError, match="no previews of links"):
                 check(page)
         del page._queue.active_jobs
         with pytest.raises(RuntimeError, match="active_jobs"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 from urllib.error import URLError
 
@@ -65,6 +66,12 @@ def test_vgg19_takes_torchvision_s_weights() -> None:
     network = from_torchvision(state)
     assert torch.equal(network.convs["4_2"].weight, state["features.21.weight"])
     assert network(torch.rand(1, 3, 32, 32), ["4_2"])["4_2"].shape == (1, 512, 4, 4)
+
+
+def test_vgg19_without_its_package_is_a_worded_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision.models", None)
+    with pytest.raises(InputError, match="needs the package torchvision.*choose the network compact"):
+        load_network("vgg19", "cpu")
 
 
 def test_vgg19_without_a_network_is_a_worded_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

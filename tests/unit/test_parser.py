@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -362,6 +363,19 @@ def test_published_weights_are_read_from_a_file_and_checked(name: str, tmp_path,
     ):
         with pytest.raises(InputError, match=words):
             load_parser(name, "cpu", str(tmp_path / file))
+
+
+def test_a_published_parser_without_its_package_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    def asked(*args, **kwargs):
+        pytest.fail("weights were downloaded that nothing can use")
+
+    monkeypatch.setitem(sys.modules, "facexlib.parsing", None)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", asked)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(InputError, match="needs the package facexlib.*choose the parser compact"):
+        load_parser("bisenet")
 
 
 def test_published_weights_without_a_connection_say_what_to_do(

@@ -45,8 +45,16 @@ def from_torchvision(state: dict[str, torch.Tensor]) -> VGGLayout:
 
 
 def load() -> VGGLayout:
-    """The published network. Raises InputError when the weights are neither in the cache nor to be had."""
-    from torchvision.models import VGG19_Weights  # only here: it takes a second to import
+    """The published network. Raises InputError when the weights are neither in the cache nor to be had, or
+    the package that knows their address is not installed.
+    """
+    try:
+        from torchvision.models import VGG19_Weights  # only here: it takes a second to import
+    except ImportError:
+        raise InputError(
+            "the network vgg19 needs the package torchvision, which is not installed here: choose the "
+            "network compact, or pip install 'facetransfer[published]'"
+        ) from None
 
     address = VGG19_Weights.IMAGENET1K_V1.url
     path = Path(torch.hub.get_dir()) / "checkpoints" / address.rsplit("/", 1)[1]
