@@ -12,8 +12,14 @@ import pytest
 from facetransfer.base.errors import InputError
 from facetransfer.base.settings import TransferSettings
 from facetransfer.jobs.batch import FAILED, MADE, THERE, PairMaker, RunLog, run_batch
-from facetransfer.jobs.cluster import connect, run_on_ray
+from facetransfer.jobs.cluster import connect, film_on_ray, run_on_ray
+from facetransfer.jobs.film import FilmMaker, Keyframe
+from facetransfer.jobs.film_files import open_clip
+from facetransfer.jobs.film_run import FilmRun
+from facetransfer.jobs.job import Face
 from facetransfer.jobs.pairs import Pair, product, with_outputs
+from segmentation.parsers import load_parser
+from tests.app.test_film import drawn_frames, write_clip
 from tests.conftest import draw_face
 
 ray = pytest.importorskip("ray")
@@ -76,6 +82,22 @@ def test_a_machine_that_is_lost_costs_no_pair(cluster: Any, pairs: list[Pair], t
     assert len(list((tmp_path / "far").glob("[!.]*.png"))) == 7
     again = list(run_on_ray(there, OPTIONS, log, cluster.address))
     assert [o.state for o in again].count(THERE) == 7
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_scenes_of_a_film_are_the_same_on_a_cluster(cluster: Any, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    frames = drawn_frames(3) + [frame.rotate(180) for frame in drawn_frames(3, seed=8)]
+    clip = open_clip(write_clip(tmp_path / "clip.mp4", frames))
+    picture, semantic = draw_face((144, 112), seed=9, tint=(-110, 20, -60))
+    maker = FilmMaker([Keyframe(0, Face.of(picture, semantic))], TransferSettings(size=96), load_parser())
+    runs = [FilmRun(clip, maker, tmp_path / name) for name in ("alone", "cluster")]
+    assert len(runs[0].scenes()) == 2
+    list(runs[0].run())
+    steps = list(film_on_ray(runs[1], cluster.address))
+    assert (steps[-1].done, steps[-1].total) == (6, 6)
+    for number in range(6):
+        assert runs[0].frame_file(number).read_bytes() == runs[1].frame_file(number).read_bytes()
 
 
 def test_a_cluster_that_is_not_there_is_said() -> None:
