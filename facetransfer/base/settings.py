@@ -13,6 +13,8 @@ from facetransfer.base.errors import InputError, shortened
 
 NETWORKS = ("compact", "vgg19")
 GUIDED, SEMANTIC, MRF, GATYS = METHODS = ("guided", "semantic", "mrf", "gatys")
+# What the method guided asks for; the other settings belong to those that optimise the picture.
+GUIDED_SETTINGS = ("likeness", "size", "colours", "seed", "tones", "align", "method")
 LARGEST_SIZE = 4096  # pixels of the longest side of a result
 LARGEST_OPTIMISED = 2048  # the same for the methods that optimise pixels under a network
 STARTS = ("content", "noise", "image")

@@ -15,7 +15,7 @@ from facetransfer.base.errors import DiskFullError, InputError, complain, in_one
 from facetransfer.base.images import check_writable, make_folder, write_json
 from facetransfer.base.settings import PLACES
 from facetransfer.base.terminal import exit_status
-from facetransfer.cli.flags import add_devices, add_run_options, add_settings, settings_from
+from facetransfer.cli.flags import add_advanced, add_looks, add_maps, settings_from
 from facetransfer.jobs.batch import PASSED_OVER, THERE, Outcome, PairMaker, RunLog, asked, run_batch
 from facetransfer.jobs.contact_sheet import batch_report, write_contact_sheet
 from facetransfer.jobs.pairs import (
@@ -40,6 +40,7 @@ def options() -> argparse.ArgumentParser:
     """The parser of `facetransfer batch`."""
     parser = argparse.ArgumentParser(
         prog="facetransfer batch",
+        usage="facetransfer batch --contents FOLDER --styles FOLDER --output FOLDER [more, see below]",
         description="Makes many pairs. A result that is there already, from the same pictures and settings, "
         "is not made again: the same call goes on where it was stopped.",
     )
@@ -66,7 +67,6 @@ def options() -> argparse.ArgumentParser:
         help="a folder, or a name ending with .png that has some of these in it: "
         + ", ".join(f"{{{name}}}" for name in FIELDS),
     )
-    add_run_options(group)
     group = parser.add_argument_group("going on")
     group.add_argument("--retry-failed", action="store_true", help="try again what failed in an earlier call")
     group.add_argument(
@@ -85,8 +85,9 @@ def options() -> argparse.ArgumentParser:
     group.add_argument("--sheet", type=Path, metavar="FILE.html", help="write a page with all results")
     group.add_argument("--report", type=Path, metavar="FILE.json", help="write all numbers as JSON")
     group.add_argument("--no-numbers", action="store_true", help="do not measure the results")
-    add_devices(parser)
-    add_settings(parser)
+    add_looks(parser.add_argument_group("how the results look"))
+    add_maps(parser.add_argument_group("semantic maps"))
+    add_advanced(parser)
     return parser
 
 

@@ -12,7 +12,7 @@ from facetransfer.base.errors import InputError, complain, in_one_line
 from facetransfer.base.images import check_writable, open_picture
 from facetransfer.base.settings import PLACES
 from facetransfer.base.terminal import exit_status
-from facetransfer.cli.flags import add_devices, add_run_options, add_settings, settings_from
+from facetransfer.cli.flags import add_advanced, add_looks, add_maps, settings_from
 from facetransfer.jobs.face_files import face_of, map_file
 from facetransfer.jobs.film import COHERENCE, FilmMaker, Keyframe
 from facetransfer.jobs.film_files import CODECS, open_clip, takes_sound
@@ -27,6 +27,7 @@ def options() -> argparse.ArgumentParser:
     """The parser of `facetransfer film`."""
     parser = argparse.ArgumentParser(
         prog="facetransfer film",
+        usage="facetransfer film CLIP --style FILE --output FILE [more, see below]",
         description="Makes a film in the skin of a style picture. Frames that are done are kept beside the "
         "output until it is whole: the same call goes on where it was stopped.",
     )
@@ -63,9 +64,9 @@ def options() -> argparse.ArgumentParser:
     group.add_argument(
         "--ray", metavar="ADDRESS", help="make the scenes on a Ray cluster: its address, or auto"
     )
-    add_run_options(group)
-    add_devices(parser)
-    add_settings(parser)
+    add_looks(parser.add_argument_group("how the results look"))
+    add_maps(parser.add_argument_group("semantic maps"))
+    add_advanced(parser)
     return parser
 
 
@@ -134,8 +135,9 @@ def maker_of(args: argparse.Namespace, clip: Any) -> FilmMaker:
     parse = load_parser(args.parser or "compact", device, args.parser_file and str(args.parser_file))
     keyframes = []
     if args.style:
-        path = map_file(args.style_map, args.style, args.semantic_ext)
-        face, notes = face_of(open_picture(args.style), path and read_map(path), args.style, parse)
+        file = map_file(args.style_map, args.style, args.semantic_ext)
+        semantic = read_map(file) if file else None
+        face, notes = face_of(open_picture(args.style), semantic, args.style, parse)
         for note in notes:
             print(f"note: {in_one_line(note)}", file=sys.stderr)
         keyframes.append(Keyframe(0, face))

@@ -13,32 +13,42 @@ from typing import Any
 
 from facetransfer import __version__
 from facetransfer.base.errors import shortened
-from facetransfer.base.settings import PLACES, PRESETS, STARTS, Setting, TransferSettings, all_settings
+from facetransfer.base.settings import (
+    GUIDED_SETTINGS,
+    PLACES,
+    PRESETS,
+    STARTS,
+    Setting,
+    TransferSettings,
+    all_settings,
+)
 from facetransfer.jobs.class_weights import NAMES_AS_TYPED, parse_strengths
 from facetransfer.jobs.recipe import Recipe
 from segmentation import MAP_ENDING
 
 
 def options() -> argparse.ArgumentParser:
-    """The command line's parser."""
+    """The parser of the plain command, whose groups stand in the order of their use."""
     parser = argparse.ArgumentParser(
-        prog="python -m facetransfer",
-        description=(
-            "Puts one picture's skin on another picture's face, patch by patch, each from its own part of "
-            "the face."
-        ),
+        prog="facetransfer",
+        usage="facetransfer --content FILE --style FILE --output FILE [more, see below]\n"
+        "       facetransfer batch --help\n       facetransfer film --help",
+        description="Puts one picture's skin on another picture's face, patch by patch, each from its own "
+        "part of the face.",
         epilog="Maps beside the pictures (NAME_sem.png) are used when they are there; otherwise the parser "
-        "makes them. Without --content, --content-map "
-        "alone says what goes where, and with neither the result is the style's texture.",
+        "makes them. Without --content, --content-map alone says what goes where, and with neither the "
+        "result is the style's texture.",
     )
-    _add_pictures(parser.add_argument_group("pictures"))
-    where = parser.add_argument_group("where, and by whose maps")
-    add_run_options(where)
-    _add_region(where)
-    _add_outputs(parser.add_argument_group("on the way and beside the result"))
-    add_devices(parser)
     parser.add_argument("--version", action="version", version=__version__)
-    add_settings(parser)
+    _add_pictures(parser.add_argument_group("the two pictures, and the result"))
+    looks = parser.add_argument_group("how the result looks")
+    add_looks(looks)
+    maps = parser.add_argument_group("semantic maps")
+    _add_map_files(maps)
+    add_maps(maps)
+    _add_starts(parser.add_argument_group("where a run starts"))
+    _add_outputs(parser.add_argument_group("while it runs, and beside the result"))
+    add_advanced(parser)
     _add_neural_doodle(
         parser.add_argument_group(
             "as neural-doodle calls them", "what differs there in name or form; the other flags are the same"
@@ -47,28 +57,37 @@ def options() -> argparse.ArgumentParser:
     return parser
 
 
-def add_devices(parser: argparse.ArgumentParser) -> None:
-    """Adds the flag that says where the work is done."""
-    parser.add_argument(
-        "--device", default="auto", help="auto (the best there is), cpu, gpu0, gpu1 ... (default: auto)"
-    )
-
-
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Adds the presets, and a flag for each setting."""
-    parser.add_argument(
+def add_looks(group: Any) -> None:
+    """Adds what most people change: the preset, the settings of the default method, where the result goes,
+    and how much of the style each class takes.
+    """
+    group.add_argument(
         "--preset",
         choices=tuple(PRESETS),
         default="Balanced",
         help="named settings; single settings given beside it win (default: Balanced)",
     )
-    group = parser.add_argument_group("settings")
     for setting in all_settings():
-        _add_setting(group, setting)
+        if setting.name in GUIDED_SETTINGS:
+            _add_setting(group, setting)
+    group.add_argument(
+        "--into",
+        choices=PLACES,
+        help="alone: the result as it is; style: placed into the style picture; content: only the face is "
+        "worked on, at "
+        "full size, and goes back into the content photo (default: alone)",
+    )
+    group.add_argument(
+        "--strength",
+        type=strengths,
+        metavar="CLASS=N,...",
+        help="how much of the style each class takes, 0 (keep the photo) to 2, 1 where not named: "
+        f"background=0,skin=1.5. Or a named region, alone or before them: {', '.join(NAMES_AS_TYPED)}",
+    )
 
 
-def add_run_options(group: Any) -> None:
-    """Adds the flags that a result depends on beside its settings and the files of its maps."""
+def add_maps(group: Any) -> None:
+    """Adds how the maps are made that are not there."""
     group.add_argument(
         "--parser",
         help=(
@@ -86,26 +105,26 @@ def add_run_options(group: Any) -> None:
         help="which face of the content picture, the largest is 1 (default: 1)",
     )
     group.add_argument(
-        "--into",
-        choices=PLACES,
-        help="alone: the result as it is; style: placed into the style picture; content: only the face is "
-        "worked on, at "
-        "full size, and goes back into the content photo (default: alone)",
-    )
-    group.add_argument(
-        "--strength",
-        type=strengths,
-        metavar="CLASS=N,...",
-        help="how much of the style each class takes, 0 (keep the photo) to 2, 1 where not named: "
-        f"background=0,skin=1.5. Or a named region, alone or before them: {', '.join(NAMES_AS_TYPED)}",
-    )
-    group.add_argument(
         "--semantic-ext",
         type=_ending,
         metavar="ENDING",
         default=MAP_ENDING,
         help=f"how the maps beside the pictures are called after them (default: {MAP_ENDING})",
     )
+
+
+def add_advanced(parser: argparse.ArgumentParser) -> None:
+    """Adds the device, and the settings of the methods that optimise the picture."""
+    group = parser.add_argument_group(
+        "the machine, and the methods semantic, mrf and gatys",
+        "the default method takes none of these settings",
+    )
+    group.add_argument(
+        "--device", default="auto", help="auto (the best there is), cpu, gpu0, gpu1 ... (default: auto)"
+    )
+    for setting in all_settings():
+        if setting.name not in GUIDED_SETTINGS:
+            _add_setting(group, setting)
 
 
 def _add_pictures(group: Any) -> None:
@@ -128,9 +147,9 @@ def _add_pictures(group: Any) -> None:
             "after its content; the same call goes on where it was stopped"
         ),
     )
-    group.add_argument(
-        "--start-image", type=Path, help="a picture to start from: a result to refine, for instance"
-    )
+
+
+def _add_map_files(group: Any) -> None:
     group.add_argument(
         "--content-map",
         type=Path,
@@ -144,14 +163,17 @@ def _add_pictures(group: Any) -> None:
     group.add_argument(
         "--save-maps", action="store_true", help="write the maps that were used beside the output"
     )
+
+
+def _add_starts(group: Any) -> None:
     group.add_argument(
         "--recipe",
         type=Path,
         help="a result of before: its settings are used again, and the pictures must be the same",
     )
-
-
-def _add_region(group: Any) -> None:
+    group.add_argument(
+        "--start-image", type=Path, help="a picture to start from: a result to refine, for instance"
+    )
     group.add_argument(
         "--region",
         type=Path,

@@ -180,7 +180,7 @@ def run_one(args: argparse.Namespace, style: Image.Image) -> int:
         print(f"in full: {in_one_line(command_of(args, job))}", file=sys.stderr)
     if args.save_maps:
         for face, path in zip(job.whole, map_outputs(args)):
-            if face is not None and face.semantic:
+            if face is not None and face.semantic and path:
                 face.semantic.save(path)
     time_here = in_words(expected_seconds(job.settings, job.size, device))
     print(f"{job.size[0]}x{job.size[1]} pixels on {shown(device)}, {time_here}", file=sys.stderr)
@@ -249,6 +249,7 @@ def work(args: argparse.Namespace, job: Job, device: str) -> int:
         print(
             f"stopped in phase {step.phase} of {step.phases}: the picture so far is written", file=sys.stderr
         )
+    assert step is not None
     picture = result_picture(step, job.size)
     save_result(args, job, picture, whole=not status)
     if film:

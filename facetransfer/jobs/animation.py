@@ -31,7 +31,8 @@ class Animation:
     """Keeps some of the pictures of a run, evenly over its work, at (width, height)."""
 
     def __init__(self, path: Path, size: tuple[int, int]) -> None:
-        self.path, self.size, self.frames, self.kept = path, size, [], 0.0
+        self.path, self.size, self.kept = path, size, 0.0
+        self.frames: list[Image.Image] = []
 
     def add(self, step: Step) -> None:
         """Keeps the picture of this step if the last one kept is long enough ago."""
@@ -60,7 +61,7 @@ class Animation:
 
     def _save_mp4(self, path: str) -> None:
         width, height = (n - n % 2 for n in self.size)  # what the format takes
-        video = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*"mp4v"), SECOND, (width, height))
+        video = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), SECOND, (width, height))
         if not video.isOpened():
             raise InputError("this OpenCV cannot write .mp4 files: end the animation with .webp")
         for frame in [*self.frames, *[self.frames[-1]] * (LAST * SECOND // 1000)]:

@@ -140,6 +140,7 @@ class PairMaker:
         step = None
         for step in job.steps(self.device):
             pass
+        assert step is not None
         picture = result_picture(step, job.size)
         report = job.report(picture, step.leak, self.parse) if self.report else {}
         save_picture(job.placed(picture), pair.output, pnginfo=job.recipe.in_png())

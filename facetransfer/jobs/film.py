@@ -153,11 +153,11 @@ class FilmMaker:
             size = before.face_size
             if frame is None or (size and max(frame.size / size, size / frame.size) < FACE_GROWN):
                 return index, before.alignment, size
-        key = self.keyframes[index]
-        if frame is None or key.own or key.face.frame is None or self.settings.align != "on":
+        key, own = self.keyframes[index], self.keyframes[index].face.frame
+        if frame is None or own is None or key.own or self.settings.align != "on":
             return index, None, frame.size if frame else 0.0
-        whole = key.face
-        return index, align(frame, whole.frame, content.picture.size, whole.picture.size), frame.size
+        alignment = align(frame, own, content.picture.size, key.face.picture.size)
+        return index, alignment, frame.size
 
     def _style(self, index: int, alignment: Alignment | None, side: int) -> tuple[Face, np.ndarray | None]:
         """The style of a keyframe, aligned, and where its windows may be taken from. side: longest one of the
@@ -167,7 +167,7 @@ class FilmMaker:
         if last is None or last[0] != (index, side) or last[1] is not alignment:
             whole = self.keyframes[index].face
             if alignment is None:
-                made = whole.fitted(side), None
+                made: tuple[Face, np.ndarray | None] = whole.fitted(side), None
             else:
                 made = aligned(whole, alignment), alignment.inside(whole.picture.size)
             self._last_style = (index, side), alignment, made
@@ -177,14 +177,15 @@ class FilmMaker:
         self, content: Face, style: Face, allowed: np.ndarray | None, previous: PreviousFrame | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The result (H,W,3) float32 and its windows."""
+        assert content.semantic is not None and style.semantic is not None
         kept = parts_to_keep(content.semantic, content.frame, style.semantic, style.frame)
         guides = guides_of(content.semantic, style.semantic, (content.frame, style.frame), kept)
         if allowed is not None:
             guides = guides[0], replace(guides[1], allowed=torch.from_numpy(allowed))
-        pictures = [to_tensor(face.picture).to(self.device) for face in (content, style)]
         last = None
         for last in guided_rounds(
-            *pictures,
+            to_tensor(content.picture).to(self.device),
+            to_tensor(style.picture).to(self.device),
             (guides[0].to(self.device), guides[1].to(self.device)),
             (content.picture.height, content.picture.width),
             likeness=self.settings.likeness,

@@ -173,8 +173,8 @@ def _listed_pair(values: Any, number: int, path: Path, like: Pair) -> Pair:
         return _pair_of(given, path.parent, like)
     except InputError as error:
         named = values if isinstance(values, dict) else {}
-        files = {name: Path(str(named.get(name) or "?")) for name in ("content", "style")}
-        return replace(like, **files, problem=f"line {number} of {path.name}: {error}")
+        content, style = (Path(str(named.get(name) or "?")) for name in ("content", "style"))
+        return replace(like, content=content, style=style, problem=f"line {number} of {path.name}: {error}")
 
 
 def _pair_of(given: dict[str, Any], folder: Path, like: Pair) -> Pair:

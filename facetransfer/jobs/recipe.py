@@ -89,13 +89,14 @@ class Recipe:
                 f"the recipe has a setting {shortened(repr(sorted(unknown)[0]), 40)} that this version "
                 f"does not know: it was made by another one"
             )
-        plain = {
-            k: {n: v for n, v in data.get(k, {}).items() if isinstance(v, (str, int, float, bool, list))}
-            for k in ("inputs", "options", "versions")
+        texts = {
+            k: {n: v for n, v in data.get(k, {}).items() if isinstance(v, str)}
+            for k in ("inputs", "versions")
         }
-        return cls(
-            TransferSettings(**given), plain["inputs"], plain["options"], plain["versions"], tuple(retired)
-        )
+        options = {
+            n: v for n, v in data.get("options", {}).items() if isinstance(v, (str, int, float, bool, list))
+        }
+        return cls(TransferSettings(**given), texts["inputs"], options, texts["versions"], tuple(retired))
 
     def in_png(self) -> PngInfo:
         """The text chunks of a PNG that carry it."""

@@ -46,7 +46,7 @@ def guided_seconds_per_pixel() -> float:
     pictures = torch.rand(2, 1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
     for _ in range(1 if key in _least else TRIES):
         began = time.perf_counter()
-        for _ in guided_rounds(*pictures, (None, None), (SIDE, SIDE), likeness=0.5, tones=1.0):
+        for _ in guided_rounds(pictures[0], pictures[1], (None, None), (SIDE, SIDE), likeness=0.5, tones=1.0):
             pass
         _least[key] = min(_least.get(key, float("inf")), time.perf_counter() - began)
     return _least[key] / SIDE**2 * LATER_LEVELS
