@@ -17,16 +17,13 @@ from PIL import Image
 from facetransfer.base.assets import ASSETS
 from facetransfer.base.images import open_picture, save_picture
 from facetransfer.ui.gradio_compat import cache_folder
-from segmentation.map_files import map_path, read_map
+from facetransfer.ui.styles import IN_WORDS, map_of, styles
 from segmentation.semantic_map import SemanticMap
 
 FOLDER = ASSETS / "examples"
 FINISHED = FOLDER / "finished"  # <content>-as-<style>.webp
 PHOTO = "astronaut"  # scikit-image's photo of NASA's Eileen Collins, in the public domain
 WITH_PHOTO = ("goblin", "oil")
-
-
-IN_WORDS = {"oil": "oil painting"}  # names of files that are not words for people
 
 
 @dataclass(frozen=True)
@@ -89,12 +86,9 @@ def as_data(webp: bytes) -> str:
 
 @lru_cache(maxsize=1)
 def _known() -> dict[str, SemanticMap]:
-    """The exact maps that ship with pictures, by the hash of the picture's pixels."""
-    return {
-        fingerprint(open_picture(p)): read_map(map_path(p))
-        for p in sorted(FOLDER.glob("*.png"))
-        if not p.stem.endswith("_sem") and map_path(p).exists()
-    }
+    """The exact maps that lie beside pictures of the row of styles, by the hash of the picture's pixels."""
+    maps = {style: map_of(style) for style in styles()}
+    return {fingerprint(open_picture(style.path)): found for style, found in maps.items() if found}
 
 
 def fingerprint(picture: Image.Image) -> str:

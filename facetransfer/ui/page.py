@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from facetransfer.ui import api
-from facetransfer.ui.components import many, pictures, result, settings
+from facetransfer.ui.components import many, pictures, result, settings, style_row
 from facetransfer.ui.components import map_editor as maps
 from facetransfer.ui.files import KEPT
 from facetransfer.ui.gradio_compat import guard, preview_links
@@ -52,6 +52,7 @@ class Page:
                     apply_default_css=False,
                 )
                 self.pictures = pictures.PicturesRoom()
+                self.styles = style_row.StyleRoom()
                 self.cards = pictures.example_cards()
                 gr.HTML(
                     step(
@@ -188,8 +189,10 @@ class Page:
                 **QUICK,
             )
             events.append(button.click(work, inputs, shown, show_progress="hidden", **HIDDEN, **WORK))
-            events[-1].success(**after)
-            events[-1].failure(**after)
+        events += self.wire_styles([self.visit, nothing, nothing, room.film, *everything], outputs, after)
+        for event in events:
+            event.success(**after)
+            event.failure(**after)
         room.watch.tick(self.look_at_line, None, [room.status, room.watch], **QUICK)
         room.stop.click(
             None, cancels=events, **HIDDEN
@@ -208,6 +211,28 @@ class Page:
             queue=False,
             **HIDDEN,
         ).then(**after)
+
+    def wire_styles(self, run_inputs: list[Any], outputs: list[Any], after: dict[str, Any]) -> list[Any]:
+        """A press on a style, and the sheet of all of them; the events that Stop ends."""
+        room, chosen = self.styles, [self.paths[1], self.maps.views[1], self.known[1]]
+        quiet: dict[str, Any] = dict(show_progress="hidden", **HIDDEN)
+        events = []
+        for choice, work in (
+            (room.row.choose(style_row.choose, None, chosen, **quiet, **LOOK), result.preview),
+            (room.sheet.select(style_row.choose_tried, None, chosen, **quiet, **LOOK), result.run),
+        ):
+            busy = choice.success(lambda: result.buttons(True), None, after["outputs"], **QUICK)
+            events.append(busy.success(work, run_inputs, outputs, **quiet, **WORK))
+        events.append(
+            room.try_all.click(
+                style_row.try_all,
+                [self.paths[0], self.known[0], self.maps.views[0], self.result.likeness],
+                [room.sheet, room.status],
+                **quiet,
+                **WORK,
+            )
+        )
+        return events
 
     def wire_many(self) -> None:
         """Several pictures at once, and a film: they stand in the same line as a run."""

@@ -455,6 +455,25 @@ def test_a_broken_file_is_a_toast_and_the_page_lives(page, tmp_path: Path, face,
     keep(page, "4-toast")
 
 
+def test_a_press_on_a_style_shows_the_person_in_it(page, tmp_path: Path) -> None:
+    """One press after an upload; then all styles on a sheet, of which one is chosen and made fine."""
+    open_picture(example_file("bust")).resize((256, 256)).save(tmp_path / "me.png")
+    page.locator("#content input[type=file]").first.set_input_files(str(tmp_path / "me.png"))
+    page.wait_for_selector("#content-map .map.there, #map-content .map.there, .map.there")
+    done = "document.querySelector('#status').innerText.startsWith('Done in')"
+    page.locator("#styles [data-style]").nth(1).click()
+    page.wait_for_function(done)
+    page.wait_for_function("document.querySelector('#result img') !== null")
+    page.click("#try-all")
+    page.wait_for_function("document.querySelector('#try-status').innerText.includes('Press one')")
+    tried = page.locator("#tried .thumbnail-item")
+    assert tried.count() == page.locator("#styles [data-style]").count()
+    before = page.get_attribute("#result img", "src")
+    tried.nth(2).click()
+    page.wait_for_function(f"document.querySelector('#result img').src !== {before!r}")
+    page.wait_for_function(done)
+
+
 def test_an_example_shows_both_pictures_and_its_result(page) -> None:
     cards = page.locator("#examples [data-example]")
     assert cards.count() == len(examples())

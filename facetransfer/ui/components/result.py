@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from facetransfer.base.images import fitted_size
-from facetransfer.base.settings import METHODS, PRESETS, all_settings
+from facetransfer.base.settings import METHODS, PRESETS, TransferSettings, all_settings
 from facetransfer.core.engine import Step
 from facetransfer.jobs.animation import Animation
 from facetransfer.jobs.class_weights import strengths_as_text
@@ -23,7 +23,7 @@ from facetransfer.ui import gpu
 from facetransfer.ui.components.map_editor import corrected
 from facetransfer.ui.components.settings import PLACE_LABELS, named, setting_input
 from facetransfer.ui.files import RESULT, command_of, pack, result_folder
-from facetransfer.ui.inputs import is_place, known_of, picture_at, settings_of, worded
+from facetransfer.ui.inputs import in_words, is_place, known_of, picture_at, settings_of, shown, worded
 from facetransfer.ui.queue_status import IN_LINE
 from facetransfer.ui.theme import said, status
 from segmentation.classes import NAMES
@@ -181,6 +181,27 @@ def run(
         gallery,
         gallery,
     )
+
+
+def preview(
+    gallery: list[tuple[str, str]] | None,
+    last: LastRun | None,
+    start_path: str | None,
+    film: bool,
+    *inputs: Any,
+) -> Iterator[tuple[Any, ...]]:
+    """As `run`, as fine as the preset Preview, whatever the page's own fineness; nothing where there is no
+    content picture yet.
+    """
+    if not inputs[0]:
+        yield (gr.skip(),) * 8
+        return
+    count = len(list(all_settings()))
+    with in_words():
+        own = settings_of(inputs[-count:])
+    fine = PRESETS["Preview"]
+    quick = replace(own, **{name: getattr(TransferSettings(**fine), name) for name in ("size", *fine)})
+    yield from run(gallery, last, None, film, *inputs[:-count], *shown(quick))
 
 
 @worded

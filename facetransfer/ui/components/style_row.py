@@ -1,0 +1,112 @@
+"""A row of styles: one press puts the person into a skin, and one tries all of them."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from facetransfer.base.errors import InputError
+from facetransfer.base.settings import PRESETS, TransferSettings
+from facetransfer.jobs.job import Face, prepare, result_picture
+from facetransfer.ui import gpu
+from facetransfer.ui.components.map_editor import corrected
+from facetransfer.ui.components.pictures import parse
+from facetransfer.ui.gradio_compat import event_says
+from facetransfer.ui.inputs import in_words, known_of, picture_at, worded
+from facetransfer.ui.styles import Style, face_of_style, styles
+from facetransfer.ui.theme import said, status
+from segmentation.parsers import Parse
+
+TRY_SIZE = 256  # pixels of a result on the sheet
+
+
+def style_row() -> gr.HTML:
+    """A button for each style. A press tells which."""
+    buttons = "".join(
+        f'<button type="button" data-style="{i}"><img src="{style.small()}" alt="">'
+        f"<span>{html.escape(style.name)}</span></button>"
+        for i, style in enumerate(styles())
+    )
+    return gr.HTML(
+        "",
+        html_template='<div class="styles" role="group" aria-label="Styles: press one to see yourself in it">'
+        f"{buttons}</div>",
+        elem_id="styles",
+        apply_default_css=False,
+        js_on_load=(
+            "for (const one of element.querySelectorAll('[data-style]')) one.onclick = () => "
+            "trigger('choose', {index: Number(one.dataset.style)});"
+        ),
+    )
+
+
+def style_at(index: object) -> Style:
+    """The style of that number. InputError where there is none: a program can send anything."""
+    if type(index) is not int or index not in range(len(styles())):
+        raise InputError("there is no such style: press one in the row")
+    return styles()[index]
+
+
+@in_words()
+def choose(event: gr.EventData) -> tuple[Any, ...]:
+    """The style picture, its map on the page, and what is known of it, of the style that was pressed."""
+    return _chosen(style_at(event_says(event, "index")))
+
+
+@in_words()
+def choose_tried(event: gr.SelectData) -> tuple[Any, ...]:
+    """As `choose`, of the style whose result on the sheet was pressed."""
+    return _chosen(style_at(event.index))
+
+
+def _chosen(style: Style) -> tuple[Any, ...]:
+    path = style.file()
+    return path, *next(parse(path, "style"))
+
+
+@worded
+def try_all(
+    content_path: str | None, known: Parse | None, drawn: object, likeness: float
+) -> Iterator[tuple[list[tuple[Image.Image, str]], str]]:
+    """A sheet with the content in each style, as it grows, and the line of words."""
+    picture, began = picture_at(content_path, "content"), time.monotonic()
+    known = known or known_of(picture)
+    content = Face.of(picture, corrected(known.semantic, drawn), known).fitted(TRY_SIZE)
+    settings = replace(TransferSettings(**PRESETS["Preview"]), size=TRY_SIZE, likeness=float(likeness))
+    sheet: list[tuple[Image.Image, str]] = []
+    for style in styles():
+        job = prepare(content, face_of_style(style), settings)
+        gpu.check_budget(job, (settings.method,) * (len(styles()) - len(sheet)))
+        step = None
+        for step in gpu.steps(job):
+            pass
+        assert step is not None
+        sheet.append((result_picture(step, job.size), style.name))
+        yield [*sheet], said(f"{len(sheet)} of {len(styles())} styles", len(sheet) / len(styles()))
+    yield [*sheet], said(f"Done in {time.monotonic() - began:.0f} s. Press one to make it fine.")
+
+
+class StyleRoom:
+    """The row, and the sheet on which all styles are tried. Events are wired by the page."""
+
+    def __init__(self) -> None:
+        self.row = style_row()
+        with gr.Row(elem_id="try-bar"):
+            self.try_all = gr.Button("Try all styles", size="sm", elem_id="try-all", min_width=120)
+        self.status = status("try-status")
+        self.sheet = gr.Gallery(
+            columns=4,
+            height="auto",
+            object_fit="contain",
+            allow_preview=False,
+            show_label=False,
+            format="webp",
+            elem_id="tried",
+            buttons=[],
+        )

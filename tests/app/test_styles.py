@@ -1,0 +1,112 @@
+"""The row of styles: which there are, what a press gives, and the sheet of all of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from facetransfer.base.images import open_picture
+from facetransfer.base.settings import PRESETS, TransferSettings
+from facetransfer.ui import styles
+from facetransfer.ui.components import result, style_row
+from facetransfer.ui.inputs import shown
+from segmentation.classes import NAMES
+from segmentation.map_files import map_path, read_map
+from tests.conftest import draw_face
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of the owner's with a style and its map, one without, and what is no picture."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+    folder = tmp_path / "skins"
+    folder.mkdir()
+    for name, seed in (("red_skin", 3), ("green-skin", 1)):
+        picture, semantic = draw_face((96, 96), seed, (60, -40, 0))
+        picture.save(folder / f"{name}.png")
+        if seed == 1:
+            semantic.save(folder / f"{name}_sem.png")
+    (folder / "notes.txt").write_text("not looked at")
+    monkeypatch.setenv(styles.OWNERS, str(folder))
+    styles.styles.cache_clear()
+    yield folder
+    styles.styles.cache_clear()
+    styles.face_of_style.cache_clear()
+
+
+def pressed(index: object) -> Any:
+    return SimpleNamespace(_data={"index": index}, index=index)
+
+
+def test_our_characters_come_first_then_the_owner_s(owners: Path) -> None:
+    names = [style.name for style in styles.styles()]
+    assert names[-2:] == ["green skin", "red skin"] and {"goblin", "bust", "oil painting"} < set(names)
+    assert all(style.small().startswith("data:image/webp") for style in styles.styles())
+
+
+def test_a_map_beside_a_style_is_used_and_one_that_is_none_is_passed_over(owners: Path) -> None:
+    green, red = styles.styles()[-2:]
+    assert (styles.face_of_style(green).semantic.labels == read_map(map_path(green.path)).labels).all()
+    map_path(red.path).write_bytes(b"no map")
+    assert styles.face_of_style(red).semantic is not None
+
+
+def test_a_press_gives_the_style_with_its_map(owners: Path) -> None:
+    count = len(styles.styles())
+    path, view, known = style_row.choose(pressed(count - 2))
+    assert (np.asarray(open_picture(path)) == np.asarray(open_picture(styles.styles()[-2].path))).all()
+    assert view["automatic"] and known.semantic.size == (96, 96)
+    for wrong in (count, -1, "0", None, 1.0, True):
+        with pytest.raises(gr.Error):
+            style_row.choose(pressed(wrong))
+
+
+def test_the_sheet_grows_by_one_style_after_another(owners: Path, tmp_path: Path) -> None:
+    draw_face()[0].save(tmp_path / "me.png")
+    steps = list(style_row.try_all(str(tmp_path / "me.png"), None, None, 0.5))
+    count = len(styles.styles())
+    assert [len(sheet) for sheet, _ in steps] == [*range(1, count + 1), count]
+    pictures = [np.asarray(picture).astype(float) for picture, _ in steps[-1][0]]
+    assert max(picture.shape[0] for picture in pictures) <= style_row.TRY_SIZE
+    assert np.abs(pictures[0] - pictures[1]).mean() > 10  # Each is in a skin of its own.
+    with pytest.raises(gr.Error, match="no content picture"):
+        next(style_row.try_all(None, None, None, 0.5))
+
+
+def test_a_preview_is_small_and_keeps_the_likeness(
+    owners: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def run(*inputs: Any) -> Iterator[tuple[Any, ...]]:
+        asked.append(inputs)
+        yield (None,) * 8
+
+    monkeypatch.setattr(result, "run", run)
+    values = shown(TransferSettings(size=2048, likeness=0.9, seed=7))
+    inputs = ["me.png", "style.png", None, None, None, None, "On its own", *[1.0] * len(NAMES), *values]
+    assert len(list(result.preview(None, None, None, False, *inputs))) == 1
+    wanted = TransferSettings(likeness=0.9, seed=7, **PRESETS["Preview"])
+    assert list(asked[0][-len(values) :]) == shown(wanted) and asked[0][4] == "me.png"
+    nothing = list(result.preview(None, None, None, False, None, *inputs[1:]))
+    assert len(asked) == 1 and len(nothing) == 1
+
+
+def test_a_folder_that_is_none_stops_the_start_in_words() -> None:
+    code = "from facetransfer.ui.styles import styles; styles()"
+    environment = {**os.environ, styles.OWNERS: "/no/such/folder"}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1 and "which is no folder" in ended.stderr and "Traceback" not in ended.stderr
