@@ -55,6 +55,16 @@ def test_our_characters_come_first_then_the_owner_s(owners: Path) -> None:
     assert all(style.small().startswith("data:image/webp") for style in styles.styles())
 
 
+def test_our_styles_have_exact_maps_with_a_face_and_are_small() -> None:
+    styles.styles.cache_clear()
+    ours = styles.styles()
+    assert len(ours) >= 8
+    for style in ours:
+        semantic = styles.map_of(style)
+        assert semantic is not None and semantic.frame() is not None
+        assert semantic.size == open_picture(style.path).size and style.path.stat().st_size < 500_000
+
+
 def test_a_map_beside_a_style_is_used_and_one_that_is_none_is_passed_over(owners: Path) -> None:
     green, red = styles.styles()[-2:]
     assert (styles.face_of_style(green).semantic.labels == read_map(map_path(green.path)).labels).all()
