@@ -93,14 +93,18 @@ def warm_up() -> None:
 
 
 def allow_many_connections() -> None:
-    """As many open connections as the system lets this process have, and one line of log where that is not
-    enough: asyncio writes a whole trace for each that cannot be accepted.
+    """As many open connections as the system lets this process have, with limits on each and on all; and one
+    line of log where that is not enough: asyncio writes a whole trace for each that cannot be accepted.
     """
+    from facetransfer.ui.connections import limit_connections
+
+    most = None
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    limit_connections(most if most and most > 0 else None)  # RLIM_INFINITY is -1
     logging.getLogger("asyncio").addFilter(TooMany())
 
 
