@@ -96,6 +96,10 @@ class Guard:
                 raise
             await refuse(answer, error.status_code, error.detail)
         except Exception as error:
+            if answered and isinstance(error.__cause__, HTTPException):
+                # A stream of a visit that is not there: Gradio has said so, and would have its trace logged.
+                await send({"type": "http.response.body"})
+                return
             if isinstance(error, OSError) and error.errno in NO_ROOM and not answered:
                 log.error("a file could not be written: %s", error)
                 await refuse(answer, 507, "the server's disk is full: please try again later")

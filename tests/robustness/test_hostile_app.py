@@ -401,3 +401,15 @@ def test_a_job_that_nobody_listens_to_is_not_begun(app: App) -> None:
     time.sleep(1)
     assert app.seconds() - before < 0.5
     good(app)
+
+
+def test_a_stream_of_a_visit_that_is_not_there_ends_and_leaves_no_trace(app: App) -> None:
+    """Three hundred, of events and of answers to one job: told in the stream, and a line of log at most."""
+    lines = len(app.log.splitlines())
+    for i in range(150):
+        for path in (f"/gradio_api/queue/data?session_hash=nobody{i}", f"/gradio_api/call/parse/{i:032x}"):
+            status, _, said = app.send("GET", path)
+            assert status == 200 and (b"session_not_found" in said or b"event: error" in said), said
+    assert len(app.log.splitlines()) - lines <= 1
+    good(app)
+    FIGURES["streams of visits that are not there"] += 300
