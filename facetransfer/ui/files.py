@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import io
 import logging
-import shutil
 import tempfile
 import threading
 import time
@@ -18,15 +17,16 @@ from PIL import Image
 
 from facetransfer.base.images import as_json, save_picture
 from facetransfer.jobs.job import Job
+from facetransfer.ui.cache import OURS, remove, used
 from facetransfer.ui.gradio_compat import cache_folder
 from segmentation.semantic_map import SemanticMap
 
 KEPT = 3600  # seconds that uploads and results are kept, at most
 SWEEP = 60  # seconds between two looks for what is past its time
+STALLED = 120  # seconds after which an upload of which nothing more came will not be finished
 UNFINISHED = 24 * KEPT  # seconds after which a folder of ours that is still empty belongs to no run any more
 RESULT = "face-transfer.png"
 RESULT_PREFIX = "face-transfer-"
-OURS = ("examples",)  # in the cache, but of no visitor
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +53,11 @@ class Sweeper:
             # How old a thing was when first seen only the wall clock can say; from then on it is counted.
             since = self.seen.get((entry, made), now - min(max(0.0, wall - made / 1e9), UNFINISHED + 1))
             here[entry, made] = since
-            limit = (
-                UNFINISHED if entry.name.startswith(RESULT_PREFIX) and not inside else kept
-            )  # a run at work has put nothing there yet
+            limit = kept
+            if entry.name.startswith(RESULT_PREFIX) and not inside:
+                limit = UNFINISHED  # a run at work has put nothing there yet
+            elif entry.name.startswith("tmp") and entry.is_file():
+                limit = min(kept, STALLED)  # where Gradio puts an upload until it has come whole
             if entry.name not in OURS and now - since > limit:
                 remove(entry)
         self.seen = here if pattern == "*" else {**self.seen, **here}
@@ -71,20 +73,14 @@ class Sweeper:
                 return
 
 
-def remove(entry: Path) -> None:
-    """A file or a whole folder; what another process removed first is no error."""
-    if entry.is_dir() and not entry.is_symlink():
-        shutil.rmtree(entry, ignore_errors=True)
-    else:
-        entry.unlink(missing_ok=True)
-
-
 def result_folder() -> Path:
     """A new folder of ours in gradio's cache. Ours that are past their time are removed on the way."""
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     Sweeper(cache).sweep(f"{RESULT_PREFIX}*")
-    return Path(tempfile.mkdtemp(dir=cache, prefix=RESULT_PREFIX))
+    folder = Path(tempfile.mkdtemp(dir=cache, prefix=RESULT_PREFIX))
+    used(folder)
+    return folder
 
 
 def add_map(archive: zipfile.ZipFile, folder: Path, name: str, semantic: SemanticMap) -> None:

@@ -32,6 +32,7 @@ from PIL import Image
 from starlette.exceptions import HTTPException
 
 from facetransfer.base.errors import shortened
+from facetransfer.ui.cache import used
 
 TESTED = "6.31"  # Gradio's minor version that all of this was tried with
 SIGNATURES: dict[Callable[..., Any], tuple[str, ...]] = {
@@ -52,7 +53,7 @@ QUEUE_PARTS = (
     "active_jobs",
 )
 LINE_PARTS = ("queue", "current_concurrency", "start_times_per_fn")
-EVENT_PARTS = ("session_hash", "fn", "concurrency_id", "request")
+EVENT_PARTS = ("session_hash", "fn", "concurrency_id", "request", "data")
 ONE_EVENT = re.compile(r"/call/.+/([0-9a-f]+)$")  # at the end of a path, which a proxy's may stand before
 LISTENING_BEGINS = 3.0  # seconds within which a caller has to listen once its turn has come
 MOST_LISTENERS = 20_000  # that are remembered
@@ -156,6 +157,7 @@ def save_whole(img: Image.Image, cache_dir: str, name: str = "image", format: st
     with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as part:
         part.write(data)
     os.replace(part.name, target)  # who reads the one before goes on reading it
+    used(target)
     return str(target)
 
 
@@ -251,6 +253,20 @@ def _listened_to(process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaita
         return await process(*args, **kwargs)
 
     return listened_to
+
+
+def files_of_waiting_jobs(blocks: gr.Blocks) -> set[Path]:
+    """The files that jobs in lines or at work name."""
+    queue, found = blocks._queue, set()
+
+    def note(file: dict[str, Any]) -> dict[str, Any]:
+        found.add(Path(str(file["path"])))
+        return file
+
+    lines = [list(line.queue) for line in list(queue.event_queue_per_concurrency_id.values())]
+    for event in [event for jobs in [*lines, *queue.active_jobs] if jobs for event in jobs]:
+        traverse(getattr(event.data, "data", None), note, is_file_obj_with_meta)
+    return found
 
 
 def heard(path: str, query: str) -> None:

@@ -3,7 +3,7 @@
 On a Space it listens to the world. It reads from the environment GRADIO_SERVER_NAME and GRADIO_SERVER_PORT;
 GRADIO_MCP_SERVER=1 also offers the endpoints as MCP tools; FACE_TRANSFER_FETCH names published networks whose
 weights are fetched at the start (such as "vgg19,bisenet"), so that no visitor waits for them;
-FACE_TRANSFER_MAX_SECONDS is what one job may take.
+FACE_TRANSFER_MAX_SECONDS is what one job may take, FACE_TRANSFER_CACHE_MB what visitors' files may.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 
 from facetransfer.base.allocator import share_among_threads
-from facetransfer.ui.cache import close_cache, open_cache
+from facetransfer.ui.cache import Room, close_cache, most_bytes, open_cache
 
 # Faces are private: said before gradio is imported, which reads it then.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -145,6 +145,7 @@ def launch() -> None:
             'pip install "gradio[mcp]", or unset it'
         )
     share_among_threads()
+    most = most_bytes(Path(BASE))
     cache = open_cache(Path(BASE))
     os.environ["GRADIO_TEMP_DIR"] = str(cache)
     from starlette.middleware import Middleware
@@ -153,6 +154,7 @@ def launch() -> None:
     from facetransfer.ui.components.map_editor import SCRIPT
     from facetransfer.ui.files import Sweeper
     from facetransfer.ui.gpu import most_seconds
+    from facetransfer.ui.gradio_compat import files_of_waiting_jobs
     from facetransfer.ui.middleware import MAX_UPLOAD, Guard
     from facetransfer.ui.page import build_page
     from facetransfer.ui.theme import CSS, THEME, head
@@ -167,6 +169,7 @@ def launch() -> None:
         name = "0.0.0.0" if "SPACE_ID" in os.environ else os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
         threading.Thread(target=lambda: (warm_up(), fetch(names)), daemon=True, name="warm-up").start()
         threading.Thread(target=Sweeper(cache).run, args=[stopped], daemon=True, name="sweeper").start()
+        room = Room(cache, most, lambda: files_of_waiting_jobs(page))
         port = int(os.environ.get("GRADIO_SERVER_PORT", 7860))
         print(f"The page opens at http://{name}:{port}", flush=True)
         page.launch(
@@ -182,7 +185,7 @@ def launch() -> None:
             max_file_size=MAX_UPLOAD,
             run_history=False,
             footer_links=["api", "gradio", "settings"],
-            app_kwargs={"middleware": [Middleware(Guard)]},
+            app_kwargs={"middleware": [Middleware(Guard, room=room)]},
             inbrowser="DISPLAY" in os.environ and "SPACE_ID" not in os.environ,
             _frontend=False,
         )  # or Gradio gives up where a busy machine needs three seconds for the first page
