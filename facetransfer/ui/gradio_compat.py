@@ -16,7 +16,7 @@ import re
 import tempfile
 import time
 import traceback
-from collections import OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,16 +48,22 @@ SIGNATURES: dict[Callable[..., Any], tuple[str, ...]] = {
 }
 QUEUE_PARTS = (
     "event_queue_per_concurrency_id",
+    "event_ids_to_events",
     "pending_event_ids_session",
     "process_time_per_fn",
     "active_jobs",
 )
 LINE_PARTS = ("queue", "current_concurrency", "start_times_per_fn")
-EVENT_PARTS = ("session_hash", "fn", "concurrency_id", "request", "data")
+EVENT_PARTS = ("_id", "session_hash", "fn", "concurrency_id", "request", "data")
 ONE_EVENT = re.compile(r"/call/.+/([0-9a-f]+)$")  # at the end of a path, which a proxy's may stand before
-LISTENING_BEGINS = 3.0  # seconds within which a caller has to listen once its turn has come
-MOST_LISTENERS = 20_000  # that are remembered
+LISTENING_BEGINS = 3.0  # seconds within which a caller has to listen after it has asked
+MOST_LISTENERS = 20_000  # that are remembered, and as many moments at which jobs joined
 listeners: OrderedDict[str, None] = OrderedDict()  # sessions and events whose answers were asked for
+joined: OrderedDict[str, float] = OrderedDict()  # events that wait, and when they joined their line
+LATELY = 60.0  # seconds for which it counts that somebody had a turn
+begun: deque[tuple[float, str, str | None]] = deque(
+    maxlen=1000
+)  # when jobs began, their line, whose they are
 HERE = Path(__file__).resolve().parent
 STILL_TO_COME = "nothing, but the stream stays open"  # among the events of a page that is there
 
@@ -177,7 +183,7 @@ def guard(blocks: gr.Blocks, refusal: Refusal) -> None:
     processing_utils.save_pil_to_cache = save_whole
     gr.Image.preprocess = _unread  # type: ignore[method-assign]
     blocks.preprocess_data = _worded(_files_only(blocks.preprocess_data))
-    blocks.process_api = _listened_to(_worded(blocks.process_api))
+    blocks.process_api = _listened_to(blocks, _worded(blocks.process_api))
     blocks._queue.push = _with_room(blocks, _heard(blocks._queue, blocks._queue.push), refusal)
     blocks._queue.clean_events = _forgotten(blocks._queue, blocks._queue.clean_events)
 
@@ -224,10 +230,19 @@ def _with_room(
     @functools.wraps(push)
     async def with_room(body: Any, request: Any, *args: Any, **kwargs: Any) -> tuple[bool, Any, str]:
         function = blocks.fns.get(body.fn_index)
-        line = line_of(blocks, function.concurrency_id) if function else None
-        words = refusal(line, body.session_hash, _address(request)) if line else None
+        name = function.concurrency_id if function else None
+        words = _words(blocks, name, refusal, body, request)
+        if words is not None:
+            await _drop_unheard(blocks, name)
+            words = _words(blocks, name, refusal, body, request)
         if words is None:
-            return await push(body, request, *args, **kwargs)
+            found = await push(body, request, *args, **kwargs)
+            if found[0] and isinstance(found[1], str):
+                joined[found[1]] = time.monotonic()
+                while len(joined) > MOST_LISTENERS:
+                    joined.popitem(last=False)
+            _in_turn(blocks, name)
+            return found
         # For a 503 Gradio's page has words of its own, for any other refusal it shows ours. Its client for
         # programs understands the 503 alone.
         if by_a_page(request):
@@ -237,7 +252,48 @@ def _with_room(
     return with_room
 
 
-def _listened_to(process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def _words(blocks: gr.Blocks, name: str | None, refusal: Refusal, body: Any, request: Any) -> str | None:
+    line = line_of(blocks, name) if name else None
+    return refusal(line, body.session_hash, _address(request)) if line else None
+
+
+def _in_turn(blocks: gr.Blocks, name: str | None) -> None:
+    """Addresses take turns in a line: each one's first job goes before anybody's second, and so on. Jobs of
+    one address, and those of equal turns, stay in their order. Turns that an address had in the last LATELY
+    seconds count.
+    """
+    found = blocks._queue.event_queue_per_concurrency_id.get(name)
+    if found is None:
+        return
+    since = time.monotonic() - LATELY
+    while begun and begun[0][0] < since:
+        begun.popleft()
+    before = Counter(address for _, line, address in begun if line == name)
+    turns = []
+    for event in found.queue:
+        address = _address(event.request)
+        turns.append((before[address], event))
+        before[address] += 1
+    found.queue[:] = [event for _, event in sorted(turns, key=lambda turn: turn[0])]
+
+
+def _unheard(event: Any) -> bool:
+    """Whether nobody has asked for an event's answer, though there was time to."""
+    return (
+        event._id not in listeners
+        and event.session_hash not in listeners
+        and time.monotonic() - joined.get(event._id, 0.0) >= LISTENING_BEGINS
+    )
+
+
+async def _drop_unheard(blocks: gr.Blocks, name: str | None) -> None:
+    """Takes those out of a line whose answers nobody asked for."""
+    found = blocks._queue.event_queue_per_concurrency_id.get(name)
+    for event in [event for event in found.queue if _unheard(event)] if found else ():
+        await blocks._queue.clean_events(event_id=event._id)
+
+
+def _listened_to(blocks: gr.Blocks, process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """A job in a line is begun only where somebody listens for its answer: otherwise a program could fill the
     line for days with a few words, and go.
     """
@@ -245,11 +301,14 @@ def _listened_to(process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaita
     @functools.wraps(process)
     async def listened_to(*args: Any, **kwargs: Any) -> Any:
         event, session = kwargs.get("event_id"), kwargs.get("session_hash")
-        until = time.monotonic() + LISTENING_BEGINS
-        while event is not None and event not in listeners and session not in listeners:
-            if time.monotonic() > until:
-                raise gr.Error("Nobody asked for the answer: this job was not begun.", print_exception=False)
-            await asyncio.sleep(0.1)
+        if event is not None and (since := joined.pop(event, None)) is not None:  # its turn begins
+            while event not in listeners and session not in listeners:
+                if time.monotonic() - since > LISTENING_BEGINS:
+                    words = "Nobody asked for the answer: this job was not begun."
+                    raise gr.Error(words, print_exception=False)
+                await asyncio.sleep(0.1)
+            if found := blocks._queue.event_ids_to_events.get(event):
+                begun.append((time.monotonic(), found.concurrency_id, _address(found.request)))
         return await process(*args, **kwargs)
 
     return listened_to
