@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ class Sweeper:
     jumps loses nothing early and keeps nothing long.
     """
 
-    def __init__(self, cache: Path) -> None:
-        self.cache, self.seen = cache, {}
+    def __init__(self, cache: Path, also: Callable[[], None] = lambda: None) -> None:
+        self.cache, self.also, self.seen = cache, also, {}
 
     def sweep(self, pattern: str = "*", kept: float = KEPT) -> None:
         """Removes the entries of the cache that are older than `kept` seconds. Others may be doing
@@ -63,11 +64,12 @@ class Sweeper:
         self.seen = here if pattern == "*" else {**self.seen, **here}
 
     def run(self, stopped: threading.Event) -> None:
-        """Sweeps until it is stopped."""
+        """Sweeps until it is stopped, and does what is `also` to be done as often."""
         while True:
             try:
                 self.sweep(kept=KEPT - SWEEP)
-            except OSError:
+                self.also()
+            except Exception:  # whatever it is, the next sweep has to come
                 log.exception("the cache could not be swept")
             if stopped.wait(SWEEP):
                 return

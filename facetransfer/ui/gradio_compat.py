@@ -18,14 +18,16 @@ import time
 import traceback
 from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import gradio as gr
+import numpy as np
 from gradio import processing_utils
 from gradio.queueing import Event, EventQueue, Queue
+from gradio.state_holder import StateHolder
 from gradio.utils import get_upload_folder
 from gradio_client.utils import is_file_obj_with_meta, traverse
 from PIL import Image
@@ -46,6 +48,7 @@ SIGNATURES: dict[Callable[..., Any], tuple[str, ...]] = {
     is_file_obj_with_meta: ("d",),
     get_upload_folder: (),
 }
+HOLDER_PARTS = ("session_data", "time_last_used", "lock")
 QUEUE_PARTS = (
     "event_queue_per_concurrency_id",
     "event_ids_to_events",
@@ -82,6 +85,9 @@ def check(blocks: gr.Blocks) -> None:
     wrong += [f"the queue has no {name}" for name in QUEUE_PARTS if not hasattr(queue, name)]
     wrong += [f"a line has no {name}" for name in LINE_PARTS if not hasattr(EventQueue("line", 1), name)]
     wrong += [f"an event has no {name}" for name in EVENT_PARTS if name not in event]
+    wrong += [
+        f"the memory of visits has no {name}" for name in HOLDER_PARTS if not hasattr(StateHolder(), name)
+    ]
     if wrong:
         raise RuntimeError(
             f"gradio {gr.__version__} differs from the version that this page was written for "
@@ -326,6 +332,40 @@ def files_of_waiting_jobs(blocks: gr.Blocks) -> set[Path]:
     for event in [event for jobs in [*lines, *queue.active_jobs] if jobs for event in jobs]:
         traverse(getattr(event.data, "data", None), note, is_file_obj_with_meta)
     return found
+
+
+def forget_visits(blocks: gr.Blocks, most: int) -> None:
+    """Forgets what the page remembers of the visits that were idle longest, until it takes no more than
+    `most` bytes. A visit that goes on makes its maps anew.
+    """
+    holder = getattr(blocks, "state_holder", None)
+    if holder is None:
+        return
+    taken = {
+        name: weight(list(state.state_data.values())) for name, state in list(holder.session_data.items())
+    }
+    total = sum(taken.values())
+    for name, size in taken.items():  # who was idle longest comes first
+        if total <= most:
+            return
+        if size:
+            with holder.lock:
+                holder.session_data.pop(name, None)
+                holder.time_last_used.pop(name, None)
+            total -= size
+
+
+def weight(value: object) -> int:
+    """About how many bytes the arrays and pictures take that a value holds."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, Image.Image):
+        return value.width * value.height * max(3, len(value.getbands()))
+    if isinstance(value, (list, tuple)):
+        return sum(map(weight, value))
+    if is_dataclass(value):
+        return sum(weight(getattr(value, field.name)) for field in fields(value))
+    return 0
 
 
 def heard(path: str, query: str) -> None:

@@ -37,6 +37,7 @@ if "SPACE_ID" in os.environ:  # elsewhere numba keeps what it compiled beside th
     os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(BASE, "numba"))
 
 VISITS = 500  # whose memory is kept at once; the one that was idle longest goes first
+VISITS_BYTES = 1 << 30  # that the maps and pictures in their memory may take, looked at once a minute
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +155,7 @@ def launch() -> None:
     from facetransfer.ui.components.map_editor import SCRIPT
     from facetransfer.ui.files import Sweeper
     from facetransfer.ui.gpu import most_seconds
-    from facetransfer.ui.gradio_compat import files_of_waiting_jobs
+    from facetransfer.ui.gradio_compat import files_of_waiting_jobs, forget_visits
     from facetransfer.ui.middleware import MAX_UPLOAD, Guard
     from facetransfer.ui.page import build_page
     from facetransfer.ui.theme import CSS, THEME, head
@@ -168,7 +169,8 @@ def launch() -> None:
         page = build_page()
         name = "0.0.0.0" if "SPACE_ID" in os.environ else os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
         threading.Thread(target=lambda: (warm_up(), fetch(names)), daemon=True, name="warm-up").start()
-        threading.Thread(target=Sweeper(cache).run, args=[stopped], daemon=True, name="sweeper").start()
+        sweeper = Sweeper(cache, lambda: forget_visits(page, VISITS_BYTES))
+        threading.Thread(target=sweeper.run, args=[stopped], daemon=True, name="sweeper").start()
         room = Room(cache, most, lambda: files_of_waiting_jobs(page))
         port = int(os.environ.get("GRADIO_SERVER_PORT", 7860))
         print(f"The page opens at http://{name}:{port}", flush=True)

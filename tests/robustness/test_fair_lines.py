@@ -1,5 +1,5 @@
-"""One client who asks for everything: others get their turn all the same, and jobs that nobody listens to
-make room.
+"""One client who asks for everything: others get their turn all the same, jobs that nobody listens to make
+room, and what the page remembers has a limit.
 """
 
 from __future__ import annotations
@@ -11,11 +11,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import pytest
 from gradio.queueing import EventQueue
+from gradio.state_holder import StateHolder
+from PIL import Image
 
 from facetransfer.ui import gradio_compat, queue_status
+from facetransfer.ui.components.result import LastRun
+from facetransfer.ui.gradio_compat import forget_visits, weight
 from facetransfer.ui.page import build_page
+from segmentation.parsers import Parse
+from segmentation.semantic_map import SemanticMap
 from tests.conftest import FIGURES
 
 
@@ -119,3 +126,28 @@ def test_a_line_of_jobs_that_nobody_listens_to_takes_no_longer_than_one(
     seconds, said = asyncio.run(tried())
     assert said == ["Nobody asked for the answer: this job was not begun."] * 7 + ["begun"]
     assert 0.4 < seconds < 1.5 and len(gradio_compat.begun) == 1
+
+
+def parse(side: int) -> Parse:
+    return Parse(SemanticMap(np.zeros((side, side), np.uint8)), np.ones((side, side), np.float32))
+
+
+def test_what_the_page_remembers_has_a_limit_and_who_was_idle_longest_goes_first() -> None:
+    """Forty visits, each with two maps of 5 MB and one with a picture: 100 MB may stay."""
+    run = LastRun(np.zeros((64, 64), np.uint8), Image.new("RGB", (1000, 1000)), None, (64, 64))
+    assert weight(parse(1000)) == 5_000_000 and weight([run, None, "x"]) == 3_000_000 + 64 * 64
+    visits = OrderedDict(
+        (f"v{i}", SimpleNamespace(state_data={1: parse(1000), 2: parse(1000)})) for i in range(40)
+    )
+    visits["nothing"] = SimpleNamespace(state_data={1: None, 2: []})
+    visits.move_to_end("nothing", last=False)
+    holder: Any = StateHolder()
+    holder.session_data, holder.time_last_used = visits, dict.fromkeys(visits)
+    page: Any = SimpleNamespace(state_holder=holder)
+    forget_visits(page, 100 << 20)
+    assert list(visits) == ["nothing", *(f"v{i}" for i in range(30, 40))]
+    assert set(holder.time_last_used) == set(visits)
+    forget_visits(page, 100 << 20)
+    assert len(visits) == 11
+    forget_visits(SimpleNamespace(), 0)  # type: ignore[arg-type]
+    FIGURES["visits forgotten where memory has a limit"] += 30
