@@ -8,6 +8,7 @@ start in words, and nothing goes wrong later and quietly.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import logging
@@ -17,7 +18,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter, OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ SIGNATURES: dict[Callable[..., Any], tuple[str, ...]] = {
     processing_utils.hash_bytes: ("bytes",),
     gr.Blocks.preprocess_data: ("self", "block_fn", "inputs", "state", "explicit_call"),
     Queue.push: ("self", "body", "request", "username"),
+    Queue.get_events: ("self",),
     Queue.clean_events: ("self", "session_hash", "event_id"),
     traverse: ("json_obj", "func", "is_root"),
     is_file_obj_with_meta: ("d",),
@@ -59,10 +61,11 @@ QUEUE_PARTS = (
 LINE_PARTS = ("queue", "current_concurrency", "start_times_per_fn")
 EVENT_PARTS = ("_id", "session_hash", "fn", "concurrency_id", "request", "data")
 ONE_EVENT = re.compile(r"/call/.+/([0-9a-f]+)$")  # at the end of a path, which a proxy's may stand before
-LISTENING_BEGINS = 3.0  # seconds within which a caller has to listen after it has asked
+LISTENING_BEGINS = 3.0  # seconds within which a caller has to listen once its turn has come
 MOST_LISTENERS = 20_000  # that are remembered, and as many moments at which jobs joined
 listeners: OrderedDict[str, None] = OrderedDict()  # sessions and events whose answers were asked for
 joined: OrderedDict[str, float] = OrderedDict()  # events that wait, and when they joined their line
+LONG_LINE, PLACES = "work", 2  # the line of jobs that may take minutes; jobs of other lines at work at once
 LATELY = 60.0  # seconds for which it counts that somebody had a turn
 begun: deque[tuple[float, str, str | None]] = deque(
     maxlen=1000
@@ -189,8 +192,9 @@ def guard(blocks: gr.Blocks, refusal: Refusal) -> None:
     processing_utils.save_pil_to_cache = save_whole
     gr.Image.preprocess = _unread  # type: ignore[method-assign]
     blocks.preprocess_data = _worded(_files_only(blocks.preprocess_data))
-    blocks.process_api = _listened_to(blocks, _worded(blocks.process_api))
+    blocks.process_api = _listened_to(blocks, _few_at_once(blocks, _worded(blocks.process_api)))
     blocks._queue.push = _with_room(blocks, _heard(blocks._queue, blocks._queue.push), refusal)
+    blocks._queue.get_events = _in_turn(blocks, blocks._queue.get_events)
     blocks._queue.clean_events = _forgotten(blocks._queue, blocks._queue.clean_events)
 
 
@@ -247,7 +251,6 @@ def _with_room(
                 joined[found[1]] = time.monotonic()
                 while len(joined) > MOST_LISTENERS:
                     joined.popitem(last=False)
-            _in_turn(blocks, name)
             return found
         # For a 503 Gradio's page has words of its own, for any other refusal it shows ours. Its client for
         # programs understands the 503 alone.
@@ -263,33 +266,40 @@ def _words(blocks: gr.Blocks, name: str | None, refusal: Refusal, body: Any, req
     return refusal(line, body.session_hash, _address(request)) if line else None
 
 
-def _in_turn(blocks: gr.Blocks, name: str | None) -> None:
-    """Addresses take turns in a line: each one's first job goes before anybody's second, and so on. Jobs of
-    one address, and those of equal turns, stay in their order. Turns that an address had in the last LATELY
+def _in_turn(blocks: gr.Blocks, take: Callable[[], Any]) -> Callable[[], Any]:
+    """Before a job is taken out of a line: addresses take turns, each one's first job goes before anybody's
+    second, and so on, and jobs whose answer nobody has asked for yet come after all others. Jobs of one
+    address, and those of equal turns, stay in their order. Turns that an address had in the last LATELY
     seconds count.
     """
-    found = blocks._queue.event_queue_per_concurrency_id.get(name)
-    if found is None:
-        return
-    since = time.monotonic() - LATELY
-    while begun and begun[0][0] < since:
-        begun.popleft()
-    before = Counter(address for _, line, address in begun if line == name)
-    turns = []
-    for event in found.queue:
-        address = _address(event.request)
-        turns.append((before[address], event))
-        before[address] += 1
-    found.queue[:] = [event for _, event in sorted(turns, key=lambda turn: turn[0])]
+
+    @functools.wraps(take)
+    def taken() -> Any:
+        since = time.monotonic() - LATELY
+        while begun and begun[0][0] < since:
+            begun.popleft()
+        for name, line in blocks._queue.event_queue_per_concurrency_id.items():
+            before = Counter(address for _, of, address in begun if of == name)
+            turns = []
+            for event in line.queue:
+                address = _address(event.request)
+                turns.append(((not _heard_by(event), before[address]), event))
+                before[address] += 1
+            line.queue[:] = [event for _, event in sorted(turns, key=lambda turn: turn[0])]
+        return take()
+
+    return taken
+
+
+def _heard_by(event: Any) -> bool:
+    """Whether somebody has asked for an event's answer."""
+    return event._id in listeners or event.session_hash in listeners
 
 
 def _unheard(event: Any) -> bool:
     """Whether nobody has asked for an event's answer, though there was time to."""
-    return (
-        event._id not in listeners
-        and event.session_hash not in listeners
-        and time.monotonic() - joined.get(event._id, 0.0) >= LISTENING_BEGINS
-    )
+    late = time.monotonic() - joined.get(event._id, 0.0) >= LISTENING_BEGINS
+    return late and not _heard_by(event)
 
 
 async def _drop_unheard(blocks: gr.Blocks, name: str | None) -> None:
@@ -307,9 +317,10 @@ def _listened_to(blocks: gr.Blocks, process: Callable[..., Awaitable[Any]]) -> C
     @functools.wraps(process)
     async def listened_to(*args: Any, **kwargs: Any) -> Any:
         event, session = kwargs.get("event_id"), kwargs.get("session_hash")
-        if event is not None and (since := joined.pop(event, None)) is not None:  # its turn begins
+        if event is not None and joined.pop(event, None) is not None:  # its turn begins
+            until = time.monotonic() + LISTENING_BEGINS
             while event not in listeners and session not in listeners:
-                if time.monotonic() - since > LISTENING_BEGINS:
+                if time.monotonic() > until:
                     words = "Nobody asked for the answer: this job was not begun."
                     raise gr.Error(words, print_exception=False)
                 await asyncio.sleep(0.1)
@@ -318,6 +329,62 @@ def _listened_to(blocks: gr.Blocks, process: Callable[..., Awaitable[Any]]) -> C
         return await process(*args, **kwargs)
 
     return listened_to
+
+
+class Gate:
+    """Lets so many through at once. Of those that wait for a place the next is of the address that had the
+    fewest turns lately, and of equals who came first.
+    """
+
+    def __init__(self, places: int) -> None:
+        self.free = places
+        self.waiting: list[tuple[str | None, asyncio.Future[None]]] = []
+
+    @contextlib.asynccontextmanager
+    async def place(self, address: str | None) -> AsyncIterator[None]:
+        if self.free and not self.waiting:
+            self.free -= 1
+        else:
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.waiting.append((address, turn))
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._next()
+                raise
+        try:
+            yield
+        finally:
+            self._next()
+
+    def _next(self) -> None:
+        """Hands a place on, or keeps it."""
+        turns = Counter(address for _, _, address in begun)
+        self.waiting = [one for one in self.waiting if not one[1].done()]
+        if self.waiting:
+            one = min(self.waiting, key=lambda one: turns[one[0]])
+            self.waiting.remove(one)
+            one[1].set_result(None)
+        else:
+            self.free += 1
+
+
+def _few_at_once(blocks: gr.Blocks, process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Of jobs in all lines but LONG_LINE no more than PLACES are at work: each line by itself lets one in,
+    and somebody who stands in all of them would have everything.
+    """
+    gate = Gate(PLACES)
+
+    @functools.wraps(process)
+    async def few(*args: Any, **kwargs: Any) -> Any:
+        event = blocks._queue.event_ids_to_events.get(kwargs.get("event_id"))
+        if event is None or event.concurrency_id == LONG_LINE:
+            return await process(*args, **kwargs)
+        async with gate.place(_address(event.request)):
+            return await process(*args, **kwargs)
+
+    return few
 
 
 def files_of_waiting_jobs(blocks: gr.Blocks) -> set[Path]:

@@ -20,7 +20,7 @@ from PIL import Image
 from facetransfer.ui import gradio_compat, queue_status
 from facetransfer.ui.components.result import LastRun
 from facetransfer.ui.gradio_compat import forget_visits, weight
-from facetransfer.ui.page import build_page
+from facetransfer.ui.page import WORK, build_page
 from segmentation.parsers import Parse
 from segmentation.semantic_map import SemanticMap
 from tests.conftest import FIGURES
@@ -51,23 +51,25 @@ def _nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_addresses_take_turns_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks for three, and had a turn, comes after who asks for the first; each one's own jobs, and those
-    of equal turns, stay in their order. After a minute a turn is forgotten.
+    of equal turns, stay in their order. After a minute a turn is forgotten. Who does not listen comes last.
     """
     waiting, clock = EventQueue("work", 1), [1000.0]
     page: Any = SimpleNamespace(_queue=SimpleNamespace(event_queue_per_concurrency_id={"work": waiting}))
     monkeypatch.setattr(gradio_compat.time, "monotonic", lambda: clock[0])
     gradio_compat.begun.extend([(999.0, "work", "a"), (999.0, "look", "b")])
+    take = gradio_compat._in_turn(page, lambda: " ".join(one._id for one in waiting.queue))
 
     def order_with(name: str) -> str:
         waiting.queue.append(event(name, name[0]))
-        gradio_compat._in_turn(page, "work")
-        return " ".join(one._id for one in waiting.queue)
+        gradio_compat.heard("/gradio_api/queue/data", f"session_hash={name}")
+        return take()
 
     orders = [order_with(name) for name in ("a1", "a2", "a3", "b1", "b2", "c1")]
     assert orders[2:] == ["a1 a2 a3", "b1 a1 a2 a3", "b1 a1 b2 a2 a3", "b1 c1 a1 b2 a2 a3"]
     clock[0] += 2 * gradio_compat.LATELY
     assert order_with("d1") == "b1 c1 a1 d1 b2 a2 a3"
-    gradio_compat._in_turn(page, "a line that is not there")
+    del gradio_compat.listeners["b1"]
+    assert take() == "c1 a1 d1 b2 a2 a3 b1"
 
 
 def asked(page: gr.Blocks, session: str, address: str) -> Any:
@@ -100,32 +102,68 @@ def test_jobs_that_nobody_listens_to_make_room_in_a_full_line(monkeypatch: pytes
     FIGURES["jobs that nobody listened to and that made room"] += sum(taken) - 1
 
 
-def test_a_line_of_jobs_that_nobody_listens_to_takes_no_longer_than_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """They are given time to listen from when they were asked for, not one after another."""
+def test_a_job_is_given_time_to_be_listened_to_when_its_turn_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once: the next look at the same job asks no more, and who listened before it waits for nothing."""
     monkeypatch.setattr(gradio_compat, "LISTENING_BEGINS", 0.5)
 
     async def process(**kwargs: Any) -> str:
         return "begun"
 
-    async def tried() -> tuple[float, list[str]]:
-        began, said = time.monotonic(), []
-        gradio_compat.joined.update((str(i), began) for i in range(8))
-        gradio_compat.heard("/gradio_api/call/parse/7", "")
-        events = {str(i): event(str(i), "192.0.2.1") for i in range(8)}
+    async def tried() -> tuple[list[float], list[str]]:
+        took, said = [], []
+        gradio_compat.joined.update((str(i), 0.0) for i in range(3))
+        gradio_compat.heard(f"/gradio_api/call/parse/{2}", "")
+        events = {str(i): event(str(i), "192.0.2.1") for i in range(3)}
         page: Any = SimpleNamespace(_queue=SimpleNamespace(event_ids_to_events=events))
-        for i in range(8):
+        process_heard = gradio_compat._listened_to(page, process)
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.2, gradio_compat.heard, "/gradio_api/call/parse/1", "")
+        for name in ("1", "2", "2", "0"):
+            began = time.monotonic()
             try:
-                heard = gradio_compat._listened_to(page, process)
-                said.append(await heard(event_id=str(i), session_hash="s"))
+                said.append(await process_heard(event_id=name, session_hash="s"))
             except gr.Error as error:
                 said.append(error.message)
-        return time.monotonic() - began, said
+            took.append(time.monotonic() - began)
+        return took, said
 
-    seconds, said = asyncio.run(tried())
-    assert said == ["Nobody asked for the answer: this job was not begun."] * 7 + ["begun"]
-    assert 0.4 < seconds < 1.5 and len(gradio_compat.begun) == 1
+    took, said = asyncio.run(tried())
+    assert said == ["begun", "begun", "begun", "Nobody asked for the answer: this job was not begun."]
+    assert 0.15 < took[0] < 0.45 and max(took[1:3]) < 0.1 and 0.45 < took[3] < 1.5
+    assert len(gradio_compat.begun) == 2
+
+
+def test_few_short_jobs_are_at_work_at_once_and_addresses_take_turns() -> None:
+    """Six of one client and then one of another, for two places: at most two at once, the other's comes as
+    soon as there is a place; who leaves while it waits takes nobody's, and long jobs need none.
+    """
+    assert gradio_compat.LONG_LINE == WORK["concurrency_id"]
+    gradio_compat.begun.extend((0.0, "look", "a") for _ in range(6))
+    order, at_work, most = [], set(), 0
+
+    async def process(event_id: str) -> None:
+        nonlocal most
+        order.append(event_id)
+        at_work.add(event_id)
+        most = max(most, len(at_work - {"long"}))
+        await asyncio.sleep(0.2 if event_id == "long" else 0.05)
+        at_work.discard(event_id)
+
+    async def tried() -> None:
+        events = {name: event(name, name[0], "look") for name in ("a1", "a2", "a3", "a4", "a5", "a6", "b1")}
+        events["long"] = event("long", "a")
+        page: Any = SimpleNamespace(_queue=SimpleNamespace(event_ids_to_events=events))
+        few = gradio_compat._few_at_once(page, process)
+        jobs = {}
+        for name in ("long", "a1", "a2", "a3", "a4", "a5", "a6", "b1"):
+            jobs[name] = asyncio.create_task(few(event_id=name))
+            await asyncio.sleep(0)
+        jobs["a4"].cancel()
+        await asyncio.gather(*jobs.values(), return_exceptions=True)
+        await few(event_id="a1")
+
+    asyncio.run(tried())
+    assert order == ["long", "a1", "a2", "b1", "a3", "a5", "a6", "a1"] and most == 2
 
 
 def parse(side: int) -> Parse:
