@@ -12,6 +12,7 @@ import contextlib
 import functools
 import inspect
 import logging
+import operator
 import os
 import re
 import tempfile
@@ -70,6 +71,7 @@ LATELY = 60.0  # seconds for which it counts that somebody had a turn
 begun: deque[tuple[float, str, str | None]] = deque(
     maxlen=1000
 )  # when jobs began, their line, whose they are
+AS_DATA = "a data: URL, data:image/png;base64,... with the picture's bytes"
 HERE = Path(__file__).resolve().parent
 STILL_TO_COME = "nothing, but the stream stays open"  # among the events of a page that is there
 
@@ -385,6 +387,38 @@ def _few_at_once(blocks: gr.Blocks, process: Callable[..., Awaitable[Any]]) -> C
             return await process(*args, **kwargs)
 
     return few
+
+
+def say_how_tools_take_pictures() -> None:
+    """Language models are told that pictures come as data: URLs, which is the one way that is open to them:
+    Gradio tells them of web addresses, and of a tool for uploads that is not there.
+    """
+    from gradio.mcp import GradioMCPServer as Tools
+
+    schema, read = Tools.simplify_filedata_schema, Tools.convert_strings_to_filedata
+
+    @functools.wraps(schema)
+    def told(self: Any, given: dict[str, Any]) -> tuple[dict[str, Any], list[list[str | int]]]:
+        found, places = schema(self, given)
+        for place in places:
+            node = functools.reduce(operator.getitem, place, found["properties"])  # type: ignore[arg-type]
+            node["format"] = AS_DATA  # type: ignore[index]
+        return found, places
+
+    @functools.wraps(read)
+    def taken(self: Any, value: Any, places: list[list[str | int]]) -> Any:
+        for place in places:
+            with contextlib.suppress(KeyError, IndexError, TypeError):
+                text = functools.reduce(operator.getitem, place, value)  # type: ignore[arg-type]
+                if isinstance(text, str) and not text.startswith("data:"):
+                    raise ValueError(
+                        f"Pictures come as {AS_DATA}: no web address and no path is opened here."
+                    )
+        return read(self, value, places)
+
+    Tools.simplify_filedata_schema = told  # type: ignore[method-assign]
+    Tools.convert_strings_to_filedata = taken  # type: ignore[method-assign]
+    Tools._file_data_tool_description = ""  # type: ignore[assignment]
 
 
 def files_of_waiting_jobs(blocks: gr.Blocks) -> set[Path]:

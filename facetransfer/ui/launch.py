@@ -155,7 +155,11 @@ def launch() -> None:
     from facetransfer.ui.components.map_editor import SCRIPT
     from facetransfer.ui.files import Sweeper
     from facetransfer.ui.gpu import most_seconds
-    from facetransfer.ui.gradio_compat import files_of_waiting_jobs, forget_visits
+    from facetransfer.ui.gradio_compat import (
+        files_of_waiting_jobs,
+        forget_visits,
+        say_how_tools_take_pictures,
+    )
     from facetransfer.ui.middleware import MAX_UPLOAD, Guard
     from facetransfer.ui.page import build_page
     from facetransfer.ui.theme import CSS, THEME, head
@@ -167,6 +171,8 @@ def launch() -> None:
     signal.signal(signal.SIGTERM, interrupted)
     try:
         page = build_page()
+        if tools:
+            say_how_tools_take_pictures()
         name = "0.0.0.0" if "SPACE_ID" in os.environ else os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
         threading.Thread(target=lambda: (warm_up(), fetch(names)), daemon=True, name="warm-up").start()
         sweeper = Sweeper(cache, lambda: forget_visits(page, VISITS_BYTES))
