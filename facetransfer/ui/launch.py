@@ -59,6 +59,14 @@ def to_fetch() -> list[str]:
     return names
 
 
+def port() -> int:
+    """The port of GRADIO_SERVER_PORT. Exits with a word on what is none."""
+    given = os.environ.get("GRADIO_SERVER_PORT", "7860")
+    if not (given.isascii() and given.isdigit() and 0 < int(given) < 65536):
+        raise SystemExit(f"error: GRADIO_SERVER_PORT is {given}: give a number from 1 to 65535")
+    return int(given)
+
+
 def fetch(names: list[str]) -> None:
     """Downloads what is not there yet. The app works without: a failure is logged."""
     from facetransfer.base.errors import InputError
@@ -139,6 +147,7 @@ def launch() -> None:
         raise SystemExit(
             'error: the app needs gradio, which is not installed: pip install "facetransfer[app]"'
         )
+    listens = port()  # before gradio is imported, which reads it too
     names, tools = to_fetch(), asked_for("GRADIO_MCP_SERVER")
     if tools and importlib.util.find_spec("mcp") is None:
         raise SystemExit(
@@ -178,11 +187,10 @@ def launch() -> None:
         sweeper = Sweeper(cache, lambda: forget_visits(page, VISITS_BYTES))
         threading.Thread(target=sweeper.run, args=[stopped], daemon=True, name="sweeper").start()
         room = Room(cache, most, lambda: files_of_waiting_jobs(page))
-        port = int(os.environ.get("GRADIO_SERVER_PORT", 7860))
-        print(f"The page opens at http://{name}:{port}", flush=True)
+        print(f"The page opens at http://{name}:{listens}", flush=True)
         page.launch(
             server_name=name,
-            server_port=port,
+            server_port=listens,
             theme=THEME,
             css=CSS,
             head=head(SCRIPT),
