@@ -82,6 +82,7 @@ def test_spoilt_uploads_are_refused_in_words_or_parsed(app: App) -> None:
     good(app)
     assert bad > 110 and app.memory() - memory < 250
     FIGURES["hostile uploads to the app"] += len(cases)
+    FIGURES["hostile uploads to the app, refused"] += bad
 
 
 def test_strange_names_stay_in_the_cache(app: App) -> None:
@@ -123,6 +124,7 @@ def test_wrong_payloads_are_refused_in_words(app: App) -> None:
     assert done <= 12, [name for (name, _), (kind, _) in zip(cases, ends) if kind == "complete"]
     good(app)
     FIGURES["wrong payloads to the app"] += len(cases)
+    FIGURES["wrong payloads to the app, refused"] += len(cases) - done
 
 
 def raw(app: App, data: bytes) -> bytes:
