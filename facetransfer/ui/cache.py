@@ -158,7 +158,7 @@ class Room:
             if bytes_ and path not in kept and idle:  # a run at work has put nothing into its folder yet
                 remove(path)
                 total -= bytes_
-        return max(0, self.most - total)
+        return max(0, min(self.most - total, self.most - wanted))
 
 
 def _entry(path: Path) -> tuple[Path, int, float] | None:
