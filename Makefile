@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: run test check install install-test bench bench-gpu soak audit oldest
+.PHONY: run test check install install-test bench bench-gpu soak attack audit oldest
 
 run: install
 	$(BIN)/python app.py
@@ -29,6 +29,10 @@ bench-gpu: install
 
 soak: install
 	$(BIN)/python -m benchmarks.soak --json benchmarks/results/soak.json
+
+# Ten attacks on the app, about ten minutes.
+attack: install
+	$(BIN)/python -m benchmarks.attack --json benchmarks/results/attack.json
 
 # Known weaknesses of everything that is installed, from the Python advisory database: needs a connection.
 audit: install-test

@@ -24,11 +24,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(folder: Path, source: Path = ROOT, **environment: str) -> Iterator[tuple[str, subprocess.Popen]]:
+def started(
+    folder: Path, source: Path = ROOT, open_files: int | None = None, **environment: str
+) -> Iterator[tuple[str, subprocess.Popen]]:
     """The app in `source`, which answers, until the block ends: its address and its process.
 
     Everything that it writes lies in `folder`: home, tmp, cache and log.txt. Of this process's environment it
-    gets what it cannot do without.
+    gets what it cannot do without. open_files: how many files and connections it may have open, if that is to
+    be less than this process may have.
     """
     for name in ("home", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -45,9 +48,10 @@ def started(folder: Path, source: Path = ROOT, **environment: str) -> Iterator[t
         **environment,
     }
     with open(folder / "log.txt", "a") as log:
-        process = subprocess.Popen(
-            [sys.executable, str(source / "app.py")], cwd=folder, env=given, stdout=log, stderr=log
-        )
+        command = [sys.executable, str(source / "app.py")]
+        if open_files:
+            command = ["sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh", *command]
+        process = subprocess.Popen(command, cwd=folder, env=given, stdout=log, stderr=log)
         address = f"http://127.0.0.1:{port}"
         try:
             wait_until_up(address, process, folder / "log.txt")

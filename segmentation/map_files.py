@@ -20,6 +20,7 @@ MOST_MIXED = 0.5  # share of mixed pixels from which nothing is certain
 MIN_SKIN_SHARE = 0.002  # of a map that is read otherwise than in our colours
 LEAST_CERTAIN = 0.5  # share of pixels that have a colour of ours but for what a lossy file changes
 OURS = 0.9  # share of pixels that a reading must explain
+GLIMPSE = 1_000_000  # pixels by which a larger picture is judged before it is read whole
 FLAT = 12  # levels that neighbours in a plain area may differ by, in a lossy file
 PART = 1 << 18  # colours that are compared with the palette at once
 OWN_SHARE = 5e-4  # share of both maps that a hand-painted colour covers at least
@@ -155,7 +156,10 @@ def reading_of(path: str | os.PathLike[str]) -> tuple[SemanticMap, str]:
     does, or where all of it would be background.
     """
     rgb = np.asarray(open_picture(path))
-    semantic, share, taken_for = best_reading(rgb)
+    step = max(1, round((rgb.shape[0] * rgb.shape[1] / GLIMPSE) ** 0.5))
+    semantic, share, taken_for = best_reading(np.ascontiguousarray(rgb[::step, ::step]))
+    if step > 1 and share >= OURS:  # a large picture that is no map is known as such by a part of its pixels
+        semantic, share, taken_for = best_reading(rgb)
     name = Path(path).name
     if share < OURS:
         raise InputError(

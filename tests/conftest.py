@@ -4,6 +4,7 @@ app, for all that knock at it.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,11 +37,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 FIGURES: Counter[str] = Counter()  # what the tests of reliability count; printed at the end
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--figures", type=Path, help="where all tests pass, also write the tests' figures there")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
     if FIGURES:
         terminalreporter.section("reliability")
         for name, number in sorted(FIGURES.items()):
             terminalreporter.write_line(f"{name}: {number}")
+    if (path := config.getoption("--figures")) and exitstatus == pytest.ExitCode.OK:
+        from benchmarks.machine import conditions, write
+
+        here = conditions(torch.get_num_threads())
+        before = json.loads(path.read_text()) if path.exists() else {"figures": {}}
+        measured = {
+            name: {"number": number, "commit": here["commit"]} for name, number in sorted(FIGURES.items())
+        }
+        write(path, {"conditions": here, "figures": dict(sorted((before["figures"] | measured).items()))})
 
 
 COLOURS = {

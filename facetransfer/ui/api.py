@@ -1,4 +1,8 @@
-"""The app from a program: /parse, /transfer and /compare, through gradio_client or as MCP tools."""
+"""The app from a program: /parse, /transfer and /compare, through gradio_client or as MCP tools.
+
+What language models read of the tools are these docstrings, an argument in one line. They give pictures as
+data: URLs; gradio_client uploads files.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +71,7 @@ def parse(picture: str, parser: str) -> tuple[Image.Image, dict[str, Any]]:
     and the share of each class.
 
     Args:
-        picture: a picture with a face, at least 32 pixels on a side.
+        picture: a picture with a face, at least 32 pixels on a side, as a data: URL.
         parser: compact is ours; bisenet and parsenet are published ones, downloaded once.
     """
     found = known_of(picture_at(picture, "picture"), str(parser))
@@ -97,11 +101,11 @@ def transfer(
     command line that makes it again.
 
     Args:
-        content: whose face it is.
-        style: whose skin it gets.
+        content: whose face it is; a picture as a data: URL.
+        style: whose skin it gets; a picture as a data: URL.
         preset: Preview is quick, Balanced is the page's own, Fine takes longer.
-        place: alone gives the picture itself; style puts the face into the style picture; content back into a
-        large photo. phases: sizes that are worked through, from small to large.
+        place: alone gives the picture itself; style or content puts the face into that whole picture.
+        phases: sizes that are worked through, from small to large.
         iterations: steps of the optimisation at each size.
         content_weight: how much the content's shapes hold.
         style_weight: how much the style's patches pull.
@@ -136,8 +140,8 @@ def compare(content: str, style: str, preset: str) -> Iterator[list[tuple[Image.
     Returns a gallery of four pictures.
 
     Args:
-        content: whose face it is.
-        style: whose skin it gets.
+        content: whose face it is; a picture as a data: URL.
+        style: whose skin it gets; a picture as a data: URL.
         preset: Preview is quick, Balanced is the page's own, Fine takes longer.
     """
     job, done = _job(content, style, preset, "alone", ()), []

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import io
 import logging
-import shutil
 import tempfile
 import threading
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,16 @@ from PIL import Image
 
 from facetransfer.base.images import as_json, save_picture
 from facetransfer.jobs.job import Job
+from facetransfer.ui.cache import OURS, remove, used
 from facetransfer.ui.gradio_compat import cache_folder
 from segmentation.semantic_map import SemanticMap
 
 KEPT = 3600  # seconds that uploads and results are kept, at most
 SWEEP = 60  # seconds between two looks for what is past its time
+STALLED = 120  # seconds after which an upload of which nothing more came will not be finished
 UNFINISHED = 24 * KEPT  # seconds after which a folder of ours that is still empty belongs to no run any more
 RESULT = "face-transfer.png"
 RESULT_PREFIX = "face-transfer-"
-OURS = ("examples",)  # in the cache, but of no visitor
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,8 @@ class Sweeper:
     jumps loses nothing early and keeps nothing long.
     """
 
-    def __init__(self, cache: Path) -> None:
-        self.cache, self.seen = cache, {}
+    def __init__(self, cache: Path, also: Callable[[], None] = lambda: None) -> None:
+        self.cache, self.also, self.seen = cache, also, {}
 
     def sweep(self, pattern: str = "*", kept: float = KEPT) -> None:
         """Removes the entries of the cache that are older than `kept` seconds. Others may be doing
@@ -53,30 +54,25 @@ class Sweeper:
             # How old a thing was when first seen only the wall clock can say; from then on it is counted.
             since = self.seen.get((entry, made), now - min(max(0.0, wall - made / 1e9), UNFINISHED + 1))
             here[entry, made] = since
-            limit = (
-                UNFINISHED if entry.name.startswith(RESULT_PREFIX) and not inside else kept
-            )  # a run at work has put nothing there yet
+            limit = kept
+            if entry.name.startswith(RESULT_PREFIX) and not inside:
+                limit = UNFINISHED  # a run at work has put nothing there yet
+            elif entry.name.startswith("tmp") and entry.is_file():
+                limit = min(kept, STALLED)  # where Gradio puts an upload until it has come whole
             if entry.name not in OURS and now - since > limit:
                 remove(entry)
         self.seen = here if pattern == "*" else {**self.seen, **here}
 
     def run(self, stopped: threading.Event) -> None:
-        """Sweeps until it is stopped."""
+        """Sweeps until it is stopped, and does what is `also` to be done as often."""
         while True:
             try:
                 self.sweep(kept=KEPT - SWEEP)
-            except OSError:
+                self.also()
+            except Exception:  # whatever it is, the next sweep has to come
                 log.exception("the cache could not be swept")
             if stopped.wait(SWEEP):
                 return
-
-
-def remove(entry: Path) -> None:
-    """A file or a whole folder; what another process removed first is no error."""
-    if entry.is_dir() and not entry.is_symlink():
-        shutil.rmtree(entry, ignore_errors=True)
-    else:
-        entry.unlink(missing_ok=True)
 
 
 def result_folder() -> Path:
@@ -84,7 +80,9 @@ def result_folder() -> Path:
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     Sweeper(cache).sweep(f"{RESULT_PREFIX}*")
-    return Path(tempfile.mkdtemp(dir=cache, prefix=RESULT_PREFIX))
+    folder = Path(tempfile.mkdtemp(dir=cache, prefix=RESULT_PREFIX))
+    used(folder)
+    return folder
 
 
 def add_map(archive: zipfile.ZipFile, folder: Path, name: str, semantic: SemanticMap) -> None:

@@ -8,31 +8,36 @@ start in words, and nothing goes wrong later and quietly.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import logging
+import operator
 import os
 import re
 import tempfile
 import time
 import traceback
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import gradio as gr
+import numpy as np
 from gradio import processing_utils
 from gradio.queueing import Event, EventQueue, Queue
 from gradio.routes import templates
+from gradio.state_holder import StateHolder
 from gradio.utils import get_upload_folder
 from gradio_client.utils import is_file_obj_with_meta, traverse
 from PIL import Image
 from starlette.exceptions import HTTPException
 
 from facetransfer.base.errors import shortened
+from facetransfer.ui.cache import used
 
 TESTED = "6.31"  # Gradio's minor version that all of this was tried with
 SIGNATURES: dict[Callable[..., Any], tuple[str, ...]] = {
@@ -41,23 +46,33 @@ SIGNATURES: dict[Callable[..., Any], tuple[str, ...]] = {
     processing_utils.hash_bytes: ("bytes",),
     gr.Blocks.preprocess_data: ("self", "block_fn", "inputs", "state", "explicit_call"),
     Queue.push: ("self", "body", "request", "username"),
+    Queue.get_events: ("self",),
     Queue.clean_events: ("self", "session_hash", "event_id"),
     traverse: ("json_obj", "func", "is_root"),
     is_file_obj_with_meta: ("d",),
     get_upload_folder: (),
 }
+HOLDER_PARTS = ("session_data", "time_last_used", "lock")
 QUEUE_PARTS = (
     "event_queue_per_concurrency_id",
+    "event_ids_to_events",
     "pending_event_ids_session",
     "process_time_per_fn",
     "active_jobs",
 )
 LINE_PARTS = ("queue", "current_concurrency", "start_times_per_fn")
-EVENT_PARTS = ("session_hash", "fn", "concurrency_id", "request")
+EVENT_PARTS = ("_id", "session_hash", "fn", "concurrency_id", "request", "data")
 ONE_EVENT = re.compile(r"/call/.+/([0-9a-f]+)$")  # at the end of a path, which a proxy's may stand before
 LISTENING_BEGINS = 3.0  # seconds within which a caller has to listen once its turn has come
-MOST_LISTENERS = 20_000  # that are remembered
+MOST_LISTENERS = 20_000  # that are remembered, and as many moments at which jobs joined
 listeners: OrderedDict[str, None] = OrderedDict()  # sessions and events whose answers were asked for
+joined: OrderedDict[str, float] = OrderedDict()  # events that wait, and when they joined their line
+LONG_LINE, PLACES = "work", 2  # the line of jobs that may take minutes; jobs of other lines at work at once
+LATELY = 60.0  # seconds for which it counts that somebody had a turn
+begun: deque[tuple[float, str, str | None]] = deque(
+    maxlen=1000
+)  # when jobs began, their line, whose they are
+AS_DATA = "a data: URL, data:image/png;base64,... with the picture's bytes"
 HERE = Path(__file__).resolve().parent
 PAGE = "frontend/index.html"  # the template that the page is made of
 ADDRESS = "{{ config['root'] }}"  # in a template: the page's address, as its visitor knows it
@@ -81,6 +96,9 @@ def check(blocks: gr.Blocks) -> None:
     wrong += [f"an event has no {name}" for name in EVENT_PARTS if name not in event]
     if not PREVIEW.search(page := template()) or "</head>" not in page:
         wrong.append("the template of the page has no previews of links")
+    wrong += [
+        f"the memory of visits has no {name}" for name in HOLDER_PARTS if not hasattr(StateHolder(), name)
+    ]
     if wrong:
         raise RuntimeError(
             f"gradio {gr.__version__} differs from the version that this page was written for "
@@ -186,6 +204,7 @@ def save_whole(img: Image.Image, cache_dir: str, name: str = "image", format: st
     with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as part:
         part.write(data)
     os.replace(part.name, target)  # who reads the one before goes on reading it
+    used(target)
     return str(target)
 
 
@@ -205,8 +224,9 @@ def guard(blocks: gr.Blocks, refusal: Refusal) -> None:
     processing_utils.save_pil_to_cache = save_whole
     gr.Image.preprocess = _unread  # type: ignore[method-assign]
     blocks.preprocess_data = _worded(_files_only(blocks.preprocess_data))
-    blocks.process_api = _listened_to(_worded(blocks.process_api))
+    blocks.process_api = _listened_to(blocks, _few_at_once(blocks, _worded(blocks.process_api)))
     blocks._queue.push = _with_room(blocks, _heard(blocks._queue, blocks._queue.push), refusal)
+    blocks._queue.get_events = _in_turn(blocks, blocks._queue.get_events)
     blocks._queue.clean_events = _forgotten(blocks._queue, blocks._queue.clean_events)
 
 
@@ -252,10 +272,18 @@ def _with_room(
     @functools.wraps(push)
     async def with_room(body: Any, request: Any, *args: Any, **kwargs: Any) -> tuple[bool, Any, str]:
         function = blocks.fns.get(body.fn_index)
-        line = line_of(blocks, function.concurrency_id) if function else None
-        words = refusal(line, body.session_hash, _address(request)) if line else None
+        name = function.concurrency_id if function else None
+        words = _words(blocks, name, refusal, body, request)
+        if words is not None:
+            await _drop_unheard(blocks, name)
+            words = _words(blocks, name, refusal, body, request)
         if words is None:
-            return await push(body, request, *args, **kwargs)
+            found = await push(body, request, *args, **kwargs)
+            if found[0] and isinstance(found[1], str):
+                joined[found[1]] = time.monotonic()
+                while len(joined) > MOST_LISTENERS:
+                    joined.popitem(last=False)
+            return found
         # For a 503 Gradio's page has words of its own, for any other refusal it shows ours. Its client for
         # programs understands the 503 alone.
         if by_a_page(request):
@@ -265,7 +293,55 @@ def _with_room(
     return with_room
 
 
-def _listened_to(process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def _words(blocks: gr.Blocks, name: str | None, refusal: Refusal, body: Any, request: Any) -> str | None:
+    line = line_of(blocks, name) if name else None
+    return refusal(line, body.session_hash, _address(request)) if line else None
+
+
+def _in_turn(blocks: gr.Blocks, take: Callable[[], Any]) -> Callable[[], Any]:
+    """Before a job is taken out of a line: addresses take turns, each one's first job goes before anybody's
+    second, and so on, and jobs whose answer nobody has asked for yet come after all others. Jobs of one
+    address, and those of equal turns, stay in their order. Turns that an address had in the last LATELY
+    seconds count.
+    """
+
+    @functools.wraps(take)
+    def taken() -> Any:
+        since = time.monotonic() - LATELY
+        while begun and begun[0][0] < since:
+            begun.popleft()
+        for name, line in blocks._queue.event_queue_per_concurrency_id.items():
+            before = Counter(address for _, of, address in begun if of == name)
+            turns = []
+            for event in line.queue:
+                address = _address(event.request)
+                turns.append(((not _heard_by(event), before[address]), event))
+                before[address] += 1
+            line.queue[:] = [event for _, event in sorted(turns, key=lambda turn: turn[0])]
+        return take()
+
+    return taken
+
+
+def _heard_by(event: Any) -> bool:
+    """Whether somebody has asked for an event's answer."""
+    return event._id in listeners or event.session_hash in listeners
+
+
+def _unheard(event: Any) -> bool:
+    """Whether nobody has asked for an event's answer, though there was time to."""
+    late = time.monotonic() - joined.get(event._id, 0.0) >= LISTENING_BEGINS
+    return late and not _heard_by(event)
+
+
+async def _drop_unheard(blocks: gr.Blocks, name: str | None) -> None:
+    """Takes those out of a line whose answers nobody asked for."""
+    found = blocks._queue.event_queue_per_concurrency_id.get(name)
+    for event in [event for event in found.queue if _unheard(event)] if found else ():
+        await blocks._queue.clean_events(event_id=event._id)
+
+
+def _listened_to(blocks: gr.Blocks, process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """A job in a line is begun only where somebody listens for its answer: otherwise a program could fill the
     line for days with a few words, and go.
     """
@@ -273,14 +349,154 @@ def _listened_to(process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaita
     @functools.wraps(process)
     async def listened_to(*args: Any, **kwargs: Any) -> Any:
         event, session = kwargs.get("event_id"), kwargs.get("session_hash")
-        until = time.monotonic() + LISTENING_BEGINS
-        while event is not None and event not in listeners and session not in listeners:
-            if time.monotonic() > until:
-                raise gr.Error("Nobody asked for the answer: this job was not begun.", print_exception=False)
-            await asyncio.sleep(0.1)
+        if event is not None and joined.pop(event, None) is not None:  # its turn begins
+            until = time.monotonic() + LISTENING_BEGINS
+            while event not in listeners and session not in listeners:
+                if time.monotonic() > until:
+                    words = "Nobody asked for the answer: this job was not begun."
+                    raise gr.Error(words, print_exception=False)
+                await asyncio.sleep(0.1)
+            if found := blocks._queue.event_ids_to_events.get(event):
+                begun.append((time.monotonic(), found.concurrency_id, _address(found.request)))
         return await process(*args, **kwargs)
 
     return listened_to
+
+
+class Gate:
+    """Lets so many through at once. Of those that wait for a place the next is of the address that had the
+    fewest turns lately, and of equals who came first.
+    """
+
+    def __init__(self, places: int) -> None:
+        self.free = places
+        self.waiting: list[tuple[str | None, asyncio.Future[None]]] = []
+
+    @contextlib.asynccontextmanager
+    async def place(self, address: str | None) -> AsyncIterator[None]:
+        if self.free and not self.waiting:
+            self.free -= 1
+        else:
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.waiting.append((address, turn))
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._next()
+                raise
+        try:
+            yield
+        finally:
+            self._next()
+
+    def _next(self) -> None:
+        """Hands a place on, or keeps it."""
+        turns = Counter(address for _, _, address in begun)
+        self.waiting = [one for one in self.waiting if not one[1].done()]
+        if self.waiting:
+            one = min(self.waiting, key=lambda one: turns[one[0]])
+            self.waiting.remove(one)
+            one[1].set_result(None)
+        else:
+            self.free += 1
+
+
+def _few_at_once(blocks: gr.Blocks, process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Of jobs in all lines but LONG_LINE no more than PLACES are at work: each line by itself lets one in,
+    and somebody who stands in all of them would have everything.
+    """
+    gate = Gate(PLACES)
+
+    @functools.wraps(process)
+    async def few(*args: Any, **kwargs: Any) -> Any:
+        event = blocks._queue.event_ids_to_events.get(kwargs.get("event_id"))
+        if event is None or event.concurrency_id == LONG_LINE:
+            return await process(*args, **kwargs)
+        async with gate.place(_address(event.request)):
+            return await process(*args, **kwargs)
+
+    return few
+
+
+def say_how_tools_take_pictures() -> None:
+    """Language models are told that pictures come as data: URLs, which is the one way that is open to them:
+    Gradio tells them of web addresses, and of a tool for uploads that is not there.
+    """
+    from gradio.mcp import GradioMCPServer as Tools
+
+    schema, read = Tools.simplify_filedata_schema, Tools.convert_strings_to_filedata
+
+    @functools.wraps(schema)
+    def told(self: Any, given: dict[str, Any]) -> tuple[dict[str, Any], list[list[str | int]]]:
+        found, places = schema(self, given)
+        for place in places:
+            node = functools.reduce(operator.getitem, place, found["properties"])  # type: ignore[arg-type]
+            node["format"] = AS_DATA  # type: ignore[index]
+        return found, places
+
+    @functools.wraps(read)
+    def taken(self: Any, value: Any, places: list[list[str | int]]) -> Any:
+        for place in places:
+            with contextlib.suppress(KeyError, IndexError, TypeError):
+                text = functools.reduce(operator.getitem, place, value)  # type: ignore[arg-type]
+                if isinstance(text, str) and not text.startswith("data:"):
+                    raise ValueError(
+                        f"Pictures come as {AS_DATA}: no web address and no path is opened here."
+                    )
+        return read(self, value, places)
+
+    Tools.simplify_filedata_schema = told  # type: ignore[method-assign]
+    Tools.convert_strings_to_filedata = taken  # type: ignore[method-assign]
+    Tools._file_data_tool_description = ""  # type: ignore[assignment]
+
+
+def files_of_waiting_jobs(blocks: gr.Blocks) -> set[Path]:
+    """The files that jobs in lines or at work name."""
+    queue, found = blocks._queue, set()
+
+    def note(file: dict[str, Any]) -> dict[str, Any]:
+        found.add(Path(str(file["path"])))
+        return file
+
+    lines = [list(line.queue) for line in list(queue.event_queue_per_concurrency_id.values())]
+    for event in [event for jobs in [*lines, *queue.active_jobs] if jobs for event in jobs]:
+        traverse(getattr(event.data, "data", None), note, is_file_obj_with_meta)
+    return found
+
+
+def forget_visits(blocks: gr.Blocks, most: int) -> None:
+    """Forgets what the page remembers of the visits that were idle longest, until it takes no more than
+    `most` bytes. A visit that goes on makes its maps anew.
+    """
+    holder = getattr(blocks, "state_holder", None)
+    if holder is None:
+        return
+    taken = {
+        name: weight(list(state.state_data.values())) for name, state in list(holder.session_data.items())
+    }
+    total = sum(taken.values())
+    for name, size in taken.items():  # who was idle longest comes first
+        if total <= most:
+            return
+        if size:
+            with holder.lock:
+                holder.session_data.pop(name, None)
+                holder.time_last_used.pop(name, None)
+            total -= size
+
+
+def weight(value: object) -> int:
+    """About how many bytes the arrays and pictures take that a value holds."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, Image.Image):
+        return value.width * value.height * max(3, len(value.getbands()))
+    if isinstance(value, (list, tuple)):
+        return sum(map(weight, value))
+    if is_dataclass(value):
+        return sum(weight(getattr(value, field.name)) for field in fields(value))
+    return 0
 
 
 def heard(path: str, query: str) -> None:

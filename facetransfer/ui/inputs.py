@@ -20,6 +20,7 @@ from PIL import Image
 from facetransfer.base.errors import InputError
 from facetransfer.base.images import fitted_size, open_picture
 from facetransfer.base.settings import LARGEST_SIZE, TransferSettings, all_settings
+from facetransfer.ui.cache import used
 from facetransfer.ui.examples import exact_map
 from facetransfer.ui.gpu import parser_device
 from segmentation.parsers import Parse, load_parser
@@ -74,6 +75,7 @@ def picture_at(path: str | None, role: str) -> Image.Image:
             f"The {role} picture is not on the server any more, which keeps pictures for an hour: upload "
             f"it again."
         )
+    used(path)
     return open_picture(path)
 
 

@@ -3,7 +3,7 @@
 On a Space it listens to the world. It reads from the environment GRADIO_SERVER_NAME and GRADIO_SERVER_PORT;
 GRADIO_MCP_SERVER=1 also offers the endpoints as MCP tools; FACE_TRANSFER_FETCH names published networks whose
 weights are fetched at the start (such as "vgg19,bisenet"), so that no visitor waits for them;
-FACE_TRANSFER_MAX_SECONDS is what one job may take.
+FACE_TRANSFER_MAX_SECONDS is what one job may take, FACE_TRANSFER_CACHE_MB what visitors' files may.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 
 from facetransfer.base.allocator import share_among_threads
-from facetransfer.ui.cache import close_cache, open_cache
+from facetransfer.ui.cache import Room, close_cache, most_bytes, open_cache
 
 # Faces are private: said before gradio is imported, which reads it then.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -37,6 +37,7 @@ if "SPACE_ID" in os.environ:  # elsewhere numba keeps what it compiled beside th
     os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(BASE, "numba"))
 
 VISITS = 500  # whose memory is kept at once; the one that was idle longest goes first
+VISITS_BYTES = 1 << 30  # that the maps and pictures in their memory may take, looked at once a minute
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,14 @@ def to_fetch() -> list[str]:
             f"vgg19,{','.join(parsers)}"
         )
     return names
+
+
+def port() -> int:
+    """The port of GRADIO_SERVER_PORT. Exits with a word on what is none."""
+    given = os.environ.get("GRADIO_SERVER_PORT", "7860")
+    if not (given.isascii() and given.isdigit() and 0 < int(given) < 65536):
+        raise SystemExit(f"error: GRADIO_SERVER_PORT is {given}: give a number from 1 to 65535")
+    return int(given)
 
 
 def fetch(names: list[str]) -> None:
@@ -93,14 +102,18 @@ def warm_up() -> None:
 
 
 def allow_many_connections() -> None:
-    """As many open connections as the system lets this process have, and one line of log where that is not
-    enough: asyncio writes a whole trace for each that cannot be accepted.
+    """As many open connections as the system lets this process have, with limits on each and on all; and one
+    line of log where that is not enough: asyncio writes a whole trace for each that cannot be accepted.
     """
+    from facetransfer.ui.connections import limit_connections
+
+    most = None
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    limit_connections(most if most and most > 0 else None)  # RLIM_INFINITY is -1
     logging.getLogger("asyncio").addFilter(TooMany())
 
 
@@ -134,6 +147,7 @@ def launch() -> None:
         raise SystemExit(
             'error: the app needs gradio, which is not installed: pip install "facetransfer[app]"'
         )
+    listens = port()  # before gradio is imported, which reads it too
     names, tools = to_fetch(), asked_for("GRADIO_MCP_SERVER")
     if tools and importlib.util.find_spec("mcp") is None:
         raise SystemExit(
@@ -141,6 +155,7 @@ def launch() -> None:
             'pip install "gradio[mcp]", or unset it'
         )
     share_among_threads()
+    most = most_bytes(Path(BASE))
     cache = open_cache(Path(BASE))
     os.environ["GRADIO_TEMP_DIR"] = str(cache)
     from starlette.middleware import Middleware
@@ -150,6 +165,11 @@ def launch() -> None:
     from facetransfer.ui.components.map_editor import SCRIPT
     from facetransfer.ui.files import Sweeper
     from facetransfer.ui.gpu import most_seconds
+    from facetransfer.ui.gradio_compat import (
+        files_of_waiting_jobs,
+        forget_visits,
+        say_how_tools_take_pictures,
+    )
     from facetransfer.ui.middleware import MAX_UPLOAD, Guard
     from facetransfer.ui.page import build_page
     from facetransfer.ui.theme import CSS, THEME, TITLE_PICTURE_PATH, head, title_picture
@@ -161,14 +181,17 @@ def launch() -> None:
     signal.signal(signal.SIGTERM, interrupted)
     try:
         page = build_page()
+        if tools:
+            say_how_tools_take_pictures()
         name = "0.0.0.0" if "SPACE_ID" in os.environ else os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
         threading.Thread(target=lambda: (warm_up(), fetch(names)), daemon=True, name="warm-up").start()
-        threading.Thread(target=Sweeper(cache).run, args=[stopped], daemon=True, name="sweeper").start()
-        port = int(os.environ.get("GRADIO_SERVER_PORT", 7860))
-        print(f"The page opens at http://{name}:{port}", flush=True)
+        sweeper = Sweeper(cache, lambda: forget_visits(page, VISITS_BYTES))
+        threading.Thread(target=sweeper.run, args=[stopped], daemon=True, name="sweeper").start()
+        room = Room(cache, most, lambda: files_of_waiting_jobs(page))
+        print(f"The page opens at http://{name}:{listens}", flush=True)
         page.launch(
             server_name=name,
-            server_port=port,
+            server_port=listens,
             theme=THEME,
             css=CSS,
             head=head(SCRIPT),
@@ -180,7 +203,7 @@ def launch() -> None:
             run_history=False,
             footer_links=["api", "gradio", "settings"],
             app_kwargs={
-                "middleware": [Middleware(Guard)],
+                "middleware": [Middleware(Guard, room=room)],
                 "routes": [Route(TITLE_PICTURE_PATH, title_picture)],
             },
             inbrowser="DISPLAY" in os.environ and "SPACE_ID" not in os.environ,

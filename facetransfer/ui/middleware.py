@@ -4,6 +4,7 @@ use for.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from starlette.exceptions import HTTPException
 
 from facetransfer.base.errors import shortened
+from facetransfer.ui.cache import Room
 from facetransfer.ui.gradio_compat import from_us, heard
 from facetransfer.ui.inputs import NO_ROOM
 
@@ -26,6 +28,8 @@ CLOSED = re.compile(
     re.IGNORECASE,
 )
 DIRECT = re.compile(r"^/gradio_api/(run|api)/")  # where Gradio answers 500 with the words of an error
+UPLOAD = re.compile(r"/upload/?$")
+FULL_DISK = "the server's disk is full: please try again later"
 FRAMES = "frame-ancestors 'self' https://huggingface.co https://*.huggingface.co https://*.hf.space"
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -38,12 +42,12 @@ log = logging.getLogger(__name__)
 
 
 class Guard:
-    """ASGI middleware: adds HEADERS, answers 403 to what is CLOSED and 413 to bodies over MAX_BODY, read or
-    announced.
+    """ASGI middleware: adds HEADERS, answers 403 to what is CLOSED, 413 to bodies over MAX_BODY, read or
+    announced, and 507 to uploads for which `room` has none.
     """
 
-    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
-        self.app = app
+    def __init__(self, app: Callable[..., Awaitable[None]], room: Room | None = None) -> None:
+        self.app, self.room = app, room
 
     async def __call__(
         self,
@@ -89,6 +93,12 @@ class Guard:
         if length.isdigit() and int(length) > MAX_BODY:
             await refuse(answer, 413, too_large())
             return
+        if self.room and scope["method"] == "POST" and UPLOAD.search(scope["path"]):
+            size = int(length) if length.isdigit() and int(length) else MAX_BODY
+            if not await asyncio.to_thread(self.room.make, size):
+                log.warning("an upload was refused: the cache is full of files in use")
+                await refuse(answer, 507, FULL_DISK)
+                return
         try:
             await self.app(scope, limited, answer)
         except HTTPException as error:
@@ -96,9 +106,13 @@ class Guard:
                 raise
             await refuse(answer, error.status_code, error.detail)
         except Exception as error:
+            if answered and isinstance(error.__cause__, HTTPException):
+                # A stream of a visit that is not there: Gradio has said so, and would have its trace logged.
+                await send({"type": "http.response.body"})
+                return
             if isinstance(error, OSError) and error.errno in NO_ROOM and not answered:
                 log.error("a file could not be written: %s", error)
-                await refuse(answer, 507, "the server's disk is full: please try again later")
+                await refuse(answer, 507, FULL_DISK)
                 return
             if answered or scope["method"] != "POST" or from_us(error):
                 raise

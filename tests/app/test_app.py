@@ -31,7 +31,7 @@ from facetransfer.ui.components import map_editor as maps
 from facetransfer.ui.components import pictures, result, settings
 from facetransfer.ui.examples import PHOTO, exact_map, example_file, examples
 from facetransfer.ui.files import result_folder
-from facetransfer.ui.gradio_compat import STILL_TO_COME, Line, check, guard
+from facetransfer.ui.gradio_compat import STILL_TO_COME, Line, check, guard, joined
 from facetransfer.ui.inputs import settings_of, shown
 from facetransfer.ui.page import build_page
 from segmentation.classes import CLASSES, INDEX
@@ -333,8 +333,9 @@ def test_who_finds_the_line_full_is_told_what_to_do() -> None:
         function = next(i for i, fn in page.fns.items() if fn.concurrency_id == "work")
         waiting = EventQueue("work", 1)
         waiting.queue = [
-            SimpleNamespace(session_hash=str(i), fn=0, request=None) for i in range(line.WAITING)
+            SimpleNamespace(_id=str(i), session_hash=str(i), fn=0, request=None) for i in range(line.WAITING)
         ]
+        joined.update((str(i), time.monotonic()) for i in range(line.WAITING))
         page._queue.event_queue_per_concurrency_id = {"work": waiting}
         body = SimpleNamespace(fn_index=function, session_hash="mine")
         return await page._queue.push(body, SimpleNamespace(headers=headers), None)

@@ -213,6 +213,19 @@ def test_language_models_find_the_same_three_tools(space: tuple[str, Path], face
         and "whose skin" in json.dumps(properties["style"])
         and "semantic map" in tools["parse"]["description"]
     )
+    for tool in tools.values():  # what is told is what is taken
+        told = json.dumps(tool)
+        assert "http" not in told and "upload_file" not in told
+        for name in {"picture", "content", "style"} & set(tool["inputSchema"]["properties"]):
+            assert "data: URL" in tool["inputSchema"]["properties"][name]["description"]
+            assert "data:image/png;base64" in tool["inputSchema"]["properties"][name]["format"]
+        assert all(p.get("description") for p in tool["inputSchema"]["properties"].values()), tool
+    for other in ("http://example.com/a.png", "/etc/passwd", "a.png"):
+        refused = asked(
+            address, "tools/call", name="parse", arguments={"picture": other, "parser": "compact"}
+        )
+        words = json.dumps(refused)
+        assert refused["isError"] and "Pictures come as a data: URL" in words, words
     face[0].save(tmp_path / "a.png")
     data = "data:image/png;base64," + base64.b64encode((tmp_path / "a.png").read_bytes()).decode()
     answer = asked(address, "tools/call", name="parse", arguments={"picture": data, "parser": "compact"})

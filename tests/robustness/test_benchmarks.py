@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks import attack
 from benchmarks.parsing import border_counts
 from benchmarks.published import PublishedLoss
 from facetransfer import to_tensor
@@ -67,3 +69,28 @@ def test_quality_is_measured_for_every_variant_with_pictures_beside(tmp_path) ->
     )
     with Image.open(sheet) as picture:
         assert picture.width == 4 * 160
+
+
+def test_an_attacker_s_pictures_are_what_they_are_said_to_be() -> None:
+    with Image.open(BytesIO(attack.png_of_zeros(300))) as picture:
+        assert picture.size == (300, 300) and picture.mode == "RGBA" and not np.asarray(picture).any()
+    with Image.open(BytesIO(attack.largest_allowed("TIFF"))) as picture:
+        assert picture.mode == "F" and picture.size[0] * picture.size[1] < 50_000_000
+    one, other = (attack.visitors_picture(number, (64, 48)) for number in (1, 2))
+    with Image.open(BytesIO(one)) as picture:
+        assert picture.size == (64, 48) and one != other
+
+
+def test_every_attack_says_what_it_is_and_is_repeated_until_it_is_over() -> None:
+    assert len(attack.ATTACKS) == 10 and all(one.__doc__ for one in attack.ATTACKS.values())
+    one = attack.Attack(attack.Server("127.0.0.1", 1, 0, ROOT, []))
+
+    def strike(number: int) -> int:
+        if number >= 20:
+            one.over.set()
+        if number % 2:
+            raise attack.Refused(507, b"full")
+        return 200
+
+    one.repeat(1, strike)
+    assert one.counts["answer 200"] == 11 and one.counts["answer 507"] == 10

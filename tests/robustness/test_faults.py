@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -294,6 +295,38 @@ def test_a_cache_that_cannot_be_written_is_said_at_the_start(tmp_path: Path) -> 
         ):
             open_cache(base)
     FIGURES["faults survived: cache that cannot be written"] += 2
+
+
+def test_a_port_that_cannot_be_had_is_said_in_a_line(tmp_path: Path) -> None:
+    """Taken by another program while ours warms up, or no port at all: one line, status 1, nothing left."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        cases = {
+            str(other.getsockname()[1]): "error: the app could not open its port (",
+            "99999": "error: GRADIO_SERVER_PORT is 99999: give a number from 1 to 65535",
+            "abc": "error: GRADIO_SERVER_PORT is abc: give a number from 1 to 65535",
+        }
+        for given, words in cases.items():
+            done = subprocess.run(
+                [sys.executable, str(ROOT / "app.py")],
+                cwd=tmp_path,
+                env={
+                    **os.environ,
+                    "GRADIO_SERVER_PORT": given,
+                    "GRADIO_SERVER_NAME": "127.0.0.1",
+                    "GRADIO_TEMP_DIR": str(tmp_path / "cache"),
+                },
+                capture_output=True,
+                text=True,
+                timeout=180,
+                check=False,
+            )
+            assert done.returncode == 1, (given, done)
+            assert words in done.stderr.splitlines()[-1], (given, done.stderr)
+            assert "Traceback" not in done.stderr and "terminate called" not in done.stderr
+            assert not list(tmp_path.rglob("visits-*"))
+    FIGURES["faults survived: a port that cannot be had"] += 3
 
 
 def test_published_weights_cut_or_changed_by_one_byte_are_refused(

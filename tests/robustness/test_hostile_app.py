@@ -82,6 +82,7 @@ def test_spoilt_uploads_are_refused_in_words_or_parsed(app: App) -> None:
     good(app)
     assert bad > 110 and app.memory() - memory < 250
     FIGURES["hostile uploads to the app"] += len(cases)
+    FIGURES["hostile uploads to the app, refused"] += bad
 
 
 def test_strange_names_stay_in_the_cache(app: App) -> None:
@@ -123,6 +124,7 @@ def test_wrong_payloads_are_refused_in_words(app: App) -> None:
     assert done <= 12, [name for (name, _), (kind, _) in zip(cases, ends) if kind == "complete"]
     good(app)
     FIGURES["wrong payloads to the app"] += len(cases)
+    FIGURES["wrong payloads to the app, refused"] += len(cases) - done
 
 
 def raw(app: App, data: bytes) -> bytes:
@@ -401,3 +403,15 @@ def test_a_job_that_nobody_listens_to_is_not_begun(app: App) -> None:
     time.sleep(1)
     assert app.seconds() - before < 0.5
     good(app)
+
+
+def test_a_stream_of_a_visit_that_is_not_there_ends_and_leaves_no_trace(app: App) -> None:
+    """Three hundred, of events and of answers to one job: told in the stream, and a line of log at most."""
+    lines = len(app.log.splitlines())
+    for i in range(150):
+        for path in (f"/gradio_api/queue/data?session_hash=nobody{i}", f"/gradio_api/call/parse/{i:032x}"):
+            status, _, said = app.send("GET", path)
+            assert status == 200 and (b"session_not_found" in said or b"event: error" in said), said
+    assert len(app.log.splitlines()) - lines <= 1
+    good(app)
+    FIGURES["streams of visits that are not there"] += 300

@@ -24,6 +24,8 @@ from facetransfer.base.settings import all_settings
 from facetransfer.base.weights import published_weights
 from facetransfer.jobs.class_weights import checked_strengths
 from facetransfer.jobs.recipe import Recipe, read_recipe
+from segmentation import map_files
+from segmentation.classes import INDEX
 from segmentation.correction import Correction
 from segmentation.map_files import from_colours, map_path, own_colours, read_map, read_map_pair
 from segmentation.semantic_map import SemanticMap
@@ -89,7 +91,7 @@ def test_every_spoilt_picture_is_refused_in_words_or_read(spoilt: Path) -> None:
     assert resident() - memory < 100, "memory does not come back"
     assert open_picture(spoilt / "mode-RGBA.png").size == (hostile.SIDE, hostile.SIDE)
     FIGURES["hostile files through the Python API"] += len(before)
-    FIGURES["of them refused in words, the rest read as pictures"] += refused
+    FIGURES["hostile files through the Python API, refused"] += refused
 
 
 def test_names_of_any_letters_are_read_and_written(tmp_path: Path) -> None:
@@ -437,3 +439,26 @@ def test_pillow_s_remarks_are_not_for_people(spoilt: Path) -> None:
         warnings.simplefilter("error")
         with pytest.raises(InputError):
             open_picture(spoilt / "bomb-png-8001x8001.png")
+
+
+def test_a_large_picture_that_is_no_map_is_refused_at_a_glimpse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nine million pixels are judged by one; a map of that size is read whole."""
+    seen: list[int] = []
+    whole = map_files.best_reading
+
+    def judged(rgb: np.ndarray) -> tuple[SemanticMap, float, str]:
+        seen.append(rgb.shape[0] * rgb.shape[1])
+        return whole(rgb)
+
+    monkeypatch.setattr(map_files, "best_reading", judged)
+    hostile.noise(size=(3000, 3000)).save(tmp_path / "photo.png", compress_level=0)
+    with pytest.raises(InputError, match="is not painted in the colours of the classes"):
+        map_files.read_map(tmp_path / "photo.png")
+    assert seen == [1_000_000]
+    labels = np.full((3000, 3000), INDEX["skin"], np.uint8)
+    labels[:1500] = INDEX["hair"]
+    SemanticMap(labels).save(tmp_path / "map.png")
+    assert np.array_equal(map_files.read_map(tmp_path / "map.png").labels, labels)
+    assert seen == [1_000_000, 1_000_000, 9_000_000]

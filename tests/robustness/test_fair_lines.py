@@ -1,0 +1,191 @@
+"""One client who asks for everything: others get their turn all the same, jobs that nobody listens to make
+room, and what the page remembers has a limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+from gradio.queueing import EventQueue
+from gradio.state_holder import StateHolder
+from PIL import Image
+
+from facetransfer.ui import gradio_compat, queue_status
+from facetransfer.ui.components.result import LastRun
+from facetransfer.ui.gradio_compat import forget_visits, weight
+from facetransfer.ui.page import WORK, build_page
+from segmentation.parsers import Parse
+from segmentation.semantic_map import SemanticMap
+from tests.conftest import FIGURES
+
+
+def request(address: str) -> Any:
+    return SimpleNamespace(headers={}, client=SimpleNamespace(host=address))
+
+
+def event(name: str, address: str, line: str = "work") -> Any:
+    return SimpleNamespace(
+        _id=name,
+        session_hash=name,
+        fn=0,
+        concurrency_id=line,
+        request=request(address),
+        alive=True,
+        data=None,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradio_compat, "listeners", OrderedDict())
+    monkeypatch.setattr(gradio_compat, "joined", OrderedDict())
+    monkeypatch.setattr(gradio_compat, "begun", deque())
+
+
+def test_addresses_take_turns_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for three, and had a turn, comes after who asks for the first; each one's own jobs, and those
+    of equal turns, stay in their order. After a minute a turn is forgotten. Who does not listen comes last.
+    """
+    waiting, clock = EventQueue("work", 1), [1000.0]
+    page: Any = SimpleNamespace(_queue=SimpleNamespace(event_queue_per_concurrency_id={"work": waiting}))
+    monkeypatch.setattr(gradio_compat.time, "monotonic", lambda: clock[0])
+    gradio_compat.begun.extend([(999.0, "work", "a"), (999.0, "look", "b")])
+    take = gradio_compat._in_turn(page, lambda: " ".join(one._id for one in waiting.queue))
+
+    def order_with(name: str) -> str:
+        waiting.queue.append(event(name, name[0]))
+        gradio_compat.heard("/gradio_api/queue/data", f"session_hash={name}")
+        return take()
+
+    orders = [order_with(name) for name in ("a1", "a2", "a3", "b1", "b2", "c1")]
+    assert orders[2:] == ["a1 a2 a3", "b1 a1 a2 a3", "b1 a1 b2 a2 a3", "b1 c1 a1 b2 a2 a3"]
+    clock[0] += 2 * gradio_compat.LATELY
+    assert order_with("d1") == "b1 c1 a1 d1 b2 a2 a3"
+    del gradio_compat.listeners["b1"]
+    assert take() == "c1 a1 d1 b2 a2 a3 b1"
+
+
+def asked(page: gr.Blocks, session: str, address: str) -> Any:
+    """What a program is told that asks for a transfer."""
+    function = next(i for i, fn in page.fns.items() if fn.api_name == "transfer")
+    body = SimpleNamespace(fn_index=function, session_hash=session, request=None, data=[], event_id=None)
+    return page._queue.push(body, request(address), None)
+
+
+def test_jobs_that_nobody_listens_to_make_room_in_a_full_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seventy from nine addresses in a moment; four seconds later one more is taken, and one that is listened
+    to stays.
+    """
+    clock = [time.monotonic()]
+    monkeypatch.setattr(gradio_compat.time, "monotonic", lambda: clock[0])
+
+    async def tried() -> tuple[list[bool], bool, list[str]]:
+        page = build_page()
+        taken = [(await asked(page, f"s{i}", f"192.0.2.{i // 8}"))[0] for i in range(70)]
+        gradio_compat.heard("/gradio_api/queue/data", "session_hash=s7")
+        early = (await asked(page, "early", "192.0.2.200"))[0]
+        clock[0] += gradio_compat.LISTENING_BEGINS + 1
+        late = (await asked(page, "late", "192.0.2.201"))[0]
+        waiting = page._queue.event_queue_per_concurrency_id["work"].queue
+        return [*taken, early], late, [one.session_hash for one in waiting]
+
+    taken, late, waiting = asyncio.run(tried())
+    assert sum(taken) == queue_status.WAITING and not taken[-1] and late
+    assert waiting == ["s7", "late"]
+    FIGURES["jobs that nobody listened to and that made room"] += sum(taken) - 1
+
+
+def test_a_job_is_given_time_to_be_listened_to_when_its_turn_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once: the next look at the same job asks no more, and who listened before it waits for nothing."""
+    monkeypatch.setattr(gradio_compat, "LISTENING_BEGINS", 0.5)
+
+    async def process(**kwargs: Any) -> str:
+        return "begun"
+
+    async def tried() -> tuple[list[float], list[str]]:
+        took, said = [], []
+        gradio_compat.joined.update((str(i), 0.0) for i in range(3))
+        gradio_compat.heard(f"/gradio_api/call/parse/{2}", "")
+        events = {str(i): event(str(i), "192.0.2.1") for i in range(3)}
+        page: Any = SimpleNamespace(_queue=SimpleNamespace(event_ids_to_events=events))
+        process_heard = gradio_compat._listened_to(page, process)
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.2, gradio_compat.heard, "/gradio_api/call/parse/1", "")
+        for name in ("1", "2", "2", "0"):
+            began = time.monotonic()
+            try:
+                said.append(await process_heard(event_id=name, session_hash="s"))
+            except gr.Error as error:
+                said.append(error.message)
+            took.append(time.monotonic() - began)
+        return took, said
+
+    took, said = asyncio.run(tried())
+    assert said == ["begun", "begun", "begun", "Nobody asked for the answer: this job was not begun."]
+    assert 0.15 < took[0] < 0.45 and max(took[1:3]) < 0.1 and 0.45 < took[3] < 1.5
+    assert len(gradio_compat.begun) == 2
+
+
+def test_few_short_jobs_are_at_work_at_once_and_addresses_take_turns() -> None:
+    """Six of one client and then one of another, for two places: at most two at once, the other's comes as
+    soon as there is a place; who leaves while it waits takes nobody's, and long jobs need none.
+    """
+    assert gradio_compat.LONG_LINE == WORK["concurrency_id"]
+    gradio_compat.begun.extend((0.0, "look", "a") for _ in range(6))
+    order, at_work, most = [], set(), 0
+
+    async def process(event_id: str) -> None:
+        nonlocal most
+        order.append(event_id)
+        at_work.add(event_id)
+        most = max(most, len(at_work - {"long"}))
+        await asyncio.sleep(0.2 if event_id == "long" else 0.05)
+        at_work.discard(event_id)
+
+    async def tried() -> None:
+        events = {name: event(name, name[0], "look") for name in ("a1", "a2", "a3", "a4", "a5", "a6", "b1")}
+        events["long"] = event("long", "a")
+        page: Any = SimpleNamespace(_queue=SimpleNamespace(event_ids_to_events=events))
+        few = gradio_compat._few_at_once(page, process)
+        jobs = {}
+        for name in ("long", "a1", "a2", "a3", "a4", "a5", "a6", "b1"):
+            jobs[name] = asyncio.create_task(few(event_id=name))
+            await asyncio.sleep(0)
+        jobs["a4"].cancel()
+        await asyncio.gather(*jobs.values(), return_exceptions=True)
+        await few(event_id="a1")
+
+    asyncio.run(tried())
+    assert order == ["long", "a1", "a2", "b1", "a3", "a5", "a6", "a1"] and most == 2
+
+
+def parse(side: int) -> Parse:
+    return Parse(SemanticMap(np.zeros((side, side), np.uint8)), np.ones((side, side), np.float32))
+
+
+def test_what_the_page_remembers_has_a_limit_and_who_was_idle_longest_goes_first() -> None:
+    """Forty visits, each with two maps of 5 MB and one with a picture: 100 MB may stay."""
+    run = LastRun(np.zeros((64, 64), np.uint8), Image.new("RGB", (1000, 1000)), None, (64, 64))
+    assert weight(parse(1000)) == 5_000_000 and weight([run, None, "x"]) == 3_000_000 + 64 * 64
+    visits = OrderedDict(
+        (f"v{i}", SimpleNamespace(state_data={1: parse(1000), 2: parse(1000)})) for i in range(40)
+    )
+    visits["nothing"] = SimpleNamespace(state_data={1: None, 2: []})
+    visits.move_to_end("nothing", last=False)
+    holder: Any = StateHolder()
+    holder.session_data, holder.time_last_used = visits, dict.fromkeys(visits)
+    page: Any = SimpleNamespace(state_holder=holder)
+    forget_visits(page, 100 << 20)
+    assert list(visits) == ["nothing", *(f"v{i}" for i in range(30, 40))]
+    assert set(holder.time_last_used) == set(visits)
+    forget_visits(page, 100 << 20)
+    assert len(visits) == 11
+    forget_visits(SimpleNamespace(), 0)  # type: ignore[arg-type]
+    FIGURES["visits forgotten where memory has a limit"] += 30
