@@ -39,6 +39,7 @@ def owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             semantic.save(folder / f"{name}_sem.png")
     (folder / "notes.txt").write_text("not looked at")
     monkeypatch.setenv(styles.OWNERS, str(folder))
+    monkeypatch.setattr(styles, "FOLDERS", styles.FOLDERS[:1])
     styles.styles.cache_clear()
     yield folder
     styles.styles.cache_clear()
