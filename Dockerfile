@@ -30,6 +30,7 @@ COPY facetransfer facetransfer
 COPY segmentation segmentation
 COPY assets/weights assets/weights
 COPY assets/examples assets/examples
+COPY assets/styles assets/styles
 COPY assets/title.webp assets/title.webp
 # Visitors' files lie in memory where /tmp does. Compiled code lies in a volume: it outlives a container.
 ENV PATH=/opt/venv/bin:$PATH \
