@@ -17,6 +17,7 @@ from facetransfer.base.images import to_tensor
 from facetransfer.cli.main import main
 from facetransfer.jobs.class_weights import NAMED_STRENGTHS, checked_strengths
 from facetransfer.jobs.compositing import back_into, into_picture
+from facetransfer.jobs.face_files import face_of
 from facetransfer.jobs.job import Face, prepare, result_picture
 from facetransfer.jobs.metrics import layout_iou, sharpness, style_distance
 from facetransfer.jobs.recipe import KEY, Recipe, read_recipe
@@ -594,3 +595,9 @@ def test_wrong_wishes_are_refused_before_any_work(
         words = "can only be placed into the style picture where a face is known"
     before = set(pair.iterdir())
     assert call(pair, *extra) == 2 and words in capsys.readouterr().err and set(pair.iterdir()) == before
+
+
+def test_a_map_of_another_shape_is_told_with_the_pictures_name(face) -> None:
+    for shape in ((64, 200), (200, 64)):
+        with pytest.raises(InputError, match="the map of sitter.png is .* another shape"):
+            face_of(face[0], SemanticMap(np.zeros(shape, np.uint8)), Path("sitter.png"), None)
