@@ -212,6 +212,7 @@ class Job:
             "layout_iou": layout,
             "style_distance": quality.style_distance(result, style, *classes),
             "sharpness": quality.sharpness(result, style),
+            "weave": quality.weave(result) / max(quality.weave(style), 1e-6),
             "substitutes": self.substitutes,
             "kept": list(self.kept),
         }

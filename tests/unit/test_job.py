@@ -19,7 +19,7 @@ from facetransfer.jobs.class_weights import NAMED_STRENGTHS, checked_strengths
 from facetransfer.jobs.compositing import back_into, into_picture
 from facetransfer.jobs.face_files import face_of
 from facetransfer.jobs.job import Face, prepare, result_picture
-from facetransfer.jobs.metrics import layout_iou, sharpness, style_distance
+from facetransfer.jobs.metrics import layout_iou, sharpness, style_distance, weave
 from facetransfer.jobs.recipe import KEY, Recipe, read_recipe
 from segmentation.classes import INDEX, NAMES
 from segmentation.semantic_map import SemanticMap
@@ -601,3 +601,14 @@ def test_a_map_of_another_shape_is_told_with_the_pictures_name(face) -> None:
     for shape in ((64, 200), (200, 64)):
         with pytest.raises(InputError, match="the map of sitter.png is .* another shape"):
             face_of(face[0], SemanticMap(np.zeros(shape, np.uint8)), Path("sitter.png"), None)
+
+
+def test_a_weave_is_noticed_and_a_texture_is_none(face) -> None:
+    """Planted: columns that alternate by ten levels."""
+    picture = to_tensor(face[0])
+    woven = picture.clone()
+    woven[..., ::2] += 10 / 255
+    assert (
+        weave(woven) > 3 * weave(picture)
+        and weave(picture.mean((2, 3), keepdim=True).expand(-1, -1, 64, 64)) < 1
+    )
