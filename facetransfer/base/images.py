@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from facetransfer.base.errors import DiskFullError, InputError, shortened
 
@@ -35,7 +36,20 @@ with suppress(ImportError):  # phones' own format; the program works without
     FORMATS.append("HEIF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")  # that a result may be written as
 
+ALPHA = "face transfer alpha"  # in a picture's info: how opaque its file is, (H,W) of mode L
+
 _SRGB = ImageCms.createProfile("sRGB")
+_DATE = slice(24, 36)  # bytes of a profile in which the time stands at which it was made
+
+
+def _srgb_profile() -> bytes:
+    """sRGB as an ICC profile, the same bytes each time."""
+    profile = bytearray(ImageCms.ImageCmsProfile(_SRGB).tobytes())
+    profile[_DATE] = bytes((7, 208, 0, 1, 0, 1)) + bytes(6)  # 1 January 2000
+    return bytes(profile)
+
+
+_SRGB_PROFILE = _srgb_profile()
 
 # What Pillow has to remark on a spoilt file is said by us, in one line, or does not matter.
 for remark in (UserWarning, Image.DecompressionBombWarning):
@@ -129,8 +143,30 @@ def as_rgb(picture: Image.Image) -> Image.Image:
         picture = _with_eight_bits(picture)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+        alpha = picture.getchannel("A")
+        picture = on_white(picture)
+        if alpha.getextrema() != (255, 255):
+            picture.info[ALPHA] = alpha
     return picture.convert("RGB")
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """An RGBA picture as RGB, on white where it is transparent."""
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+def with_alpha_of(result: Image.Image, source: Image.Image) -> Image.Image:
+    """The result, as RGBA and as transparent as the file was that the source was opened from; unchanged where
+    that was opaque.
+    """
+    alpha = source.info.get(ALPHA)
+    if alpha is None:
+        return result
+    result = result.convert("RGB")
+    result.putalpha(
+        alpha if alpha.size == result.size else alpha.resize(result.size, Image.Resampling.BICUBIC)
+    )
+    return result
 
 
 def _in_srgb(picture: Image.Image) -> Image.Image:
@@ -266,9 +302,23 @@ def make_folder(folder: Path) -> None:
 
 
 def save_picture(picture: Image.Image, path: str | os.PathLike[str], **options: Any) -> None:
-    """Writes the whole picture; an old file stays intact until the new one is whole."""
+    """Writes the whole picture; an old file stays intact until the new one is whole.
+
+    A picture in colours says that they are sRGB. Transparency is kept in PNG, WebP and TIFF, and is white in
+    the other formats.
+    """
     path = check_writable(path)
     kind = Image.registered_extensions()[path.suffix.lower()]
+    if picture.mode == "RGBA" and kind in ("JPEG", "BMP"):
+        picture = on_white(picture)
+    if picture.mode in ("RGB", "RGBA"):
+        if kind == "PNG":
+            chunks = PngInfo()
+            chunks.chunks = list(getattr(options.get("pnginfo"), "chunks", []))
+            chunks.add(b"sRGB", b"\0")
+            options["pnginfo"] = chunks
+        elif kind != "BMP":
+            options.setdefault("icc_profile", _SRGB_PROFILE)
     if kind == "JPEG":
         options = {"quality": 95, "subsampling": 0, **options}
     with written_whole(path) as temporary, open(temporary, "wb") as file:

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from facetransfer.base.errors import InputError
-from facetransfer.jobs.job import Face
+from facetransfer.jobs.job import Face, check_shape
 from segmentation import MAP_ENDING
 from segmentation.map_files import map_path, read_map_pair, reading_of
 from segmentation.parsers import Parser
@@ -53,6 +53,8 @@ def face_of(
     number: int = 1,
 ) -> tuple[Face, list[str]]:
     """A picture with its map, and what a person should know of it. number: which of its faces, from 1."""
+    if semantic is not None:
+        check_shape(semantic, picture, path.name)
     face = Face.of(picture, semantic, parse, number)
     if semantic is not None or face.semantic is None or face.frame:
         return face, []

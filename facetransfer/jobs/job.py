@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from facetransfer.base.errors import InputError
-from facetransfer.base.images import MIN_SIDE, check_workable, fit, to_image, to_tensor
+from facetransfer.base.images import MIN_SIDE, check_workable, fit, to_image, to_tensor, with_alpha_of
 from facetransfer.base.settings import GUIDED, LARGEST_SIZE, PLACES, SEMANTIC, TransferSettings
 from facetransfer.core.engine import Step, transfer_steps
 from facetransfer.core.guides import Guide
@@ -162,9 +162,10 @@ class Job:
         )
 
     def placed(self, picture: Image.Image) -> Image.Image:
-        """The result where it goes."""
+        """The result where it goes, as transparent as the content's file was."""
         if self.place == "content" and self.box:
-            return back_into(self.whole[0].picture, picture, self.box, self._share_back())
+            photo = self.whole[0].picture
+            return with_alpha_of(back_into(photo, picture, self.box, self._share_back()), photo)
         if self.place == "style":
             style = self.whole[1]
             matrix = similarity(
@@ -175,7 +176,8 @@ class Job:
                 for m in (self.content.semantic, style.semantic.resized(style.picture.size))
             ]
             return into_picture(style.picture, picture, matrix, *parts)
-        return picture
+        photo = self.whole[0] and self.whole[0].picture
+        return with_alpha_of(picture, photo) if photo else picture
 
     def _share_back(self) -> np.ndarray:
         """How much of the result goes back into each pixel of the box, (H,W) float32 in [0,1]: nothing of the
@@ -210,6 +212,7 @@ class Job:
             "layout_iou": layout,
             "style_distance": quality.style_distance(result, style, *classes),
             "sharpness": quality.sharpness(result, style),
+            "weave": quality.weave(result) / max(quality.weave(style), 1e-6),
             "substitutes": self.substitutes,
             "kept": list(self.kept),
         }

@@ -78,6 +78,20 @@ def sharpness(result: Tensor, style: Tensor) -> float:
     return (_fine(result) / max(_fine(style), 1e-8)) ** 0.5
 
 
+def weave(picture: Tensor) -> float:
+    """Energy at a period of 2 pixels over that at 3, along rows and columns: high where neighbouring pixels
+    alternate, as in a weave. Picture (1,3,H,W) in [0,1].
+    """
+    gray, energies = luminance(picture)[0, 0].double(), []
+    for axis in (0, 1):
+        spectrum = torch.fft.rfft(gray - gray.mean(axis, keepdim=True), dim=axis).abs().square()
+        power = spectrum.mean(1 - axis)
+        frequency = torch.linspace(0, 0.5, len(power), dtype=power.dtype)
+        energies.append([power[frequency > 0.46].mean(), power[(frequency - 1 / 3).abs() < 0.03].mean()])
+    alternating, beside = (sum(pair) for pair in zip(*energies))
+    return float(alternating / max(float(beside), 1e-9))
+
+
 def layout_iou(found: np.ndarray, wanted: np.ndarray, classes: int, least: float = 2e-3) -> float:
     """How well the result kept the content's layout: the mean over classes of intersection over union of two
     maps (H,W).

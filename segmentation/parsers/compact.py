@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from facetransfer.base.devices import arithmetic
 from facetransfer.base.errors import InputError
 from facetransfer.base.weights import load_weights
-from segmentation.classes import MIRROR
-from segmentation.parsers import Parse
+from segmentation.classes import FACE_CLASSES, MIRROR
+from segmentation.parsers import FoundFace, Parse
 from segmentation.parsers.cleanup import drop_scraps
 from segmentation.parsers.compact_network import STRIDE, CompactParserNetwork
 from segmentation.parsers.crop import Square
@@ -53,28 +53,37 @@ class CompactParser:
     @torch.inference_mode()
     def __call__(self, picture: Image.Image, face: int = 1) -> Parse:
         """`face` counts the faces from 1, the largest first. Raises InputError where there are fewer."""
+        rgb = np.array(picture.convert("RGB"))
+        faces, coarse = find_faces(rgb, self._logits)
         if max(picture.size) > LARGEST_SIDE:
             scale = LARGEST_SIDE / max(picture.size)
-            found = self(
-                picture.resize([max(1, round(n * scale)) for n in picture.size], Image.Resampling.BOX), face
+            smaller = picture.resize([max(1, round(n * scale)) for n in picture.size], Image.Resampling.BOX)
+            found = self._mapped(
+                np.array(smaller.convert("RGB")), tuple(f.scaled(scale) for f in faces), coarse, face
             )
             return Parse(
                 found.semantic.resized(picture.size),
                 cv2.resize(found.confidence, picture.size),
-                tuple(f.scaled(1 / scale) for f in found.faces),
+                faces,
                 found.chosen,
             )
-        rgb = np.array(picture.convert("RGB"))
+        return self._mapped(rgb, faces, coarse, face)
+
+    def _mapped(self, rgb: np.ndarray, faces: tuple[FoundFace, ...], coarse: Tensor, face: int) -> Parse:
+        """The map of a picture (H,W,3) whose faces are known, and the probabilities (19,h,w) of a look at all
+        of it.
+        """
         height, width = rgb.shape[:2]
-        faces, coarse = find_faces(rgb, self._logits)
         if face < 1 or face > max(1, len(faces)):
             raise InputError(
                 f"face {face} was asked for, but {len(faces) or 'no'} "
                 f"{'face was' if len(faces) == 1 else 'faces were'} found: "
                 f"give a number from 1 to {max(1, len(faces))}"
             )
-        if not faces:
-            return Parse.of(_enlarged(coarse, height, width).numpy())
+        if not faces:  # What looks like parts of a face is something else.
+            without = _enlarged(coarse, height, width)
+            without[FACE_CLASSES] = 0
+            return Parse.of((without / without.sum(0).clamp_min(1e-6)).numpy())
         here = faces[face - 1]
         looks = [(margin, partial(self._fine, size=size)) for margin, size in LOOKS]
         whole: Tensor | None = None

@@ -3,6 +3,9 @@
 The first look guesses freely, so that small and dark faces are not missed; the close look keeps what has the
 features of a face, and says where it is more exactly. A large face that it does not know, as a profile may
 be, counts where the first look saw its features already: with the rest of the head around it.
+
+The networks know upright faces. Where none is plausible, the picture is looked at turned by quarters, then in
+tiles, as far faces need; what is found in these must be plausible.
 """
 
 from __future__ import annotations
@@ -50,6 +53,15 @@ TILTED, TURN = (
     12.0,
     35.0,
 )  # degrees from which a face is seen turned upright; that are tried where no upright face is seen
+SURELY_UPRIGHT = 2.75  # of the three surest features' probabilities, summed: below, turned looks are tried
+PLAUSIBLE = 2.4  # which what these find must have
+BETTER = 0.1  # more than an upright face that must have, whose place a turned one takes
+DOUBTFUL = 1.5  # less is no face: noise and cloth
+FEW = 4  # places of each look that are looked at turned
+AT_ONCE = 16  # close looks
+BLOCK, NOISE = 4, 0.3  # pixels; share of the contrast that means of blocks keep: a quarter in noise
+FAR_SIDES = 1280, 2560  # pixels of the longest side when it is looked at in tiles
+TILE, OVERLAP = 640, 96  # pixels: a face of 40 in a picture of 2560 lies whole in one of the tiles
 APART = 0.5  # lengths between two faces: what is nearer is the same face seen twice
 
 See = Callable[
@@ -68,19 +80,111 @@ def find_faces(rgb: np.ndarray, see: See) -> tuple[tuple[FoundFace, ...], Tensor
         if longest <= side or any(place.length >= SMALL * longest for place in places):
             break
     places = sorted(places, key=lambda place: -place.length)[:MOST]
-    faces: list[FoundFace] = []
     seen = close_look(rgb, places, see) or seen_at_first(whole.numpy(), scale)
     if not seen:
         seen = close_look(
             rgb, [replace(place, tilt=tilt) for place in places for tilt in (-TURN, TURN)], see, KINDS + 1
         )
+    best = max((score for score, _ in seen), default=0.0)
+    if best < SURELY_UPRIGHT:
+        turned = turned_looks(rgb, places, see)
+        if max((score for score, _ in turned), default=0.0) > best + BETTER:
+            seen = turned
+        elif not seen:
+            seen = far_looks(rgb, see)
+    return apart([pair for pair in seen if pair[0] > DOUBTFUL and not is_noise(rgb, pair[1])]), whole
+
+
+def is_noise(rgb: np.ndarray, face: FoundFace) -> bool:
+    """Whether what was taken for a face is noise: its pixels (H,W,3) have nothing to do with each other."""
+    left, top, right, bottom = (max(0, round(n)) for n in face.box)
+    gray = rgb[top:bottom, left:right].mean(2, dtype=np.float32)
+    rows, columns = (n - n % BLOCK for n in gray.shape)
+    if not rows or not columns:
+        return False
+    gray = gray[:rows, :columns]
+    blocks = gray.reshape(rows // BLOCK, BLOCK, columns // BLOCK, BLOCK).mean((1, 3))
+    return bool(blocks.std() < NOISE * gray.std())
+
+
+def apart(seen: list[tuple[float, FoundFace]]) -> tuple[FoundFace, ...]:
+    """The faces, the largest first, each once: of those that lie together the surest."""
+    faces: list[FoundFace] = []
     for _, face in sorted(seen, key=lambda pair: -pair[0]):
         if all(
             np.hypot(face.x - other.x, face.y - other.y) > APART * max(face.length, other.length)
             for other in faces
         ):
             faces.append(face)
-    return tuple(sorted(faces, key=lambda face: -face.length)), whole
+    return tuple(sorted(faces, key=lambda face: -face.length))
+
+
+def turned_looks(rgb: np.ndarray, places: list[FoundFace], see: See) -> list[tuple[float, FoundFace]]:
+    """The plausible faces of the picture turned: `places` of the upright look and those of its quarter turns,
+    each looked at in several tilts, and again in the tilt that was found.
+    """
+    height, width = rgb.shape[:2]
+    tried = [replace(place, tilt=float(tilt)) for place in places[:FEW] for tilt in range(45, 360, 45)]
+    for quarters in (1, 2, 3):
+        turned = np.ascontiguousarray(np.rot90(rgb, quarters))
+        found = []
+        for side in FIRST_SIDES:
+            probabilities_there, scale = first_look(turned, side, see)
+            found += [
+                face.scaled(1 / scale)
+                for face in possible_faces(probabilities_there[FACE_CLASSES].sum(0).numpy())
+            ]
+            if max(height, width) <= side or any(f.length >= SMALL * max(height, width) for f in found):
+                break
+        for face in sorted(found, key=lambda face: -face.length)[:FEW]:
+            x, y = {
+                1: (width - face.y, face.x),
+                2: (width - face.x, height - face.y),
+                3: (face.y, height - face.x),
+            }[quarters]
+            tried += [replace(face, x=x, y=y, tilt=90.0 * quarters + tilt) for tilt in (-TURN, 0.0, TURN)]
+    return seen_again(rgb, close_look(rgb, tried, see), see)
+
+
+def seen_again(
+    rgb: np.ndarray, seen: list[tuple[float, FoundFace]], see: See
+) -> list[tuple[float, FoundFace]]:
+    """Of faces that were found by a guess of their tilt or in a tile: those that are plausible where they are
+    seen to be, eyes above the mouth.
+    """
+    surest = sorted(seen, key=lambda pair: -pair[0])[:MOST]
+    again = close_look(rgb, [face for _, face in surest], see, KINDS + 1, upright=True)
+    return [pair for pair in again if pair[0] >= PLAUSIBLE]
+
+
+def far_looks(rgb: np.ndarray, see: See) -> list[tuple[float, FoundFace]]:
+    """The plausible faces that are too far for the first looks, by tiles of the picture at larger sizes."""
+    height, width = rgb.shape[:2]
+    for largest in FAR_SIDES:
+        if max(height, width) <= FIRST_SIDES[-1]:
+            return []
+        scale = min(1.0, largest / max(height, width))
+        small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        places = []
+        for top in tile_starts(small.shape[0]):
+            for left in tile_starts(small.shape[1]):
+                tile = np.ascontiguousarray(small[top : top + TILE, left : left + TILE])
+                there = probabilities(see(tile))[0, FACE_CLASSES].sum(0).numpy()
+                places += [
+                    replace(face, x=face.x + left, y=face.y + top).scaled(1 / scale)
+                    for face in possible_faces(there[: tile.shape[0], : tile.shape[1]])
+                ]
+        places = sorted(places, key=lambda place: -place.length)[: 2 * MOST]
+        seen = seen_again(rgb, close_look(rgb, places, see), see)
+        if seen or scale == 1.0:
+            return seen
+    return []
+
+
+def tile_starts(length: int) -> list[int]:
+    """Where the tiles along a side of `length` pixels begin: they overlap by OVERLAP at least."""
+    count = max(1, -(-(length - OVERLAP) // (TILE - OVERLAP)))
+    return [round(i * max(0, length - TILE) / max(1, count - 1)) for i in range(count)]
 
 
 def first_look(rgb: np.ndarray, side: int, see: See) -> tuple[Tensor, float]:
@@ -132,11 +236,15 @@ def surest_features(inside: np.ndarray) -> list[float]:
 
 
 def close_look(
-    rgb: np.ndarray, places: list[FoundFace], see: See, kinds: int = KINDS
+    rgb: np.ndarray, places: list[FoundFace], see: See, kinds: int = KINDS, upright: bool = False
 ) -> list[tuple[float, FoundFace]]:
     """The places that are faces, each where it is seen to be, with the probabilities of its surest features,
-    summed.
+    summed. upright: only those whose features lie as a face's do that stands upright in its square.
     """
+    if len(places) > AT_ONCE:
+        return close_look(rgb, places[:AT_ONCE], see, kinds, upright) + close_look(
+            rgb, places[AT_ONCE:], see, kinds, upright
+        )
     if not places:
         return []
     squares = [Square(place.x, place.y, AROUND * place.length, place.tilt) for place in places]
@@ -153,9 +261,11 @@ def close_look(
         left, top, w, h, area = stats[largest]
         inside = seen * (regions == largest)
         surest = surest_features(inside)
+        if upright and not stands_upright(inside):
+            continue
         if surest[kinds - 1] > SURE and area > FILLED * CLOSE_SIDE**2:
             x, y = square.to_picture(CLOSE_SIDE) @ (left + w / 2, top + h / 2, 1)
-            tilt = square.tilt + tilt_of(inside)
+            tilt = (square.tilt + tilt_of(inside) + 180) % 360 - 180
             found.append(
                 (
                     sum(surest[:3]),
@@ -181,6 +291,20 @@ def tilt_of(seen: np.ndarray) -> float:
         [np.average(place, weights=end) for place in np.indices(end.shape)[::-1]] for end in ends
     )
     return float(np.rad2deg(np.arctan2(top_x - bottom_x, bottom_y - top_y)))
+
+
+def stands_upright(seen: np.ndarray) -> bool:
+    """Whether eyes or brows lie above the nose or the mouth, by the class probabilities (19,h,w) inside a
+    face.
+    """
+
+    def height(names: tuple[str, ...]) -> float | None:
+        part = seen[[INDEX[name] for name in names]].sum(0)
+        return None if part.max() <= SURE else float(np.average(np.indices(part.shape)[0], weights=part))
+
+    above = height(("l_eye", "r_eye", "eye_glasses", "l_brow", "r_brow"))
+    below = height(("mouth", "u_lip", "l_lip")) or height(("nose",))
+    return above is not None and below is not None and above < below
 
 
 def probabilities(logits: Tensor) -> Tensor:

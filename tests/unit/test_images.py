@@ -13,7 +13,15 @@ import pytest
 from PIL import Image, ImageCms
 
 from facetransfer import InputError
-from facetransfer.base.images import check_writable, fit, open_picture, save_picture, to_image, to_tensor
+from facetransfer.base.images import (
+    check_writable,
+    fit,
+    open_picture,
+    save_picture,
+    to_image,
+    to_tensor,
+    with_alpha_of,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -203,3 +211,38 @@ def test_the_formats_of_phones_are_read(tmp_path: Path, ending: str) -> None:
     Image.fromarray(pixels).save(path, quality=90)
     found = np.asarray(open_picture(path)).astype(int)
     assert found.shape == pixels.shape and np.abs(found[:, 60:] - pixels[:, 60:]).max() < 20
+
+
+def test_transparency_is_kept_where_the_format_can_and_white_elsewhere(tmp_path) -> None:
+    """Planted: the left half of the file is transparent; the result has another size."""
+    clear = stripes().convert("RGBA")
+    clear.paste((0, 0, 0, 0), (0, 0, 30, 40))
+    clear.save(tmp_path / "clear.png")
+    opened = open_picture(tmp_path / "clear.png")
+    result = with_alpha_of(Image.new("RGB", (120, 80), "red"), opened)
+    for name, kept in (
+        ("a.png", True),
+        ("a.webp", True),
+        ("a.tif", True),
+        ("a.jpg", False),
+        ("a.bmp", False),
+    ):
+        save_picture(result, tmp_path / name)
+        with Image.open(tmp_path / name) as file:
+            assert (file.mode == "RGBA") == kept, name
+            if kept:
+                assert [file.getchannel("A").getpixel((x, 40)) for x in (10, 110)] == [0, 255]
+        pixels = np.asarray(open_picture(tmp_path / name)).astype(int)
+        assert pixels[40, 10].min() > 250 and np.abs(pixels[40, 110] - (255, 0, 0)).max() < 6, name
+    save_picture(stripes(), tmp_path / "opaque.png")
+    assert with_alpha_of(result.convert("RGB"), open_picture(tmp_path / "opaque.png")).mode == "RGB"
+
+
+def test_what_is_written_says_that_it_is_srgb(tmp_path) -> None:
+    for name in ("a.png", "a.jpg", "a.webp", "a.tif"):
+        save_picture(stripes(), tmp_path / name)
+        with Image.open(tmp_path / name) as file:
+            assert "srgb" in file.info or file.info.get("icc_profile"), name
+        first = (tmp_path / name).read_bytes()
+        save_picture(stripes(), tmp_path / name)
+        assert first == (tmp_path / name).read_bytes()

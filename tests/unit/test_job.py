@@ -17,8 +17,9 @@ from facetransfer.base.images import to_tensor
 from facetransfer.cli.main import main
 from facetransfer.jobs.class_weights import NAMED_STRENGTHS, checked_strengths
 from facetransfer.jobs.compositing import back_into, into_picture
+from facetransfer.jobs.face_files import face_of
 from facetransfer.jobs.job import Face, prepare, result_picture
-from facetransfer.jobs.metrics import layout_iou, sharpness, style_distance
+from facetransfer.jobs.metrics import layout_iou, sharpness, style_distance, weave
 from facetransfer.jobs.recipe import KEY, Recipe, read_recipe
 from segmentation.classes import INDEX, NAMES
 from segmentation.semantic_map import SemanticMap
@@ -594,3 +595,20 @@ def test_wrong_wishes_are_refused_before_any_work(
         words = "can only be placed into the style picture where a face is known"
     before = set(pair.iterdir())
     assert call(pair, *extra) == 2 and words in capsys.readouterr().err and set(pair.iterdir()) == before
+
+
+def test_a_map_of_another_shape_is_told_with_the_pictures_name(face) -> None:
+    for shape in ((64, 200), (200, 64)):
+        with pytest.raises(InputError, match="the map of sitter.png is .* another shape"):
+            face_of(face[0], SemanticMap(np.zeros(shape, np.uint8)), Path("sitter.png"), None)
+
+
+def test_a_weave_is_noticed_and_a_texture_is_none(face) -> None:
+    """Planted: columns that alternate by ten levels."""
+    picture = to_tensor(face[0])
+    woven = picture.clone()
+    woven[..., ::2] += 10 / 255
+    assert (
+        weave(woven) > 3 * weave(picture)
+        and weave(picture.mean((2, 3), keepdim=True).expand(-1, -1, 64, 64)) < 1
+    )

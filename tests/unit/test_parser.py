@@ -19,8 +19,17 @@ from segmentation.parsers.cleanup import drop_scraps
 from segmentation.parsers.compact import CompactParser
 from segmentation.parsers.compact_network import CompactParserNetwork
 from segmentation.parsers.crop import Square
-from segmentation.parsers.detection import CLOSE_SIDE, FIRST_SIDES, find_faces, first_look
+from segmentation.parsers.detection import (
+    CLOSE_SIDE,
+    FIRST_SIDES,
+    OVERLAP,
+    TILE,
+    find_faces,
+    first_look,
+    tile_starts,
+)
 from segmentation.semantic_map import SemanticMap
+from tests.conftest import COLOURS, draw_face
 
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 
@@ -199,6 +208,52 @@ def test_a_tilted_face_is_seen_upright(face) -> None:
         parse = CompactParser(ByColour(), "cpu")(Image.fromarray(truth.rgb()))
         assert parse.faces[0].tilt == pytest.approx(tilt, abs=10)
         assert (parse.semantic.labels == truth.labels).mean() > 0.96
+
+
+@pytest.mark.parametrize("angle", [70, 135, 180, 250])
+def test_a_face_turned_by_any_angle_has_its_upright_map_turned(angle: int) -> None:
+    """The shipped weights, which know upright faces alone, and a drawn face."""
+    picture, truth = draw_face((384, 384))
+    parse = load_parser("compact")
+    turned = np.asarray(Image.fromarray(truth.labels).rotate(angle, expand=True))
+    found = parse(picture.rotate(angle, Image.Resampling.BICUBIC, expand=True))
+    here = np.isin(turned, FACE_CLASSES)
+    assert (found.semantic.labels == turned)[here].mean() > 0.85
+    assert (found.faces[0].tilt + angle + 180) % 360 - 180 == pytest.approx(0, abs=12)
+
+
+def test_white_paper_noise_and_plain_pictures_are_no_faces() -> None:
+    rng = np.random.default_rng(0)
+    parse = load_parser("compact")
+    for pixels in (
+        np.full((400, 300, 3), 255),
+        np.full((300, 300, 3), (224, 180, 150)),
+        rng.integers(0, 256, (400, 400, 3)),
+        rng.integers(0, 256, (64, 64, 3)),
+    ):
+        found = parse(Image.fromarray(pixels.astype(np.uint8)))
+        assert found.faces == () and not found.found_face
+        assert not np.isin(found.semantic.labels, FACE_CLASSES).any()
+
+
+@pytest.mark.parametrize("longest", [1280, 2560])
+def test_a_far_face_of_40_pixels_is_found_in_a_large_photo(longest: int) -> None:
+    picture, truth = draw_face((384, 384))
+    scale = 40 / load_parser("compact")(picture).faces[0].length
+    small = picture.resize([round(n * scale) for n in picture.size], Image.Resampling.LANCZOS)
+    photo = Image.new("RGB", (longest, longest * 3 // 4), COLOURS["background"])
+    photo.paste(small, (longest // 3, longest // 4))
+    (found,) = load_parser("compact")(photo).faces
+    frame = truth.frame().scaled(small.width / truth.size[0])
+    at = longest // 3 + frame.x, longest // 4 + frame.y
+    assert (found.x, found.y) == pytest.approx(at, abs=10) and found.length == pytest.approx(40, rel=0.4)
+
+
+def test_tiles_cover_a_side_and_overlap() -> None:
+    for length in (300, 640, 641, 1280, 1919, 2560):
+        starts = tile_starts(length)
+        assert starts[0] <= 0 and starts[-1] + TILE >= length
+        assert all(b - a <= TILE - OVERLAP for a, b in zip(starts, starts[1:]))
 
 
 def test_the_network_keeps_half_the_size() -> None:

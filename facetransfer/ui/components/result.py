@@ -38,6 +38,7 @@ METHOD_NAMES = {
     "guided": "Guided by part, place and light (ours)",
 }
 GALLERY = 12  # results of a visit that are kept on the page
+WEAVE = 2.0  # times the style's energy at a period of 2 pixels from which it is told
 REPAINT = 1 / 64  # of the longest side: how far around a repainted part a refinement works
 
 
@@ -249,8 +250,12 @@ def where_from(last: LastRun | None, event: gr.SelectData) -> tuple[Any, Any]:
 
 
 def report_words(report: dict[str, Any]) -> str:
-    """The numbers of a result for people."""
+    """The numbers of a result for people: what went wrong comes first."""
     lines = []
+    if report.get("weave", 0.0) > WEAVE:
+        lines.append(
+            f"Neighbouring pixels alternate like a **weave** ({report['weave']:.1f} times as in the style)."
+        )
     if report["leak"] is not None:
         lines.append(f"**{1 - report['leak']:.0%}** of the patches come from the same part of the face.")
     if report["layout_iou"] is not None:
