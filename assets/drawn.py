@@ -246,26 +246,6 @@ def terracotta(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return over(clay, studio(labels, (0.10, 0.12, 0.13), (0.42, 0.46, 0.45)), labels)
 
 
-def serpentine(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Polished green stone with pale veins and a wet gloss."""
-    size = labels.shape[0]
-    tone = cv2.GaussianBlur(luminance(picture), (0, 0), 0.8)
-    cloud = backdrop_noise(size, 6, 91, 5)
-    vein = np.exp(-((np.abs(backdrop_noise(size, 4, 92, 5)) / 0.035) ** 2))
-    vein = np.maximum(vein, 0.7 * np.exp(-((np.abs(backdrop_noise(size, 9, 93, 4)) / 0.03) ** 2)))
-    ramp = (
-        (0.01, 0.03, 0.03),
-        (0.05, 0.17, 0.13),
-        (0.16, 0.37, 0.27),
-        (0.40, 0.62, 0.47),
-        (0.90, 0.97, 0.90),
-    )
-    stone = toned(np.clip(tone * (1 + 0.30 * cloud), 0, 1), ramp)
-    stone = stone + (0.42 * vein * (0.15 + tone))[..., None] * np.array((0.85, 0.9, 0.72))
-    gloss = smooth(tone - cv2.GaussianBlur(tone, (0, 0), 9), 0.05, 0.22) * 0.35
-    return over(stone + gloss[..., None], studio(labels, (0.07, 0.05, 0.045), (0.40, 0.30, 0.23)), labels)
-
-
 def bronze(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Cast bronze: dark metal, bright where it stands out, green where water stayed."""
     size = labels.shape[0]

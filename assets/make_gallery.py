@@ -60,9 +60,6 @@ GALLERY = (
     ),
     Style("terracotta", "bust", lambda p, n, m: drawn.terracotta(p, m), 0, "Fired clay, sandy to the touch."),
     Style(
-        "serpentine", "bust", lambda p, n, m: drawn.serpentine(p, m), 0, "Polished green stone with veins."
-    ),
-    Style(
         "bronze", "goblin", lambda p, n, m: drawn.bronze(p, m), 0, "Cast bronze with green in its hollows."
     ),
 )
@@ -110,7 +107,7 @@ def transferred(style: Style) -> Image.Image:
 def sheet() -> None:
     """Write the contact sheet and the page around it."""
     rows = -(-len(GALLERY) // COLUMNS)
-    whole = Image.new("RGB", (TILE * COLUMNS, TILE * rows))
+    whole = Image.new("RGB", (TILE * COLUMNS, TILE * rows), "white")
     for i, style in enumerate(GALLERY):
         tile = transferred(style).resize((TILE, TILE), Image.Resampling.LANCZOS)
         whole.paste(tile, (i % COLUMNS * TILE, i // COLUMNS * TILE))
