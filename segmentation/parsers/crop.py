@@ -40,7 +40,9 @@ class Square:
         """
         if self.side > 2 * size:  # averaged first, so that nothing aliases
             factor = size * 1.5 / self.side
-            small = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+            # A picture may be a line of one pixel, of which something has to be left.
+            smaller = [max(1, round(length * factor)) for length in (rgb.shape[1], rgb.shape[0])]
+            small = cv2.resize(rgb, smaller, interpolation=cv2.INTER_AREA)
             across, down = small.shape[1] / rgb.shape[1], small.shape[0] / rgb.shape[0]
             return Square(self.x * across, self.y * down, self.side * factor, self.tilt).cut(small, size)
         return cv2.warpAffine(

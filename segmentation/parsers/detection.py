@@ -164,7 +164,8 @@ def far_looks(rgb: np.ndarray, see: See) -> list[tuple[float, FoundFace]]:
         if max(height, width) <= FIRST_SIDES[-1]:
             return []
         scale = min(1.0, largest / max(height, width))
-        small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        smaller = max(1, round(width * scale)), max(1, round(height * scale))
+        small = cv2.resize(rgb, smaller, interpolation=cv2.INTER_AREA)
         places = []
         for top in tile_starts(small.shape[0]):
             for left in tile_starts(small.shape[1]):

@@ -33,8 +33,8 @@ def script() -> ModuleType:
 def required() -> set[str]:
     """The dependencies of pyproject.toml and its extras, by another way than the script's."""
     text = (ROOT / "pyproject.toml").read_text("utf-8")
-    lists = re.findall(r"^(?:dependencies|app|published) = \[\n(.*?)^\]", text, re.M | re.S)
-    assert len(lists) == 3
+    lists = re.findall(r"^(?:dependencies|app|published|film|cluster) = \[\n(.*?)^\]", text, re.M | re.S)
+    assert len(lists) == 5
     lines = re.findall(r'"([^"]+)",', "\n".join(lists))
     return {canonicalize_name(Requirement(line).name) for line in lines}
 

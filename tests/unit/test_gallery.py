@@ -16,8 +16,8 @@ PICTURES = sorted(
 )
 
 
-def test_there_are_eight_styles_with_a_word_on_where_they_come_from() -> None:
-    assert len(PICTURES) >= 8
+def test_there_are_seven_styles_with_a_word_on_where_they_come_from() -> None:
+    assert len(PICTURES) >= 7
     assert "MIT" in (STYLES / "CREDITS.md").read_text("utf-8")
 
 

@@ -462,3 +462,9 @@ def test_folding_the_normalisation_changes_no_logit() -> None:
         after = network.folded()(pictures)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
     assert (before - after).abs().max() < 1e-4 * before.abs().max()
+
+
+@pytest.mark.parametrize("size", [(3000, 1), (1, 3000), (1, 1)])
+def test_a_picture_that_is_a_line_has_no_face(size: tuple[int, int]) -> None:
+    found = load_parser("compact")(Image.new("RGB", size, (90, 120, 200)))
+    assert found.semantic.size == size and not found.found_face
