@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import facetransfer  # noqa: F401  first: it says how torch's threads wait, which torch reads when it is loaded
+
+# isort: split
 import pytest
 import torch
 from PIL import Image
 
-import facetransfer  # noqa: F401  first: it says how torch's threads wait, which torch reads when it is loaded
 from segmentation.semantic_map import SemanticMap
 from tests.support.drawn_face import draw_face
 from tests.support.figures import FIGURES
