@@ -28,7 +28,7 @@ from facetransfer.jobs import batch, job
 from facetransfer.jobs.batch import FAILED, MADE, PASSED_OVER, THERE, PairMaker, RunLog, run_batch
 from facetransfer.jobs.pairs import Pair, listed, pictures_in, product, shard, with_outputs
 from facetransfer.jobs.recipe import read_recipe
-from tests.conftest import draw_face
+from tests.support.drawn_face import draw_face
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--size", "64", "--device", "cpu"]

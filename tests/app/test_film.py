@@ -23,7 +23,7 @@ from facetransfer.jobs.film_files import open_clip
 from facetransfer.jobs.film_run import FilmRun
 from facetransfer.jobs.job import Face
 from segmentation.parsers import load_parser
-from tests.conftest import draw_face
+from tests.support.drawn_face import draw_face
 
 av = pytest.importorskip("av")
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ from facetransfer.ui.components import many
 from facetransfer.ui.inputs import shown
 from segmentation.classes import NAMES
 from tests.app.test_film import drawn_frames, write_clip
-from tests.conftest import draw_face
+from tests.support.drawn_face import draw_face
 
 VALUES = [*[1.0] * len(NAMES), *shown(TransferSettings(size=64))]
 

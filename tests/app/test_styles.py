@@ -21,7 +21,7 @@ from facetransfer.ui.components import result, style_row
 from facetransfer.ui.inputs import shown
 from segmentation.classes import NAMES
 from segmentation.map_files import map_path, read_map
-from tests.conftest import draw_face
+from tests.support.drawn_face import draw_face
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from facetransfer import __version__, open_picture
-from tests.conftest import draw_face
+from tests.support.drawn_face import draw_face
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -20,7 +20,7 @@ from facetransfer.jobs.job import Face
 from facetransfer.jobs.pairs import Pair, product, with_outputs
 from segmentation.parsers import load_parser
 from tests.app.test_film import drawn_frames, write_clip
-from tests.conftest import draw_face
+from tests.support.drawn_face import draw_face
 
 ray = pytest.importorskip("ray")
 OPTIONS: dict[str, Any] = {"device": "cpu", "report": False}

@@ -22,7 +22,7 @@ from benchmarks.running import free_port
 from facetransfer.ui import connections
 from facetransfer.ui.connections import Connections, GuardedProtocol, late, limit_connections
 from facetransfer.ui.launch import TooMany
-from tests.conftest import FIGURES
+from tests.support.figures import FIGURES
 from tests.support.running import App
 
 HALF_HEADERS = b"GET / HTTP/1.1\r\nHost: x\r\nX-Half: "

@@ -23,7 +23,7 @@ from facetransfer.ui.gradio_compat import forget_visits, weight
 from facetransfer.ui.page import WORK, build_page
 from segmentation.parsers import Parse
 from segmentation.semantic_map import SemanticMap
-from tests.conftest import FIGURES
+from tests.support.figures import FIGURES
 
 
 def request(address: str) -> Any:

@@ -35,8 +35,8 @@ from facetransfer.ui import files
 from facetransfer.ui.cache import close_cache, open_cache
 from facetransfer.ui.inputs import in_words
 from segmentation.guidance import guides_of
-from tests.conftest import FIGURES
 from tests.support import hostile
+from tests.support.figures import FIGURES
 from tests.support.running import App, file_data
 
 ROOT = Path(__file__).resolve().parents[2]

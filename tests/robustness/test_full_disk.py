@@ -24,8 +24,8 @@ from facetransfer.ui.files import KEPT, STALLED, Sweeper, result_folder
 from facetransfer.ui.gradio_compat import files_of_waiting_jobs
 from facetransfer.ui.middleware import Guard
 from facetransfer.ui.page import build_page
-from tests.conftest import FIGURES
 from tests.support import hostile
+from tests.support.figures import FIGURES
 
 KB = 1 << 10
 

@@ -11,7 +11,7 @@ from facetransfer import TransferSettings, to_tensor, transfer_steps
 from facetransfer.base.devices import available_devices
 from segmentation.guidance import guides_of
 from segmentation.parsers import load_parser
-from tests.conftest import draw_face
+from tests.support.drawn_face import draw_face
 
 DEVICE = available_devices()[0]
 pytestmark = pytest.mark.skipif(DEVICE == "cpu", reason="this machine has no GPU")

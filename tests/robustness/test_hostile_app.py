@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from tests.conftest import FIGURES
 from tests.support import hostile
+from tests.support.figures import FIGURES
 from tests.support.running import App, file_data
 
 GIVEN_WORDS = re.compile(r"[A-Za-z].{8,}")

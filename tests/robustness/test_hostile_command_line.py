@@ -18,8 +18,8 @@ from facetransfer.cli.main import main
 from facetransfer.core.engine import Step
 from facetransfer.jobs.recipe import Recipe
 from segmentation.__main__ import main as segment
-from tests.conftest import FIGURES
 from tests.support import hostile
+from tests.support.figures import FIGURES
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = [

@@ -28,7 +28,8 @@ from facetransfer.ui.inputs import OUR_FAULT
 from facetransfer.ui.page import build_page
 from segmentation.correction import Correction
 from segmentation.parsers import FoundFace, Parse
-from tests.conftest import FIGURES, draw_face
+from tests.support.drawn_face import draw_face
+from tests.support.figures import FIGURES
 
 SIDE = 96
 NUMBERS = (

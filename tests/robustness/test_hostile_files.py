@@ -29,8 +29,8 @@ from segmentation.classes import INDEX
 from segmentation.correction import Correction
 from segmentation.map_files import from_colours, map_path, own_colours, read_map, read_map_pair
 from segmentation.semantic_map import SemanticMap
-from tests.conftest import FIGURES
 from tests.support import hostile
+from tests.support.figures import FIGURES
 
 LONGEST_WORDS = 1200  # characters that an error has at most
 QUICK = profile(

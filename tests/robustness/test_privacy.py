@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import FIGURES
 from tests.support import hostile
+from tests.support.figures import FIGURES
 from tests.support.running import App, file_data, running, watch
 
 ROOT = Path(__file__).resolve().parents[2]

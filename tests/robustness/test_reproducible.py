@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import FIGURES
+from tests.support.figures import FIGURES
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVELS, SHARE = (
@@ -28,7 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same pair transferred by processes of their own: twice with one thread, once with two, once again
     from the recipe.
     """
-    from tests.conftest import draw_face
+    from tests.support.drawn_face import draw_face
 
     folder = tmp_path_factory.mktemp("made")
     for name, (picture, semantic) in (

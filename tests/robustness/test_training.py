@@ -15,7 +15,7 @@ from assets.characters.tracer import Camera
 from segmentation.classes import INDEX
 from segmentation.parsers import compact_network
 from segmentation.parsers.compact_network import CompactParserNetwork
-from tests.conftest import draw_face
+from tests.support.drawn_face import draw_face
 from training import jewellery, lending, sitters
 from training.face_pictures import dressed
 from training.jewellery import Canvas, Jeweller, lobe_of, made

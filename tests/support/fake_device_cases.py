@@ -19,8 +19,8 @@ from facetransfer.jobs.time_estimate import expected_seconds
 from segmentation.guidance import guides_of
 from segmentation.parsers import load_parser
 from segmentation.parsers.published import build
-from tests.conftest import draw_face
 from tests.support import fake_device as elsewhere
+from tests.support.drawn_face import draw_face
 
 elsewhere.make_known()
 QUICK = TransferSettings(method="semantic", phases=1, iterations=6, match_every=3, precision="float32")

@@ -12,7 +12,7 @@ from segmentation.correspondence import correspondence
 from segmentation.guidance import corresponding_position, guides_of
 from segmentation.landmarks import landmarks
 from segmentation.semantic_map import FaceFrame, SemanticMap
-from tests.conftest import draw_face
+from tests.support.drawn_face import draw_face
 
 
 @pytest.fixture(scope="module")

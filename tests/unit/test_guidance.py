@@ -28,7 +28,7 @@ from segmentation.alignment import align, similarity
 from segmentation.classes import GUIDES, INDEX, affinities, class_vectors, nearest_kin
 from segmentation.guidance import guide_of, guides_of, parts_to_keep, substitutes
 from segmentation.semantic_map import FaceFrame, SemanticMap
-from tests.conftest import draw_face
+from tests.support.drawn_face import draw_face
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:

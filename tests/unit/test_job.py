@@ -23,7 +23,7 @@ from facetransfer.jobs.metrics import layout_iou, sharpness, style_distance, wea
 from facetransfer.jobs.recipe import KEY, Recipe, read_recipe
 from segmentation.classes import INDEX, NAMES
 from segmentation.semantic_map import SemanticMap
-from tests.conftest import draw_face
+from tests.support.drawn_face import draw_face
 
 QUICK = ["--method", "semantic", "--iterations", "2", "--phases", "1", "--device", "cpu"]
 SETTINGS = TransferSettings(iterations=3, phases=1, network="compact", size=128)

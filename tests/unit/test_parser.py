@@ -29,7 +29,7 @@ from segmentation.parsers.detection import (
     tile_starts,
 )
 from segmentation.semantic_map import SemanticMap
-from tests.conftest import COLOURS, draw_face
+from tests.support.drawn_face import COLOURS, draw_face
 
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 

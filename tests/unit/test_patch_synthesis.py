@@ -27,7 +27,7 @@ from facetransfer.core.patch_synthesis import (
 from segmentation.classes import INDEX
 from segmentation.guidance import guides_of
 from segmentation.semantic_map import SemanticMap
-from tests.conftest import draw_face
+from tests.support.drawn_face import draw_face
 
 GUIDED = TransferSettings(method="guided")
 
