@@ -10,6 +10,9 @@ error: the mean squared difference of each frame and the one before it moved to 
 what is seen in both (Lai et al. 2018, "Learning Blind Video Temporal Consistency"); to_single and to_source
 are its ratios to that of frame by frame, and to that of the clip itself.
 crisp: the gradients of the results by those of frame by frame. The folder keeps the clips for the next time.
+likeness, likeness_single: the distance of two face embeddings, a frame's result against the frame, as of
+`benchmarks.judges`, over every third frame of the camera's clips; only with `--judges`, which needs
+requirements-bench.txt.
 """
 
 from __future__ import annotations
@@ -126,6 +129,15 @@ def crispness(frames: list[Image.Image]) -> float:
     return float(np.mean([np.hypot(*np.gradient(gray)).mean() for gray in grays]))
 
 
+def likeness(frames: list[Image.Image], results: list[Image.Image]) -> float:
+    """The mean distance of the faces in every third frame and its result, see `benchmarks.judges`."""
+    from benchmarks.judges import likeness_and_landmarks  # Its packages are there for `--judges` alone.
+
+    pairs = list(zip(frames, results))[::3]
+    judged = [likeness_and_landmarks(np.asarray(frame), np.asarray(result)) for frame, result in pairs]
+    return float(np.mean([one["likeness"] for one in judged if one]))
+
+
 def made(
     frames: list[Image.Image], style: Face, side: int, coherence: float
 ) -> tuple[list[Image.Image], float]:
@@ -145,6 +157,7 @@ def main() -> int:
     )
     parser.add_argument("--clips", type=Path, required=True, help="folder for what is rendered")
     parser.add_argument("--photos", type=Path, nargs="*", default=[], help="pictures for the moving camera")
+    parser.add_argument("--judges", action="store_true", help="also judge whose face it is")
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--sheet", type=Path, help="every fourth frame of each film")
     args = parser.parse_args()
@@ -169,6 +182,9 @@ def main() -> int:
                 "seconds_a_frame": seconds,
                 "seconds_a_frame_single": seconds_single,
             }
+            if args.judges and clip.startswith("camera"):
+                rows[f"{clip} as {name}"]["likeness"] = likeness(frames, coherent)
+                rows[f"{clip} as {name}"]["likeness_single"] = likeness(frames, single)
             print(
                 clip,
                 name,
@@ -181,7 +197,8 @@ def main() -> int:
     _, seconds_512 = made(
         large, Face.of(open_picture(style_file), read_map(map_path(style_file))), 512, COHERENCE
     )
-    means = {key: float(np.mean([row[key] for row in rows.values()])) for key in next(iter(rows.values()))}
+    keys = sorted({key for row in rows.values() for key in row})
+    means = {key: float(np.mean([row[key] for row in rows.values() if key in row])) for key in keys}
     report = {"mean": means, "seconds_a_frame_512": seconds_512, "clips": rows}
     write(args.json, {**conditions(threads=2), "side": SIDE, "coherence": COHERENCE, **report})
     if args.sheet:

@@ -20,8 +20,8 @@ def flow_to(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """From each pixel of the frame `now` to where it was, (H,W,2) float32, x then y in pixels, and how far
     that is certain, (H,W) float32 in [0,1]. Both frames (H,W,3) uint8, of one size.
 
-    It is certain where the way there and back ends where it began, inside the picture, and the colour is the
-    same.
+    It is certain where the way there and back ends where it began, inside the picture, and the less so, the
+    more the colour changes: light that wanders over a face has to wander over its result too.
     """
     grays = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, now)]
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -31,7 +31,7 @@ def flow_to(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray
     missed = np.linalg.norm(back + moved(forth, back), axis=2)
     allowed = LEAST_ERROR + ERROR_SHARE * np.linalg.norm(back, axis=2)
     was = moved(before.astype(np.float32) / 255, back)
-    change = np.abs(was - now.astype(np.float32) / 255).mean(2)
+    change = cv2.GaussianBlur(np.abs(was - now.astype(np.float32) / 255).mean(2), (0, 0), 1.0)
     height, width = grays[0].shape
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     inside = (
@@ -40,8 +40,9 @@ def flow_to(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray
         & (y + back[..., 1] >= 0)
         & (y + back[..., 1] <= height - 1)
     )
-    certain = (missed < allowed) & (change < LEAST_CHANGE) & inside
-    return back, cv2.GaussianBlur(certain.astype(np.float32), (0, 0), 1.0) * certain
+    found = (missed < allowed) & (change < LEAST_CHANGE) & inside
+    certainty = cv2.GaussianBlur(found.astype(np.float32), (0, 0), 1.0) * found
+    return back, (certainty * (1 - change / LEAST_CHANGE).clip(0, 1)).astype(np.float32)
 
 
 def moved(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ from segmentation.guidance import guides_of, parts_to_keep
 from segmentation.parsers import Parse, Parser
 from segmentation.semantic_map import SemanticMap
 
-COHERENCE = 0.45  # of a pixel of the result, how much comes from the frame before where that is certain
+COHERENCE = 0.9  # of a pixel of the result, how much comes from the frame before where that is certain
 PIXEL_COHERENCE = 3.0  # times as much as the pixels of a frame, those of the frame before count in the search
 NEW_MAP = 0.3  # of a map, how much the newest frame counts; the rest are the maps before it
 FACE_GROWN = 1.3  # times: a face so much larger or smaller than at the scene's beginning is aligned anew

@@ -18,7 +18,7 @@ from facetransfer.base.errors import InputError
 from facetransfer.base.settings import TransferSettings
 from facetransfer.cli.main import main
 from facetransfer.core.optical_flow import flow_to, moved
-from facetransfer.jobs.film import FilmMaker, Keyframe
+from facetransfer.jobs.film import COHERENCE, FilmMaker, Keyframe
 from facetransfer.jobs.film_files import open_clip
 from facetransfer.jobs.film_run import FilmRun
 from facetransfer.jobs.job import Face
@@ -135,7 +135,7 @@ def test_strokes_stick_to_what_moves(clip: Path, green_face) -> None:
     frames = drawn_frames(5, step=3.0)
     style = Face.of(*green_face)
     errors = {}
-    for coherence in (0.0, 0.45):
+    for coherence in (0.0, COHERENCE):
         maker = FilmMaker(
             [Keyframe(0, style)], TransferSettings(size=128), load_parser(), coherence=coherence
         )
