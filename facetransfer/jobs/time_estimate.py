@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import torch
 
@@ -13,43 +14,52 @@ from facetransfer.core.guided import guided_rounds
 from facetransfer.core.phases import phases_that_fit, style_layers_of
 from facetransfer.core.search import search_times
 
-SIDE, TRIES = 128, 3
+SIDE = 128  # pixels of the picture that is measured with
+FIRST, MOST = 3, 8  # measurements at the first time that is asked, and at all times together
 BESIDE = 1.2  # what a whole evaluation costs, in runs of the network forward and backward alone
 LATER_LEVELS = 0.6  # A small picture takes more rounds for each of its pixels than a large one.
 SEARCH = 1.5  # what a search costs, in evaluations
 
-_least: dict[tuple[object, ...], float] = {}  # seconds per pixel so far, by what was asked
+_measured: dict[tuple[object, ...], list[float]] = {}  # seconds so far, by what was asked
+
+
+def _least(key: tuple[object, ...], work: Callable[[], object]) -> float:
+    """The least seconds that the work took: of a few runs, and of one more each of the next times that it is
+    asked for, since the first may have met a machine that was busy starting.
+    """
+    found = _measured.setdefault(key, [])
+    for _ in range(min(MOST - len(found), 1 if found else FIRST)):
+        began = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - began)
+    return min(found)
 
 
 def seconds_per_pixel(network: str, layers: tuple[str, ...], device: str, precision: str = "auto") -> float:
-    """Seconds of one evaluation for each pixel of the picture: the least of a few runs, and of one more each
-    time it is asked, since the first may have met a machine that was busy starting.
-    """
-    key = network, layers, device, precision
+    """Seconds of one evaluation for each pixel of the picture, see `_least`."""
     net, picture = (
         load_network(network, device),
         torch.rand(1, 3, SIDE, SIDE, device=device, requires_grad=True),
     )
     kind = arithmetic(precision, picture.device.type)
-    for _ in range(1 if key in _least else TRIES):
-        began = time.perf_counter()
+
+    def evaluation() -> None:
         sum(f.float().square().mean() for f in net(picture, layers, kind).values()).backward()
         if device.startswith("cuda"):
             torch.cuda.synchronize()
-        _least[key] = min(_least.get(key, float("inf")), time.perf_counter() - began)
-    return _least[key] * BESIDE / SIDE**2
+
+    return _least((network, layers, device, precision), evaluation) * BESIDE / SIDE**2
 
 
 def guided_seconds_per_pixel() -> float:
     """Seconds of a whole run of the method guided for each pixel of the result, measured as above."""
-    key = (GUIDED,)
     pictures = torch.rand(2, 1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
-    for _ in range(1 if key in _least else TRIES):
-        began = time.perf_counter()
+
+    def whole_run() -> None:
         for _ in guided_rounds(pictures[0], pictures[1], (None, None), (SIDE, SIDE), likeness=0.5, tones=1.0):
             pass
-        _least[key] = min(_least.get(key, float("inf")), time.perf_counter() - began)
-    return _least[key] / SIDE**2 * LATER_LEVELS
+
+    return _least((GUIDED,), whole_run) / SIDE**2 * LATER_LEVELS
 
 
 def expected_seconds(settings: TransferSettings, size: tuple[int, int], device: str = "cpu") -> float:
