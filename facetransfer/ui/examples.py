@@ -79,6 +79,17 @@ def example_file(name: str) -> str:
     return str(path)
 
 
+def finished_file(example: Example) -> str | None:
+    """An example's result as a file in gradio's cache, None where it has none."""
+    if example.result is None:
+        return None
+    path = cache_folder() / "examples" / f"{example.result.stem}.png"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_picture(open_picture(example.result), path)
+    return str(path)
+
+
 def as_data(webp: bytes) -> str:
     """A .webp file's content as a data URL."""
     return f"data:image/webp;base64,{base64.b64encode(webp).decode()}"

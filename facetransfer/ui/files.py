@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import tempfile
 import threading
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from facetransfer.base.images import as_json, save_picture
 from facetransfer.jobs.job import Job
 from facetransfer.ui.cache import OURS, remove, used
 from facetransfer.ui.gradio_compat import cache_folder
+from facetransfer.ui.share import card
 from segmentation.semantic_map import SemanticMap
 
 KEPT = 3600  # seconds that uploads and results are kept, at most
@@ -28,6 +31,7 @@ STALLED = 120  # seconds after which an upload of which nothing more came will n
 UNFINISHED = 24 * KEPT  # seconds after which a folder of ours that is still empty belongs to no run any more
 RESULT = "face-transfer.png"
 RESULT_PREFIX = "face-transfer-"
+NAME_LENGTH = 40  # letters of each picture's name in that of a result
 
 log = logging.getLogger(__name__)
 
@@ -111,26 +115,54 @@ def command_of(job: Job) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Packed:
+    """The files of a result: the picture with its recipe in it, what it is compared with, the card to show,
+    and a zip of all.
+    """
+
+    picture: Path
+    before: Path
+    card: Path
+    archive: Path
+
+
 def pack(
     folder: Path,
     picture: Image.Image,
     job: Job,
-    maps: list[SemanticMap],
+    before: Image.Image,
     report: dict[str, Any],
-    film: Path | None,
-) -> str:
-    """The result, its recipe, its numbers, the maps and the animation in one zip; the path of the zip."""
-    result = folder / RESULT
-    save_picture(picture, result, pnginfo=job.recipe.in_png())
-    with zipfile.ZipFile(folder / "face-transfer.zip", "w") as archive:
-        archive.write(result, result.name)
+    film: Path | None = None,
+    name: str = RESULT,
+) -> Packed:
+    """Writes a result into the folder: the picture under the `name`, and a zip with it, its recipe, its
+    numbers, its maps and its animation.
+    """
+    faces = [face for face in job.whole if face is not None]
+    packed = Packed(folder / name, folder / "before.jpg", folder / "card.png", folder / "face-transfer.zip")
+    save_picture(picture, packed.picture, pnginfo=job.recipe.in_png())
+    save_picture(before, packed.before)
+    save_picture(card(*(face.picture for face in faces), picture), packed.card)
+    with zipfile.ZipFile(packed.archive, "w") as archive:
+        archive.write(packed.picture, RESULT)
+        archive.write(packed.card, packed.card.name)
         archive.writestr("recipe.json", job.recipe.to_json())
         archive.writestr("command.txt", command_of(job) + "\n")
-        for name, extra in job.extras.items():
-            archive.writestr(f"{name}.png", as_png(extra))
+        for extra_name, extra in job.extras.items():
+            archive.writestr(f"{extra_name}.png", as_png(extra))
         archive.writestr("report.json", as_json(report))
-        for name, semantic in zip(("content_sem.png", "style_sem.png"), maps):
-            add_map(archive, folder, name, semantic)
+        for map_name, face in zip(("content_sem.png", "style_sem.png"), faces):
+            add_map(archive, folder, map_name, face.semantic)
         if film:
             archive.write(film, "run.webp")
-    return str(folder / "face-transfer.zip")
+    return packed
+
+
+def name_of_result(content: str | None, style: str | None) -> str:
+    """What a result of two picture files is called when it is saved."""
+    names = (
+        re.sub(r"[^\w-]+", "-", Path(path or "").stem).strip("-")[:NAME_LENGTH] for path in (content, style)
+    )
+    first, second = names
+    return f"{first}-as-{second}.png" if first and second else RESULT

@@ -6,7 +6,7 @@ import errno
 import functools
 import html
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -106,28 +106,26 @@ def known_of(picture: Image.Image, parser: str = "compact", face: int = 1) -> Pa
     return found
 
 
-def settings_of(values: tuple[Any, ...]) -> TransferSettings:
-    """The inputs of the page, in the order of the settings. Raises InputError as `TransferSettings` does."""
-    given = {
-        s.name: ",".join(map(str, v)) if isinstance(v, list) else as_kind(s.kind, v)
-        for s, v in zip(all_settings(), values)
-    }
-    settings = TransferSettings(**given)
+def settings_of(values: Mapping[str, Any]) -> TransferSettings:
+    """The settings of the page's inputs, by their names. Raises InputError as `TransferSettings` does."""
+    settings = TransferSettings(**{s.name: as_kind(s.kind, values[s.name]) for s in all_settings()})
     return replace(settings, start="content") if settings.start == "image" else settings
 
 
 def as_kind(kind: type, value: Any) -> Any:
-    """An input's value as a setting of that kind has it: a slider's 24.0 as 24, 10 as 10.0; what cannot be is
-    left for the settings to refuse.
+    """An input's value as a setting of that kind has it: a slider's 24.0 as 24, 10 as 10.0, several choices
+    with commas between them; what cannot be is left for the settings to refuse.
     """
+    if isinstance(value, list):
+        return ",".join(map(str, value))
     if kind is int and isinstance(value, float) and value.is_integer():
         return int(value)
     return float(value) if kind is float and type(value) is int and abs(value) < 1e9 else value
 
 
-def shown(settings: TransferSettings) -> list[Any]:
-    """The values of the page's inputs for these settings, in their order."""
-    return [
-        getattr(settings, s.name).split(",") if s.several else getattr(settings, s.name)
+def shown(settings: TransferSettings) -> dict[str, Any]:
+    """The values of the page's inputs for these settings, by their names."""
+    return {
+        s.name: getattr(settings, s.name).split(",") if s.several else getattr(settings, s.name)
         for s in all_settings()
-    ]
+    }

@@ -12,6 +12,7 @@ from facetransfer.ui import api
 from facetransfer.ui.components import many, pictures, result, settings, style_row
 from facetransfer.ui.components import map_editor as maps
 from facetransfer.ui.files import KEPT
+from facetransfer.ui.form import Form, by_name
 from facetransfer.ui.gradio_compat import guard, preview_links
 from facetransfer.ui.queue_status import left, refusal, waiting_words
 from facetransfer.ui.theme import CONSENT, TITLE, link_preview, step, title
@@ -26,66 +27,83 @@ QUICK: dict[str, Any] = dict(queue=False, show_progress="hidden", **HIDDEN)
 
 # On a phone, and where the page was scrolled on, the result is brought into view when work begins.
 SHOW_RESULT = """() => { const box = document.querySelector('#result').getBoundingClientRect();
-  if (box.top < 0 || box.bottom > innerHeight)
-    document.querySelector('#step-result').scrollIntoView({behavior: 'smooth'}); }"""
-SHOW_SOURCE = (
-    "() => setTimeout(() => document.querySelector('#sources-room').scrollIntoView({block: 'nearest', "
-    "behavior: 'smooth'}), 300)"
-)
+  if (box.top < 0 || box.bottom > innerHeight) document.querySelector('#step-result').scrollIntoView(
+    {behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'}); }"""
 # A download button downloads what it held when it was pressed: the zip made just now is fetched by a press of
 # a hidden one.
 CLICK_ZIP = "() => setTimeout(() => document.querySelector('#maps-zip').click(), 300)"
 
 
 class Page:
-    """The rooms, and what the page remembers: what the parser said of each picture, the last run, this
-    visit's results.
-    """
+    """The rooms, and what the page remembers beside what they hold: what the parser said of each picture."""
 
     def __init__(self, blocks: gr.Blocks) -> None:
         self.blocks = blocks
         gr.HTML(title(), apply_default_css=False)
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=3, min_width=320):
+        with gr.Row(equal_height=False, elem_id="steps"):
+            with gr.Column(scale=3, min_width=320, elem_id="step-pictures"):
                 gr.HTML(
-                    step(1, "Pictures", "upload two faces, or click a finished example"),
+                    step(1, "Pictures", "your own face, and a style"),
                     apply_default_css=False,
                 )
                 self.pictures = pictures.PicturesRoom()
                 self.styles = style_row.StyleRoom()
-                self.cards = pictures.example_cards()
-                gr.HTML(
-                    step(
-                        2,
-                        "Maps",
-                        "each colour takes from the same colour; paint over what is wrong, or leave it",
-                    ),
-                    apply_default_css=False,
-                )
-                self.maps = maps.MapsRoom()
+                with gr.Accordion("Finished examples", open=True, elem_id="examples-room"):
+                    self.cards = pictures.example_cards()
+                with gr.Column(elem_id="step-maps"):
+                    gr.HTML(
+                        step(
+                            3,
+                            "Correct the maps, if you like",
+                            "each colour takes from the same colour; paint over what is wrong, and press Run "
+                            "again",
+                        ),
+                        apply_default_css=False,
+                    )
+                    self.maps = maps.MapsRoom()
+                with gr.Column(elem_id="more"):
+                    self.settings = settings.SettingsRoom()
+                    self.many = many.ManyRoom()
             with gr.Column(scale=2, min_width=320, elem_id="step-result"):
-                gr.HTML(step(3, "Result", "press Run"), apply_default_css=False)
-                self.result = result.ResultRoom()
-        self.settings = settings.SettingsRoom(self.result.likeness)
-        self.result.more()
-        self.many = many.ManyRoom()
+                gr.HTML(step(2, "Result", ""), apply_default_css=False)
+                self.result = result.ResultRoom(self.settings.likeness, self.settings.preset)
+        self.known = [gr.State(None, time_to_live=KEPT), gr.State(None, time_to_live=KEPT)]
+        self.paths = [self.pictures.content, self.pictures.style]
         gr.Markdown(CONSENT, elem_id="consent")
         api.add_endpoints(LOOK, WORK)  # before the page's own events: the first of a name has it to itself
-        self.known = [gr.State(None, time_to_live=KEPT), gr.State(None, time_to_live=KEPT)]
-        self.last, self.visit = gr.State(None, time_to_live=KEPT), gr.State([], time_to_live=KEPT)
-        self.paths = [self.pictures.content, self.pictures.style]
+        self.form = Form(
+            self.paths,
+            self.known,
+            self.maps.views,
+            self.settings.place,
+            self.settings.animate,
+            self.settings.strengths,
+            self.settings.inputs,
+        )
         self.advised: dict[str, Any] = dict(
-            fn=maps.show_advice,
-            inputs=[*self.known, *self.maps.views, *self.settings.values],
-            outputs=self.maps.advice,
+            **self.form.event(maps.show_advice, {"advice": self.maps.advice}), **QUICK
+        )
+        self.told: dict[str, Any] = dict(
+            **self.form.event(
+                settings.about,
+                {
+                    "expected": self.result.expected,
+                    "preset": self.settings.preset,
+                    "settings_room": self.settings.settings_room,
+                    "parts_room": self.settings.parts_room,
+                    "query": self.settings.query,
+                },
+            ),
             **QUICK,
         )
-        self.timed: dict[str, Any] = dict(
-            fn=settings.time_text,
-            inputs=[self.known[0], *self.settings.values],
-            outputs=self.result.expected,
-            **QUICK,
-        )
+
+    @property
+    def on_page(self) -> dict[str, Any]:
+        """The pictures, their maps and what is known of them, by name; and what can be brought back."""
+        found: dict[str, Any] = {}
+        for role, picture, view, known in zip(("content", "style"), self.paths, self.maps.views, self.known):
+            found |= {role: picture, f"{role}_map": view, f"{role}_known": known}
+        return {**found, "undo": self.pictures.undo, "undo_button": self.pictures.undo_button}
 
     def wire_maps(self) -> None:
         views, files = self.maps.views, [self.maps.load_content, self.maps.load_style]
@@ -94,8 +112,7 @@ class Page:
         ):
             picture.change(
                 _parse_as(role), [picture, view], [view, known], show_progress_on=view, **HIDDEN, **LOOK
-            ).then(**self.advised).then(**self.timed)
-            picture.change(lambda: None, None, self.last, **QUICK)
+            ).then(**self.advised).then(**self.told)
             picture.select(
                 pictures.choose_face,
                 [picture, known, view, self.maps.parser],
@@ -133,63 +150,87 @@ class Page:
             **HIDDEN,
         ).success(None, None, None, js=CLICK_ZIP, **HIDDEN)
 
-    def wire_settings(self) -> None:
-        room = self.settings
-        self.result.preset.change(
-            settings.choose_preset,
-            [self.result.preset, room.seed, self.result.likeness],
-            room.values,
+    def wire_pictures(self, after: dict[str, Any]) -> None:
+        room, quiet = self.pictures, dict(show_progress="hidden", **HIDDEN)
+        room.swap.click(**self.form.event(pictures.swap, self.on_page), **quiet, **LOOK)
+        room.undo_button.click(
+            by_name(pictures.bring_back, **self.on_page), room.undo, [*self.on_page.values()], **quiet, **LOOK
+        )
+        self.cards.choose(
+            **self.form.event(
+                pictures.choose_example, {**self.on_page, **self.result.outputs}, undo=room.undo
+            ),
+            **quiet,
             queue=False,
-            **HIDDEN,
-        ).then(**self.timed)
-        gr.on([one.input for one in room.values], **self.timed, trigger_mode="always_last")
-        room.region.input(settings.region, room.region, room.strengths, **QUICK)
-        room.roll.click(settings.dice, None, room.seed, **QUICK)
+        ).then(**after)
+
+    def wire_settings(self) -> None:
+        room, values = self.settings, self.settings.all
+        room.preset.input(
+            **self.form.event(settings.choose_preset, room.inputs, name=room.preset), **QUICK
+        ).then(**self.told)
+        gr.on(
+            [one.input for one in (*room.inputs.values(), *room.strengths.values(), room.place)],
+            **self.told,
+            trigger_mode="always_last",
+        )
+        room.region.input(settings.named_strengths, room.region, [*room.strengths.values()], **QUICK).then(
+            **self.told
+        )
+        room.roll.click(settings.dice, None, room.inputs["seed"], **QUICK).then(**self.told)
+        room.reset.click(by_name(settings.reset, **values), None, [*values.values()], **QUICK).then(
+            **self.told
+        )
         room.restore.upload(
-            settings.restore, room.restore, [self.result.place, *room.strengths, *room.values], **HIDDEN
-        ).then(**self.timed)
+            by_name(settings.restore, **values), room.restore, [*values.values()], **HIDDEN
+        ).then(**self.told)
+        room.copy_link.click(None, room.query, None, js="query => facePage.copyLink(query)", **HIDDEN)
 
     def wire_result(self) -> None:
-        room, nothing = self.result, gr.State(None)
-        everything = [
-            *self.paths,
-            *self.known,
-            *self.maps.views,
-            room.place,
-            *self.settings.strengths,
-            *self.settings.values,
-        ]
-        outputs = [
-            room.result,
-            room.status,
-            room.download,
-            room.slider,
-            room.words,
-            self.last,
-            self.visit,
-            room.gallery,
-        ]
+        room = self.result
+        outputs = room.outputs
         after: dict[str, Any] = dict(
             fn=lambda picture: result.buttons(False, picture),
             inputs=room.result,
             outputs=[room.run, room.stop, room.refine, room.watch],
             **QUICK,
         )
-        events = []
-        for button, work, inputs, shown in (
-            (room.run, result.run, [self.visit, nothing, nothing, room.film, *everything], outputs),
-            (room.refine, result.run, [self.visit, self.last, room.result, room.film, *everything], outputs),
-            (room.compare, result.compare, everything, [room.compared, room.compare_status]),
+        busy: dict[str, Any] = dict(fn=lambda: result.buttons(True), outputs=after["outputs"], **QUICK)
+        quiet: dict[str, Any] = dict(show_progress="hidden", **HIDDEN)
+        runs: dict[str, Any] = dict(
+            **self.form.event(result.run, outputs, visit=room.visit, shown=room.shown), **quiet, **WORK
+        )
+        going_on = self.form.event(
+            result.refine,
+            outputs,
+            visit=room.visit,
+            shown=room.shown,
+            begun=room.begun,
+            last=room.last,
+            picture=room.result,
+        )
+        room.run.click(**busy, js=SHOW_RESULT)
+        room.refine.click(**busy, js=SHOW_RESULT)
+        events = [room.run.click(**runs), room.refine.click(**going_on, **quiet, **WORK)]
+        for button, work, into in (
+            (
+                room.compare,
+                result.compare,
+                {"compared": room.compared, "compare_status": room.compare_status},
+            ),
+            (
+                room.make_variants,
+                result.variants,
+                {"variants": room.variants, "seeds": room.seeds, "variants_status": room.variants_status},
+            ),
         ):
-            button.click(
-                lambda: result.buttons(True),
-                None,
-                after["outputs"],
-                js=None if button is room.compare else SHOW_RESULT,
-                **QUICK,
-            )
-            events.append(button.click(work, inputs, shown, show_progress="hidden", **HIDDEN, **WORK))
-        events += self.wire_styles([self.visit, nothing, nothing, room.film, *everything], outputs, after)
+            button.click(**busy)
+            events.append(button.click(**self.form.event(work, into), **quiet, **WORK))
+        chosen = room.variants.select(
+            result.choose_variant, room.seeds, self.settings.inputs["seed"], **quiet, queue=False
+        ).success(**busy)
+        events.append(chosen.success(**runs))
+        events += self.wire_styles(busy, runs)
         for event in events:
             event.success(**after)
             event.failure(**after)
@@ -197,66 +238,103 @@ class Page:
         room.stop.click(
             None, cancels=events, **HIDDEN
         )  # a listener of its own: within one, the page cancels only after the words are there
-        room.stop.click(
-            self.stopped, [room.result, room.status], [room.status, room.refine], queue=False, **HIDDEN
-        ).then(**after)
-        room.result.select(result.where_from, self.last, [room.source, room.source_room], **QUICK).then(
-            None, None, None, js=SHOW_SOURCE, **HIDDEN
-        )
-        self.cards.choose(
-            pictures.choose_example,
-            None,
-            # All that belongs to the run before goes, or it would stand beside another picture.
-            [*self.paths, room.result, room.status, room.download, room.slider, room.words, self.last],
-            queue=False,
-            **HIDDEN,
-        ).then(**after)
-
-    def wire_styles(self, run_inputs: list[Any], outputs: list[Any], after: dict[str, Any]) -> list[Any]:
-        """A press on a style, and the sheet of all of them; the events that Stop ends."""
-        room, chosen = self.styles, [self.paths[1], self.maps.views[1], self.known[1]]
-        quiet: dict[str, Any] = dict(show_progress="hidden", **HIDDEN)
-        events = []
-        for choice, work in (
-            (room.row.choose(style_row.choose, None, chosen, **quiet, **LOOK), result.preview),
-            (room.sheet.select(style_row.choose_tried, None, chosen, **quiet, **LOOK), result.run),
-        ):
-            busy = choice.success(lambda: result.buttons(True), None, after["outputs"], **QUICK)
-            events.append(busy.success(work, run_inputs, outputs, **quiet, **WORK))
-        events.append(
-            room.try_all.click(
-                style_row.try_all,
-                [self.paths[0], self.known[0], self.maps.views[0], self.result.likeness],
-                [room.sheet, room.status],
+        kept = (
+            room.stop.click(
+                self.stopped, [room.result, room.status], [room.status, room.refine], queue=False, **quiet
+            )
+            .then(**after)
+            .then(
+                by_name(result.keep, **outputs),
+                [room.begun, room.result, room.status, room.visit],
+                [*outputs.values()],
                 **quiet,
-                **WORK,
+                **LOOK,
             )
         )
+        room.refine.click(None, cancels=kept, **HIDDEN)  # or it would come after the picture that goes on
+        room.result.select(result.where_from, room.last, room.source, **QUICK)
+        room.history.select(
+            by_name(result.show_again, **outputs),
+            room.visit,
+            [*outputs.values()],
+            **QUICK,
+        ).then(**after)
+        gr.on(
+            [one.change for one in (*self.paths, room.of)],
+            None,
+            [*self.paths, room.of],
+            room.note,
+            js=result.OTHER_PICTURES,
+            **HIDDEN,
+        )
+        room.make_clip.click(result.make_clip, room.shown, room.clip, **HIDDEN, **LOOK)
+        room.copy.click(None, None, None, js="() => facePage.share()", **HIDDEN)
+        self.wire_pictures(after)
+
+    def wire_styles(self, busy: dict[str, Any], runs: dict[str, Any]) -> list[Any]:
+        """A press on a style, and the sheet of all of them; the events that Stop ends."""
+        room, quiet = self.styles, dict(show_progress="hidden", **HIDDEN)
+        undo = self.pictures.undo
+        result_room = self.result
+        quick = {
+            **runs,
+            **self.form.event(
+                result.preview, result_room.outputs, visit=result_room.visit, shown=result_room.shown
+            ),
+        }
+        pressed = room.row.choose(
+            **self.form.event(style_row.choose, self.on_page, undo=undo), **quiet, **LOOK
+        )
+        tried = room.sheet.select(
+            **self.form.event(style_row.choose_tried, self.on_page, undo=undo), **quiet, **LOOK
+        )
+        events = [
+            pressed.success(**busy).success(**quick),
+            tried.success(**busy).success(**runs),
+        ]
+        all_of_them = self.form.event(style_row.try_all, {"sheet": room.sheet, "try_status": room.status})
+        room.try_all.click(**busy)
+        events.append(room.try_all.click(**all_of_them, **quiet, **WORK))
         return events
 
     def wire_many(self) -> None:
         """Several pictures at once, and a film: they stand in the same line as a run."""
         room = self.many
-        values = [*self.settings.strengths, *self.settings.values]
-        for button, stop, work, inputs, outputs in (
+        quiet: dict[str, Any] = dict(show_progress="hidden", **HIDDEN)
+        for button, stop, status, event in (
             (
                 room.run_all,
                 room.stop_all,
-                many.make_all,
-                [room.contents, room.styles],
-                [room.matrix, room.all_status, room.zip],
+                room.all_status,
+                self.form.event(
+                    many.make_all,
+                    {"matrix": room.matrix, "all_status": room.all_status, "zip": room.zip},
+                    contents=room.contents,
+                    styles=room.styles,
+                ),
             ),
             (
                 room.run_film,
                 room.stop_film,
-                many.make_film,
-                [room.clip, self.pictures.style],
-                [room.frame, room.film_status, room.film],
+                room.film_status,
+                self.form.event(
+                    many.make_film,
+                    {"frame": room.frame, "film_status": room.film_status, "film": room.film},
+                    clip_path=room.clip,
+                ),
             ),
         ):
-            event = button.click(work, inputs + values, outputs, show_progress="hidden", **HIDDEN, **WORK)
-            stop.click(None, cancels=event, **HIDDEN)
-            stop.click(many.stopped, None, outputs[1], **QUICK)
+            work = button.click(**event, **quiet, **WORK)
+            stop.click(None, cancels=work, **HIDDEN)
+            stop.click(many.stopped, None, status, **QUICK)
+
+    async def read_address(self, request: gr.Request) -> dict[Any, Any]:
+        """The settings that the address of the page asks for; as they are where it asks for none."""
+        values = self.settings.all
+        query = dict(request.query_params)
+        if not query.keys() & {*values, "into", "strength"}:
+            return {values["place"]: gr.skip()}
+        return {values[name]: value for name, value in settings.read_link(query).items()}
 
     async def look_at_line(self, request: gr.Request) -> tuple[Any, Any]:
         """The status of who waits; the watch ends when the turn has come. In no thread of its own: what it
@@ -281,7 +359,7 @@ def build_page() -> gr.Blocks:
         page.wire_settings()
         page.wire_result()
         page.wire_many()
-        blocks.load(**page.timed)
+        blocks.load(page.read_address, None, [*page.settings.all.values()], **QUICK).then(**page.told)
     # Who posts to a function that stands in a line has to stand in it too.
     blocks.queue(max_size=None, default_concurrency_limit=1, api_open=False)
     guard(blocks, refusal)

@@ -77,11 +77,12 @@ THEME = gr.themes.Soft(
     body_text_color_subdued_dark="*neutral_400",
 )
 CSS = (Path(__file__).parent / "page.css").read_text("utf-8")
+SCRIPT = (Path(__file__).parent / "page.js").read_text("utf-8")
 
 
 def head(script: str) -> str:
-    """What stands in the page's head: the script of the map editor."""
-    return f"<script>{script}</script>"
+    """What stands in the page's head: the script of the map editor, and that of the page."""
+    return f"<script>{script}</script><script>{SCRIPT}</script>"
 
 
 def link_preview(address: str) -> str:

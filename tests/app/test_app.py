@@ -14,6 +14,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import parse_qsl
 
 import gradio as gr
 import numpy as np
@@ -23,8 +24,10 @@ from gradio.queueing import EventQueue, ProcessTime
 from PIL import Image
 from starlette.exceptions import HTTPException
 
+from facetransfer.base.errors import InputError
 from facetransfer.base.images import open_picture
-from facetransfer.base.settings import METHODS, TransferSettings, all_settings
+from facetransfer.base.settings import METHODS, PRESETS, TransferSettings, all_settings
+from facetransfer.jobs import time_estimate
 from facetransfer.ui import api
 from facetransfer.ui import queue_status as line
 from facetransfer.ui.components import map_editor as maps
@@ -32,33 +35,57 @@ from facetransfer.ui.components import pictures, result, settings
 from facetransfer.ui.examples import PHOTO, exact_map, example_file, examples
 from facetransfer.ui.files import result_folder
 from facetransfer.ui.gradio_compat import STILL_TO_COME, Line, check, guard, joined
-from facetransfer.ui.inputs import settings_of, shown
+from facetransfer.ui.inputs import settings_of
 from facetransfer.ui.page import build_page
-from segmentation.classes import CLASSES, INDEX
+from facetransfer.ui.share import card, write_wipe
+from segmentation.classes import INDEX
 from segmentation.correction import AUTOMATIC, Correction, from_text
 from segmentation.parsers import Parse
 from segmentation.semantic_map import SemanticMap
-
-PLACE = next(iter(settings.PLACE_LABELS))
-
-
-def values(**changed: object) -> list[object]:
-    """The place, the strengths of the classes, the settings, as the page gives them."""
-    return [
-        changed.pop("place", PLACE),
-        *changed.pop("strengths", [1.0] * len(CLASSES)),
-        *shown(replace(TransferSettings(), **changed)),
-    ]
+from tests.support.form import filled_in
 
 
 def known(pair: tuple) -> Parse:
     return Parse(pair[1], np.ones(pair[1].labels.shape, np.float32))
 
 
-def test_presets_come_in_the_order_of_the_settings() -> None:
-    assert settings_of(settings.choose_preset("Balanced", None, None)) == TransferSettings()
-    small = settings_of(settings.choose_preset("Preview", 7, 0.8))
-    assert small.size == 256 and (small.seed, small.likeness) == (7, 0.8)  # what was liked is kept
+def test_a_preset_decides_how_fine_and_leaves_what_a_person_chose() -> None:
+    def after(name: str, **changed: object) -> TransferSettings:
+        asked = filled_in(**changed)
+        answer = next(settings.choose_preset(asked, name))
+        return settings_of({**asked.settings, **answer})
+
+    assert after("Balanced") == TransferSettings()
+    assert after("Fine", size=300, likeness=0.8, seed=7, style_weight=33.0) == replace(
+        TransferSettings(**PRESETS["Fine"]), likeness=0.8, seed=7, style_weight=33.0
+    )
+    # What another preset brought goes with it.
+    assert after("Preview", **PRESETS["The article's"]) == TransferSettings(**PRESETS["Preview"])
+    assert [next(settings.about(filled_in(**PRESETS[name])))["preset"] for name in PRESETS] == [*PRESETS]
+    assert next(settings.about(filled_in(size=300)))["preset"] is None
+    with pytest.raises(gr.Error, match="no preset"):
+        next(settings.choose_preset(filled_in(), ["x"]))
+
+
+def test_a_link_opens_the_page_with_its_settings() -> None:
+    """What differs from the usual stands in the link, and is read from it; what cannot be is said."""
+    wanted = dict(likeness=0.8, seed=7, size=300, colours="content")
+    asked = replace(
+        filled_in(**wanted),
+        place=[*settings.PLACE_LABELS][1],
+        strengths={**filled_in().strengths, "hair": 0.5},
+    )
+    told = next(settings.about(asked))
+    assert "(4 changed)" in told["settings_room"]["label"] and "(2 changed)" in told["parts_room"]["label"]
+    query = dict(parse_qsl(told["query"].removeprefix("?")))
+    assert query.keys() == {*wanted, "strength", "into"}
+    found = settings.read_link({**query, "__theme": "dark"})
+    assert settings_of(found) == settings_of(asked.settings)
+    assert found["place"] == asked.place and found["hair"] == 0.5 and found["skin"] == 1.0
+    for wrong in ({"size": "x"}, {"size": "9999999"}, {"strength": "hair"}, {"method": "magic"}):
+        with pytest.raises(gr.Error):
+            settings.read_link(wrong)
+    assert settings_of(settings.reset()) == TransferSettings()
 
 
 @pytest.mark.parametrize(
@@ -72,17 +99,7 @@ def test_what_cannot_be_used_becomes_a_toast(tmp_path: Path, face, content: str 
     with pytest.raises(gr.Error, match=words):
         list(
             result.run(
-                None,
-                None,
-                None,
-                False,
-                content and str(tmp_path / content),
-                str(tmp_path / "face.png"),
-                None,
-                None,
-                None,
-                None,
-                *values(size=0),
+                filled_in(content and str(tmp_path / content), str(tmp_path / "face.png"), size=0), None, None
             )
         )
 
@@ -102,22 +119,23 @@ def test_a_run_shows_pictures_and_ends_with_a_file(
     tmp_path: Path, face, green_face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(result, "SHOW_EVERY", 0.0)
-    for name, (picture, _) in (("a", face), ("b", green_face)):
+    for name, (picture, _) in (("ann", face), ("green", green_face)):
         picture.save(tmp_path / f"{name}.png")
-    inputs = [str(tmp_path / "a.png"), str(tmp_path / "b.png"), known(face), known(green_face), None, None]
+    files = [str(tmp_path / f"{name}.png") for name in ("ann", "green")]
     wanted = dict(method="semantic", size=96, phases=2, iterations=2)
-    steps = list(result.run([], None, None, True, *inputs, *values(**wanted)))
-    images, words, files, _, numbers, last, _, gallery = zip(*steps)
-    assert (
-        len(steps) == 7
-        and {p.size for p in images} == {(96, 96)}
-        and "Phase 2 of 2" in words[-3]
-        and "<progress" in words[-3]
-        and words[-1].startswith("Done in")
-    )
-    with zipfile.ZipFile(files[-1]["value"]) as archive:
+    asked = filled_in(*files, (known(face), known(green_face)), animate=True, **wanted)
+    steps = list(result.run(asked, [], None))
+    pictures = [step["result"] for step in steps if isinstance(step.get("result"), Image.Image)]
+    assert len(steps) == 7 and {picture.size for picture in pictures} == {(96, 96)}
+    assert "Phase 2 of 2" in steps[-3]["status"] and "<progress" in steps[-3]["status"]
+    end = steps[-1]
+    assert end["status"].startswith("Done in") and Path(end["result"]).name == "ann-as-green.png"
+    made = np.asarray(open_picture(end["result"]))
+    assert np.array_equal(made, np.asarray(pictures[-1]))
+    with zipfile.ZipFile(end["download"]["value"]) as archive:
         assert set(archive.namelist()) == {
             "face-transfer.png",
+            "card.png",
             "recipe.json",
             "command.txt",
             "report.json",
@@ -125,24 +143,138 @@ def test_a_run_shows_pictures_and_ends_with_a_file(
             "style_sem.png",
             "run.webp",
         }
-        assert np.array_equal(
-            np.asarray(Image.open(archive.open("face-transfer.png"))), np.asarray(images[-1])
-        )
+        assert np.array_equal(np.asarray(Image.open(archive.open("face-transfer.png"))), made)
         assert np.array_equal(np.asarray(Image.open(archive.open("content_sem.png"))), face[1].labels)
-    assert "of the patches come from the same part" in numbers[-1] and len(gallery[-1]) == 1
-    restored = next(settings.restore(gallery[-1][0][0]))
-    assert (
-        settings_of(restored[1 + len(CLASSES) :]) == replace(TransferSettings(), **wanted)
-        and restored[0] == PLACE
-    )
+    assert "of the patches come from the same part" in end["numbers"] and len(end["visit"]) == 1
+    assert {open_picture(path).size for path in end["slider"]} == {(96, 96)}
+    # The picture that a visitor saves carries its recipe.
+    restored = settings.restore(end["result"])
+    assert settings_of(restored) == settings_of(asked.settings) and restored["place"] == asked.place
 
     # A repainted part is worked on, from the result; the rest stays as it is.
     repainted = Parse(SemanticMap(face[1].labels.copy()), np.ones((128, 128), np.float32))
     repainted.semantic.labels[100:120, 4:24] = INDEX["hat"]
-    inputs[2] = repainted
-    again = list(result.run(gallery[-1], last[-1], gallery[-1][0][0], False, *inputs, *values(**wanted)))[-1]
-    moved = (np.asarray(again[0]) != np.asarray(images[-1])).any(2)
-    assert moved[75:90, 3:18].any() and not moved[:60].any() and len(again[-1]) == 2
+    asked = replace(asked, known=(repainted, asked.known[1]), animate=False)
+    again = list(result.refine(asked, end["visit"], end["shown"], None, end["last"], end["result"]))[-1]
+    moved = (np.asarray(open_picture(again["result"])) != made).any(2)
+    assert moved[75:90, 3:18].any() and not moved[:60].any() and len(again["visit"]) == 2
+
+    # Either of them is shown again.
+    pressed = type("Event", (), {"index": 1})()
+    shown = next(result.show_again(again["visit"], pressed))
+    assert shown["result"] == end["result"] and shown["numbers"] == end["numbers"]
+    assert json.loads(shown["of"]) == files
+
+    # Of other pictures it is not gone on with.
+    other = replace(asked, pictures=asked.pictures[::-1])
+    for made, begun in ((end["shown"], None), (None, asked)):
+        with pytest.raises(gr.Error, match="other pictures"):
+            next(result.refine(other, [], made, begun, None, end["result"]))
+
+
+def test_after_a_stop_there_is_all_that_a_run_leaves(tmp_path: Path, face, green_face) -> None:
+    for name, (picture, _) in (("a", face), ("b", green_face)):
+        picture.save(tmp_path / f"{name}.png")
+    asked = filled_in(
+        str(tmp_path / "a.png"), str(tmp_path / "b.png"), (known(face), known(green_face)), size=96
+    )
+    green_face[0].resize((96, 96)).save(tmp_path / "so-far.png")
+    words, button = result.stopped(str(tmp_path / "so-far.png"), "Phase 1")
+    assert button["value"] == "Continue"
+    kept = next(result.keep(asked, str(tmp_path / "so-far.png"), words, []))
+    with zipfile.ZipFile(kept["download"]["value"]) as archive:
+        so_far = np.asarray(Image.open(archive.open("face-transfer.png")))
+    assert np.array_equal(so_far, np.asarray(open_picture(tmp_path / "so-far.png")))
+    assert "result" not in kept and len(kept["visit"]) == 1
+    left = next(result.keep(asked, str(tmp_path / "so-far.png"), "You left the line", []))
+    assert [*left] == ["visit"] and left["visit"]["__type__"] == "update"
+
+
+def test_after_a_failure_the_page_is_as_before_the_run(
+    tmp_path: Path, face, green_face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that cannot be had is noticed when the work has begun."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise InputError("the network cannot be downloaded here")
+
+    monkeypatch.setattr(result.gpu, "steps", broken)
+    for name, (picture, _) in (("a", face), ("b", green_face)):
+        picture.save(tmp_path / f"{name}.png")
+    files = str(tmp_path / "a.png"), str(tmp_path / "b.png")
+    asked = filled_in(*files, (known(face), known(green_face)), size=64)
+    made = result.Made("result.png", files, "before.jpg", "all.zip", numbers="99 %")
+    for shown, picture in ((made, "result.png"), (None, None)):
+        answers = []
+        with pytest.raises(gr.Error, match="cannot be downloaded"):
+            for answer in result.run(asked, [], shown):
+                answers.append(answer)
+        assert answers[-1]["result"] == picture and answers[-1]["status"] == result.FAILED
+        assert bool(answers[-1]["numbers"]) == bool(shown) and bool(answers[-1]["slider"]) == bool(shown)
+
+
+def test_what_an_example_replaces_comes_back(tmp_path: Path, face, green_face) -> None:
+    """Both pictures and what was painted, one change after another."""
+    files = []
+    for name, (picture, _) in (("a", face), ("b", green_face)):
+        picture.save(tmp_path / f"{name}.png")
+        files.append(str(tmp_path / f"{name}.png"))
+    view = maps.shown_map(face[0], known(face))
+    painted = np.zeros((128, 128), bool)
+    painted[:8] = True
+    layer = Correction.nothing((128, 128)).painted(painted, INDEX["hat"])
+    asked = filled_in(*files, drawn=({"layer": layer.to_text(), "of": view["of"]}, None))
+    event = type("Event", (), {"_data": {"index": 0}})()
+    first = next(pictures.choose_example(asked, None, event))
+    assert first["undo_button"]["visible"] and first["content"] != files[0]
+    second = next(pictures.choose_example(filled_in(first["content"], first["style"]), first["undo"], event))
+    assert len(second["undo"]) == 2
+    third = next(pictures.bring_back(second["undo"]))
+    assert third["content"] == first["content"] and third["undo_button"]["visible"]
+    last = next(pictures.bring_back(third["undo"]))
+    assert [last["content"], last["style"]] == files and not last["undo_button"]["visible"]
+    assert (from_text(last["content_map"]["layer"])[:8] == INDEX["hat"]).all()
+    swapped = next(pictures.swap(asked))
+    assert [swapped["style"], swapped["content"]] == files
+    assert (from_text(swapped["style_map"]["layer"])[:8] == INDEX["hat"]).all()
+    # An empty page has nothing to bring back.
+    assert "undo_button" not in next(pictures.choose_example(filled_in(), None, event))
+    with pytest.raises(gr.Error, match="nothing to bring back"):
+        next(pictures.bring_back([]))
+
+
+def test_variants_differ_in_their_seed_alone(
+    tmp_path: Path, face, green_face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(result, "VARIANT_SIZE", 64)
+    for name, (picture, _) in (("a", face), ("b", green_face)):
+        picture.save(tmp_path / f"{name}.png")
+    asked = filled_in(
+        str(tmp_path / "a.png"), str(tmp_path / "b.png"), (known(face), known(green_face)), seed=5
+    )
+    steps = list(result.variants(asked))
+    found, seeds = steps[-2]["variants"], steps[-2]["seeds"]
+    assert len(found) == len({*seeds}) == result.VARIANTS and seeds[0] == 5
+    pixels = [np.asarray(picture).astype(int) for picture, _ in found]
+    assert max(pixels[0].shape) == 64 and all(np.abs(pixels[0] - other).max() > 0 for other in pixels[1:])
+    assert next(result.choose_variant(seeds, type("Event", (), {"index": 2})())) == seeds[2]
+    with pytest.raises(gr.Error, match="no such variant"):
+        next(result.choose_variant(seeds, type("Event", (), {"index": 9})()))
+
+
+def test_a_card_and_a_short_film_show_before_and_after(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    colours = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
+    pictures_ = [Image.new("RGB", (120, 80), colour) for colour in colours]
+    made = np.asarray(card(*pictures_))
+    height, width, _ = made.shape
+    middles = [made[height // 2, round(width * share)] for share in (1 / 6, 1 / 2, 5 / 6)]
+    assert [tuple(map(int, middle)) for middle in middles] == colours
+    write_wipe(tmp_path / "wipe.mp4", pictures_[0], pictures_[2])
+    with av.open(str(tmp_path / "wipe.mp4")) as container:
+        frames = [frame.to_ndarray(format="rgb24").astype(int) for frame in container.decode(video=0)]
+    reds = [frame[..., 0].mean() > 110 for frame in frames]
+    assert reds[0] and reds[-1] and not reds[len(frames) // 2] and 2 < len(frames) / 25 < 6
 
 
 def test_a_click_shows_where_a_patch_came_from() -> None:
@@ -152,39 +284,34 @@ def test_a_click_shows_where_a_patch_came_from() -> None:
         np.zeros((4, 4), np.uint8), Image.new("RGB", (200, 100), (90, 90, 90)), sources, (64, 64)
     )
     event = type("Event", (), {"index": (2, 63)})()
-    marked, room = result.where_from(last, event)
-    assert room["open"]
-    ring = np.asarray(marked).astype(int)
+    marked = next(result.where_from(last, event))
+    assert marked["visible"]
+    ring = np.asarray(marked["value"]).astype(int)
     ys, xs = np.nonzero((ring != 90).any(2))
     assert xs.mean() == pytest.approx(150, abs=2) and ys.mean() == pytest.approx(25, abs=2)
 
 
 def test_advice_names_what_is_missing_and_unsettles_nobody(face, green_face) -> None:
-    told = maps.show_advice(known(face), known(green_face), None, None, *values()[1 + len(CLASSES) :])
+    def advice(content: Parse, style: Parse, drawn: object = None) -> str:
+        return next(maps.show_advice(filled_in(known=(content, style), drawn=(drawn, None))))["advice"]
+
+    told = advice(known(face), known(green_face))
     assert "Both maps have what they need" in told and "Skin" in told
     hatted = Parse(
         SemanticMap(np.where(np.arange(128)[:, None] < 25, np.uint8(INDEX["hat"]), face[1].labels)),
         np.ones((128, 128), np.float32),
     )
-    assert "has no hat: hair stands in" in maps.show_advice(
-        hatted, known(green_face), None, None, *values()[1 + len(CLASSES) :]
-    )
+    assert "has no hat: hair stands in" in advice(hatted, known(green_face))
     speaking = Parse(SemanticMap(face[1].labels.copy()), np.ones((128, 128), np.float32))
     speaking.semantic.labels[86:92, 58:70] = INDEX["mouth"]
-    assert "has no inside of the mouth: upper lip stands in" in maps.show_advice(
-        speaking, known(green_face), None, None, *values()[1 + len(CLASSES) :]
-    )
+    assert "has no inside of the mouth: upper lip stands in" in advice(speaking, known(green_face))
     drawn = {
         "layer": Correction.between(face[1], hatted.semantic).to_text(),
         "of": "x",
     }  # the same hat, painted
-    assert "has no hat: hair stands in" in maps.show_advice(
-        known(face), known(green_face), drawn, None, *values()[1 + len(CLASSES) :]
-    )
+    assert "has no hat: hair stands in" in advice(known(face), known(green_face), drawn)
     nobody = Parse(SemanticMap(np.zeros((64, 64), np.uint8)), np.ones((64, 64), np.float32))
-    assert "No face is known in the style" in maps.show_advice(
-        known(face), nobody, None, None, *values()[1 + len(CLASSES) :]
-    )
+    assert "No face is known in the style" in advice(known(face), nobody)
 
 
 def test_the_page_is_sent_the_automatic_map_its_doubts_and_the_layer(face) -> None:
@@ -255,13 +382,23 @@ def test_the_expected_time_grows_with_the_work() -> None:
     assert 0 < seconds(size=256) < seconds()
     optimised = [seconds(method="semantic", iterations=n) for n in (10, 16, 600)]
     assert optimised == sorted(optimised)
-    told = settings.time_text(None, *values()[1 + len(CLASSES) :])
+    told = next(settings.about(filled_in()))["expected"]
     assert (
         "Expected time here: **about" in told
         and "Balanced" not in told
         and "Fine" in told
         and "The article's" in told
     )  # the others beside it
+
+
+def test_the_time_is_not_measured_at_each_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slider that is moved asks again and again: after some measurements there are enough."""
+    monkeypatch.setattr(time_estimate, "_measured", {})
+    runs = []
+    monkeypatch.setattr(time_estimate, "guided_rounds", lambda *_, **__: runs.append(1) or ())
+    for _ in range(40):
+        time_estimate.expected_seconds(TransferSettings(), (512, 512))
+    assert len(runs) == time_estimate.MOST
 
 
 def test_the_place_in_line_and_the_time_until_it_is_reached() -> None:
@@ -370,13 +507,12 @@ def test_a_job_that_would_take_too_long_is_refused_with_its_time(
 ) -> None:
     for name, (picture, _) in (("a", face), ("b", green_face)):
         picture.save(tmp_path / f"{name}.png")
-    inputs = [str(tmp_path / "a.png"), str(tmp_path / "b.png"), known(face), known(green_face), None, None]
+    inputs = str(tmp_path / "a.png"), str(tmp_path / "b.png"), (known(face), known(green_face))
     monkeypatch.setenv("FACE_TRANSFER_MAX_SECONDS", "30")
-    long = values(method="semantic", size=2048, phases=4, iterations=2000)
+    long = filled_in(*inputs, method="semantic", size=2048, phases=4, iterations=2000)
     with pytest.raises(gr.Error, match="jobs here may take about 30 s"):
-        list(result.run([], None, None, False, *inputs, *long))
-    quick = values(method="semantic", size=64, phases=1, iterations=2)
-    assert list(result.run([], None, None, False, *inputs, *quick))
+        list(result.run(long, [], None))
+    assert list(result.run(filled_in(*inputs, method="semantic", size=64, phases=1, iterations=2), [], None))
 
 
 def test_a_page_that_was_closed_is_forgotten() -> None:
@@ -424,18 +560,16 @@ def test_stop_speaks_after_the_last_word_of_the_run() -> None:
 def test_compare_shows_every_method(tmp_path: Path, face, green_face) -> None:
     for name, (picture, _) in (("a", face), ("b", green_face)):
         picture.save(tmp_path / f"{name}.png")
-    steps = list(
-        result.compare(
-            str(tmp_path / "a.png"),
-            str(tmp_path / "b.png"),
-            known(face),
-            known(green_face),
-            None,
-            None,
-            *values(size=64, phases=1, iterations=2, network="compact"),
-        )
+    asked = filled_in(
+        str(tmp_path / "a.png"),
+        str(tmp_path / "b.png"),
+        (known(face), known(green_face)),
+        size=64,
+        phases=1,
+        iterations=2,
+        network="compact",
     )
-    images, names = zip(*steps[-1][0])
+    images, names = zip(*list(result.compare(asked))[-1]["compared"])
     assert len(set(names)) == len(METHODS) and names[-1].startswith("Guided")
     assert len({p.tobytes() for p in images}) == len(METHODS) and {p.size for p in images} == {(64, 64)}
 

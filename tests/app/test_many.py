@@ -10,14 +10,12 @@ import av
 import gradio as gr
 import pytest
 
-from facetransfer.base.settings import TransferSettings
 from facetransfer.ui.components import many
-from facetransfer.ui.inputs import shown
-from segmentation.classes import NAMES
 from tests.app.test_film import drawn_frames, write_clip
 from tests.support.drawn_face import draw_face
+from tests.support.form import filled_in
 
-VALUES = [*[1.0] * len(NAMES), *shown(TransferSettings(size=64))]
+SMALL = filled_in(size=64)
 
 
 @pytest.fixture
@@ -30,9 +28,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_content_gets_every_style_and_all_lie_in_one_zip(files: Path) -> None:
     contents = [str(files / f"{name}.png") for name in ("ann", "bob")]
-    steps = list(many.make_all(contents, [str(files / "green.png"), contents[0]], *VALUES))
-    assert [len(gallery) for gallery, _, _ in steps] == [0, 1, 2, 3, 4, 4]
-    path = steps[-1][2]["value"]
+    steps = list(many.make_all(SMALL, contents, [str(files / "green.png"), contents[0]]))
+    assert [len(step["matrix"]) for step in steps] == [0, 1, 2, 3, 4, 4]
+    path = steps[-1]["zip"]["value"]
     with zipfile.ZipFile(path) as archive:
         names = sorted(archive.namelist())
         sheet = archive.read("contact-sheet.html").decode()
@@ -44,9 +42,9 @@ def test_every_content_gets_every_style_and_all_lie_in_one_zip(files: Path) -> N
 
 def test_what_was_made_before_a_stop_is_in_the_zip(files: Path) -> None:
     contents = [str(files / f"{name}.png") for name in ("ann", "bob")]
-    work = many.make_all(contents, [str(files / "green.png")], *VALUES)
+    work = many.make_all(SMALL, contents, [str(files / "green.png")])
     next(work)
-    _, _, download = next(work)
+    download = next(work)["zip"]
     work.close()
     with zipfile.ZipFile(download["value"]) as archive:
         assert archive.namelist() == ["ann--green.png"]
@@ -59,27 +57,28 @@ def test_what_was_made_before_a_stop_is_in_the_zip(files: Path) -> None:
 def test_what_is_missing_is_said(files: Path, contents: Any, styles: Any, words: str) -> None:
     given = [names and [str(files / f"{name}.png") for name in names] for names in (contents, styles)]
     with pytest.raises(gr.Error, match=words):
-        next(many.make_all(*given, *VALUES))
+        next(many.make_all(SMALL, *given))
 
 
 def test_no_more_results_than_allowed_are_made_at_once(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(many, "MOST_PAIRS", 1)
     with pytest.raises(gr.Error, match="at most 1"):
         styles = [str(files / f"{name}.png") for name in ("green", "bob")]
-        next(many.make_all([str(files / "ann.png")], styles, *VALUES))
+        next(many.make_all(SMALL, [str(files / "ann.png")], styles))
 
 
 def test_the_budget_counts_all_results(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACE_TRANSFER_MAX_SECONDS", "0.0001")
     with pytest.raises(gr.Error, match="jobs here may take"):
-        next(many.make_all([str(files / "ann.png")], [str(files / "green.png")], *VALUES))
+        next(many.make_all(SMALL, [str(files / "ann.png")], [str(files / "green.png")]))
 
 
 def test_a_film_is_made_and_grows_on_the_page(files: Path) -> None:
     write_clip(files / "clip.mp4", drawn_frames(4))
-    steps = list(many.make_film(str(files / "clip.mp4"), str(files / "green.png"), *VALUES))
-    assert sum(hasattr(frame, "size") for frame, _, _ in steps) == 4
-    with av.open(steps[-1][2]) as container:
+    asked = filled_in(style=str(files / "green.png"), size=64)
+    steps = list(many.make_film(asked, str(files / "clip.mp4")))
+    assert sum("frame" in step for step in steps) == 4
+    with av.open(steps[-1]["film"]) as container:
         assert len(list(container.decode(video=0))) == 4
 
 
@@ -87,8 +86,8 @@ def test_a_film_that_is_too_long_or_none_is_refused(files: Path, monkeypatch: py
     write_clip(files / "clip.mp4", drawn_frames(4))
     monkeypatch.setenv("FACE_TRANSFER_MAX_FILM_SECONDS", "0.1")
     with pytest.raises(gr.Error, match="here it may last 0.1 s"):
-        next(many.make_film(str(files / "clip.mp4"), str(files / "green.png"), *VALUES))
+        next(many.make_film(SMALL, str(files / "clip.mp4")))
     (files / "text.mp4").write_text("no film")
     for path in (None, str(files / "text.mp4"), str(files / "gone.mp4")):
         with pytest.raises(gr.Error):
-            next(many.make_film(path, str(files / "green.png"), *VALUES))
+            next(many.make_film(SMALL, path))

@@ -14,14 +14,14 @@ import gradio as gr
 import numpy as np
 import pytest
 
+from facetransfer.base.errors import InputError
 from facetransfer.base.images import open_picture
 from facetransfer.base.settings import PRESETS, TransferSettings
 from facetransfer.ui import styles
 from facetransfer.ui.components import result, style_row
-from facetransfer.ui.inputs import shown
-from segmentation.classes import NAMES
 from segmentation.map_files import map_path, read_map
 from tests.support.drawn_face import draw_face
+from tests.support.form import filled_in
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,43 +75,57 @@ def test_a_map_beside_a_style_is_used_and_one_that_is_none_is_passed_over(owners
 
 def test_a_press_gives_the_style_with_its_map(owners: Path) -> None:
     count = len(styles.styles())
-    path, view, known = style_row.choose(pressed(count - 2))
+    chosen = next(style_row.choose(filled_in(), None, pressed(count - 2)))
+    path, view, known = (chosen[name] for name in ("style", "style_map", "style_known"))
     assert (np.asarray(open_picture(path)) == np.asarray(open_picture(styles.styles()[-2].path))).all()
     assert view["automatic"] and known.semantic.size == (96, 96)
     for wrong in (count, -1, "0", None, 1.0, True):
         with pytest.raises(gr.Error):
-            style_row.choose(pressed(wrong))
+            next(style_row.choose(filled_in(), None, pressed(wrong)))
+
+
+def test_a_style_of_one_s_own_comes_back_after_a_press(owners: Path, tmp_path: Path) -> None:
+    """However many styles of the row were pressed in between."""
+    draw_face()[0].save(tmp_path / "own.png")
+    own = str(tmp_path / "own.png")
+    first = next(style_row.choose(filled_in(own, own), None, pressed(0)))
+    assert first["undo_button"]["visible"] and first["undo"][-1].pictures == (own, own)
+    second = next(style_row.choose(filled_in(own, first["style"]), first["undo"], pressed(1)))
+    assert "undo" not in second  # The newest change to take back is still that of the own style.
 
 
 def test_the_sheet_grows_by_one_style_after_another(owners: Path, tmp_path: Path) -> None:
     draw_face()[0].save(tmp_path / "me.png")
-    steps = list(style_row.try_all(str(tmp_path / "me.png"), None, None, 0.5))
+    steps = list(style_row.try_all(filled_in(str(tmp_path / "me.png"))))
     count = len(styles.styles())
-    assert [len(sheet) for sheet, _ in steps] == [*range(1, count + 1), count]
-    pictures = [np.asarray(picture).astype(float) for picture, _ in steps[-1][0]]
+    assert [len(step["sheet"]) for step in steps] == [*range(1, count + 1), count]
+    pictures = [np.asarray(picture).astype(float) for picture, _ in steps[-1]["sheet"]]
     assert max(picture.shape[0] for picture in pictures) <= style_row.TRY_SIZE
     assert np.abs(pictures[0] - pictures[1]).mean() > 10  # Each is in a skin of its own.
     with pytest.raises(gr.Error, match="no content picture"):
-        next(style_row.try_all(None, None, None, 0.5))
+        list(style_row.try_all(filled_in()))
 
 
 def test_a_preview_is_small_and_keeps_the_likeness(
     owners: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    jobs = []
 
-    def run(*inputs: Any) -> Iterator[tuple[Any, ...]]:
-        asked.append(inputs)
-        yield (None,) * 8
+    def stopped_before_work(job: Any) -> Any:
+        jobs.append(job)
+        raise InputError("enough")
 
-    monkeypatch.setattr(result, "run", run)
-    values = shown(TransferSettings(size=2048, likeness=0.9, seed=7))
-    inputs = ["me.png", "style.png", None, None, None, None, "On its own", *[1.0] * len(NAMES), *values]
-    assert len(list(result.preview(None, None, None, False, *inputs))) == 1
+    monkeypatch.setattr(result.gpu, "steps", stopped_before_work)
+    for name, seed in (("me", 0), ("style", 1)):
+        draw_face(seed=seed)[0].save(tmp_path / f"{name}.png")
+    files = [str(tmp_path / f"{name}.png") for name in ("me", "style")]
+    asked = filled_in(*files, size=2048, likeness=0.9, seed=7)
+    with pytest.raises(gr.Error, match="enough"):
+        list(result.preview(asked, None, None))
     wanted = TransferSettings(likeness=0.9, seed=7, **PRESETS["Preview"])
-    assert list(asked[0][-len(values) :]) == shown(wanted) and asked[0][4] == "me.png"
-    nothing = list(result.preview(None, None, None, False, None, *inputs[1:]))
-    assert len(asked) == 1 and len(nothing) == 1
+    assert [job.settings for job in jobs] == [wanted]
+    nothing = list(result.preview(filled_in(style=files[1]), None, None))
+    assert len(jobs) == 1 and [*nothing[0]] == ["status"]
 
 
 def test_a_folder_that_is_none_stops_the_start_in_words() -> None:

@@ -403,18 +403,18 @@ def test_a_result_is_looked_at_and_comes_back_from_its_file(page, tmp_path: Path
     page.click("#dice")
     page.wait_for_function("document.querySelector('#set-seed input').value !== '0'")
     seed = page.input_value("#set-seed input")
-    assert not page.locator("#sources-room").is_visible()
     page.click("#run")
     page.wait_for_function("document.querySelector('#numbers').innerText.includes('same part of the face')")
     page.wait_for_selector("#refine:not([disabled])")
     page.locator("#result img").click(position={"x": 200, "y": 200})
     page.wait_for_selector("#source img")
-    page.click("#before-after button")
+    assert page.get_by_text("and where it goes (1 changed)").is_visible()
+    page.get_by_role("tab", name="Before and after").click()
     page.wait_for_function("""() => { // both of one size, one on the other
         const boxes = [...document.querySelectorAll('#slider img')].map(i => i.getBoundingClientRect());
         return boxes.length === 2 && boxes[0].height > 100
           && ['x', 'y', 'width', 'height'].every(n => Math.abs(boxes[0][n] - boxes[1][n]) < 2); }""")
-    page.click("#visit button")
+    page.get_by_role("tab", name="Result").click()
     page.wait_for_selector("#gallery img")
     with page.expect_download() as download:
         page.click("#download")
@@ -484,9 +484,7 @@ def test_an_example_shows_both_pictures_and_its_result(page) -> None:
     page.wait_for_selector("#result img")
     assert page.locator(".map-tools .chip:not(.absent)").count() >= 8
     page.evaluate("window.scrollTo(0, 400)")
-    assert (
-        0 <= page.locator("#step-result").bounding_box()["y"] < 40
-    )  # the result stays in view while one paints
+    assert 0 <= page.locator("#run").bounding_box()["y"] < 40  # the result stays in view while one paints
 
 
 def test_the_page_works_on_a_phone(app: str, browser, tmp_path: Path, face, green_face) -> None:

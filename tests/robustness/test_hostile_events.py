@@ -21,7 +21,7 @@ from gradio.blocks import BlockFunction
 from gradio.state_holder import SessionState
 
 from facetransfer.base.errors import InputError
-from facetransfer.ui.components import pictures, result
+from facetransfer.ui.components import pictures, result, style_row
 from facetransfer.ui.components.map_editor import glance
 from facetransfer.ui.components.result import LastRun
 from facetransfer.ui.inputs import OUR_FAULT
@@ -268,9 +268,10 @@ def test_inputs_that_no_page_sends_are_refused_or_ignored(
     monkeypatch.setattr(
         processing_utils, "async_ssrf_protected_download", lambda url, **_: opened.append(url)
     )
-    monkeypatch.setattr(
-        result, "prepare", lambda *_, **__: (_ for _ in ()).throw(InputError("everything could be read"))
-    )
+    for place in (result, style_row):
+        monkeypatch.setattr(
+            place, "prepare", lambda *_, **__: (_ for _ in ()).throw(InputError("everything could be read"))
+        )
     for fn in visit.page.fns.values():  # what Gradio does to a component that was updated
         for block in fn.inputs:
             if not isinstance(block, gr.State):

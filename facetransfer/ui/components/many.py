@@ -25,10 +25,11 @@ from facetransfer.jobs.job import Face
 from facetransfer.jobs.pairs import Pair, product, with_outputs
 from facetransfer.jobs.time_estimate import in_words as time_in_words
 from facetransfer.ui import gpu
+from facetransfer.ui.components.map_editor import corrected
 from facetransfer.ui.files import result_folder
+from facetransfer.ui.form import Asked
 from facetransfer.ui.inputs import known_of, picture_at, settings_of, worded
 from facetransfer.ui.theme import said, status
-from segmentation.classes import NAMES
 from segmentation.parsers import load_parser
 
 MOST_PAIRS = 100  # of one call
@@ -47,11 +48,6 @@ def check_time(seconds: float) -> None:
         )
 
 
-def strengths_of(values: Sequence[Any]) -> dict[str, float]:
-    """The strengths that differ from 1, by class."""
-    return checked_strengths(dict(zip(NAMES, values)))
-
-
 def files_of(paths: Sequence[str] | None, role: str) -> list[Path]:
     """The files that were uploaded, each looked at. InputError where there is none, or one is no picture."""
     for path in paths or ():
@@ -62,13 +58,9 @@ def files_of(paths: Sequence[str] | None, role: str) -> list[Path]:
 
 
 @worded
-def make_all(
-    contents: list[str] | None, styles: list[str] | None, *values: Any
-) -> Iterator[tuple[Any, Any, Any]]:
-    """The gallery of results as it grows, the line of words, and the zip of what there is. `values` are the
-    strengths of the classes, then the settings.
-    """
-    settings, strengths = settings_of(values[len(NAMES) :]), strengths_of(values)
+def make_all(asked: Asked, contents: list[str] | None, styles: list[str] | None) -> Iterator[dict[str, Any]]:
+    """The gallery of results as it grows, the line of words, and the zip of what there is."""
+    settings, strengths = settings_of(asked.settings), checked_strengths(asked.strengths)
     files = files_of(contents, "content"), files_of(styles, "style")
     like = Pair(Path(), Path(), settings=settings, strengths=strengths)
     pairs = product(*files, like)
@@ -80,7 +72,11 @@ def make_all(
     sizes = [fitted_size(open_picture(path).size, settings.size) for path in files[0]]
     each = sum(gpu.expected(settings, size) for size in sizes) * len(files[1])
     check_time(each)
-    yield [], said(f"{len(pairs)} results, {time_in_words(each)} ...", 0.0), gr.update(interactive=False)
+    yield {
+        "matrix": [],
+        "all_status": said(f"{len(pairs)} results, {time_in_words(each)} ...", 0.0),
+        "zip": gr.update(interactive=False),
+    }
     folder = result_folder()
     pairs, log = with_outputs(pairs, str(folder)), RunLog(folder / LOG)
     archive, gallery, done = folder / "face-transfers.zip", [], []
@@ -95,12 +91,13 @@ def make_all(
                 file.write(outcome.pair.output, outcome.pair.output.name)
         left = (time.monotonic() - began) / len(done) * (len(pairs) - len(done))
         words = f"{len(done)} of {len(pairs)} · {time_in_words(left)} left"
-        yield [*gallery], said(words, len(done) / len(pairs)), _download(archive)
+        share = len(done) / len(pairs)
+        yield {"matrix": [*gallery], "all_status": said(words, share), "zip": _download(archive)}
     sheet = folder / "contact-sheet.html"
     write_contact_sheet(sheet, pairs, log)
     with zipfile.ZipFile(archive, "a") as file:
         file.write(sheet, sheet.name)
-    yield [*gallery], said(_told(done)), _download(archive)
+    yield {"matrix": [*gallery], "all_status": said(_told(done)), "zip": _download(archive)}
 
 
 def _download(path: Path) -> Any:
@@ -146,22 +143,22 @@ def checked_clip(path: str | None) -> Clip:
 
 
 @worded
-def make_film(clip_path: str | None, style_path: str | None, *values: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """The newest frame, the line of words, and at the end the film. `values` as of `make_all`."""
-    clip, settings = checked_clip(clip_path), settings_of(values[len(NAMES) :])
+def make_film(asked: Asked, clip_path: str | None) -> Iterator[dict[str, Any]]:
+    """The newest frame, the line of words, and at the end the film, in the page's style."""
+    clip, settings = checked_clip(clip_path), settings_of(asked.settings)
     if settings.method != GUIDED:
         raise InputError(f"a film is made by the method {GUIDED}: choose it in the settings")
     settings = replace(settings, size=min(settings.size or FILM_SIZE, FILM_SIZE))
-    style = picture_at(style_path, "style")
+    style = picture_at(asked.pictures[1], "style")
     count = max(1, clip.count)
     check_time(count * gpu.expected(settings, fitted_size(clip.size, settings.size)))
-    yield gr.skip(), said("Looking through the film ...", 0.0), None
-    known = known_of(style)
+    yield {"film_status": said("Looking through the film ...", 0.0), "film": None}
+    known = asked.known[1] or known_of(style)
     maker = FilmMaker(
-        [Keyframe(0, Face.of(style, known.semantic, known))],
+        [Keyframe(0, Face.of(style, corrected(known.semantic, asked.drawn[1]), known))],
         settings,
         load_parser("compact", gpu.parser_device()),
-        strengths_of(values),
+        checked_strengths(asked.strengths),
         device=gpu.parser_device(),
     )
     folder = result_folder()
@@ -170,15 +167,16 @@ def make_film(clip_path: str | None, style_path: str | None, *values: Any) -> It
     for progress in film.run():
         left = (time.monotonic() - began) / progress.done * (progress.total - progress.done)
         words = f"Frame {progress.done} of {progress.total} · {time_in_words(left)} left"
-        yield progress.picture, said(words, progress.done / progress.total), gr.skip()
-    yield gr.skip(), said("Writing the film ..."), gr.skip()
+        share = progress.done / progress.total
+        yield {"frame": progress.picture, "film_status": said(words, share)}
+    yield {"film_status": said("Writing the film ...")}
     film.finish()
     words = [f"Done in {time.monotonic() - began:.0f} s."]
     if progress and progress.without_face:
         words.append(f"{progress.without_face} of {progress.total} frames show no face.")
     if film.broken:
         words.append("The clip breaks off: what came before is here.")
-    yield gr.skip(), said(" ".join(words)), str(film.output)
+    yield {"film_status": said(" ".join(words)), "film": str(film.output)}
 
 
 def stopped() -> str:

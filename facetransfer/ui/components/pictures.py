@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
 from facetransfer.base.errors import InputError
-from facetransfer.base.images import open_picture
 from facetransfer.ui.components.map_editor import shown_map
-from facetransfer.ui.examples import example_file, examples
+from facetransfer.ui.components.result import NOTHING, Made, on_page
+from facetransfer.ui.examples import example_file, examples, finished_file
+from facetransfer.ui.files import KEPT
+from facetransfer.ui.form import Asked
 from facetransfer.ui.gradio_compat import event_says
-from facetransfer.ui.inputs import in_words, is_place, known_of, picture_at, worded
+from facetransfer.ui.inputs import is_place, known_of, picture_at, worded
 from facetransfer.ui.theme import said
 from segmentation.parsers import Parse
+
+MOST_UNDONE = 10  # changes of the pictures that can be taken back
 
 
 def picture_upload(label: str, name: str) -> gr.Image:
@@ -25,7 +31,7 @@ def picture_upload(label: str, name: str) -> gr.Image:
         label=label,
         type="filepath",
         image_mode=None,
-        sources=["upload", "clipboard"],
+        sources=["upload", "webcam", "clipboard"],
         height=260,
         elem_id=name,
     )
@@ -51,11 +57,56 @@ def example_cards() -> gr.HTML:
     )
 
 
-@in_words()
-def choose_example(event: gr.EventData) -> tuple[Any, ...]:
-    """Both pictures, the finished result, a word on it; and no download, comparison, numbers or memory of a
-    run before.
+@dataclass(frozen=True)
+class Before:
+    """What stood on the page before something took its place: the files of the pictures, and what was painted
+    over their maps.
     """
+
+    pictures: tuple[str | None, str | None]
+    drawn: tuple[Any, Any]
+
+
+def remembered(undo: list[Before] | None, asked: Asked) -> dict[str, Any]:
+    """What is on the page, added to what can be brought back, and the button that does so."""
+    if not any(asked.pictures):
+        return {"undo": undo}
+    steps = [*(undo or []), Before(asked.pictures, asked.drawn)][-MOST_UNDONE:]
+    return {"undo": steps, "undo_button": gr.update(visible=True)}
+
+
+@worded
+def bring_back(undo: list[Before] | None) -> Iterator[dict[str, Any]]:
+    """The pictures and maps that were there before the last change."""
+    if not undo:
+        raise InputError("There is nothing to bring back.")
+    *left, before = undo
+    yield {
+        **both(before.pictures, before.drawn),
+        "undo": left,
+        "undo_button": gr.update(visible=bool(left)),
+    }
+
+
+def both(paths: tuple[str | None, str | None], drawn: tuple[Any, Any]) -> dict[str, Any]:
+    """Two pictures with their maps and what is known of them, by the names of the page's outputs."""
+    found: dict[str, Any] = {}
+    for role, path, layer in zip(("content", "style"), paths, drawn):
+        path = path if path and Path(path).exists() else None
+        view, known = next(parse(path, role, layer))
+        found |= {role: path, f"{role}_map": view, f"{role}_known": known}
+    return found
+
+
+@worded
+def swap(asked: Asked) -> Iterator[dict[str, Any]]:
+    """The content as the style and the style as the content, with what was painted."""
+    yield both(asked.pictures[::-1], asked.drawn[::-1])
+
+
+@worded
+def choose_example(asked: Asked, undo: list[Before] | None, event: gr.EventData) -> Iterator[dict[str, Any]]:
+    """Both pictures, the finished result and a word on it; and nothing of a run before."""
     index = event_says(event, "index")
     if type(index) is not int or index not in range(len(examples())):
         raise InputError(
@@ -67,16 +118,16 @@ def choose_example(event: gr.EventData) -> tuple[Any, ...]:
         if example.result
         else f"{example.caption}: press <b>Run</b> to make it."
     )
-    return (
-        example_file(example.content),
-        example_file(example.style),
-        example.result and open_picture(example.result),
-        said(words),
-        gr.update(value=None, visible=False, interactive=False),
-        None,
-        "",
-        None,
-    )
+    pictures = example_file(example.content), example_file(example.style)
+    finished = finished_file(example)
+    yield {
+        **remembered(undo, asked),
+        **on_page(Made(finished, pictures, pictures[0]) if finished else NOTHING),
+        "content": pictures[0],
+        "style": pictures[1],
+        "status": said(words),
+        "last": None,
+    }
 
 
 @worded
@@ -149,7 +200,7 @@ def other_face(
 
 
 class PicturesRoom:
-    """Two uploads. Events are wired by the page."""
+    """Two uploads, and what changes both at once. Events are wired by the page."""
 
     def __init__(self) -> None:
         with gr.Row(equal_height=False, elem_id="uploads"):
@@ -157,3 +208,13 @@ class PicturesRoom:
                 picture_upload("Content: whose face", "content"),
                 picture_upload("Style: whose skin", "style"),
             )
+        with gr.Row(elem_id="both-pictures"):
+            self.swap = gr.Button("Swap the two", size="sm", elem_id="swap", min_width=120)
+            self.undo_button = gr.Button(
+                "Undo: bring my pictures back",
+                size="sm",
+                elem_id="undo-pictures",
+                visible=False,
+                min_width=120,
+            )
+        self.undo = gr.State(None, time_to_live=KEPT)  # what can be brought back, the newest last

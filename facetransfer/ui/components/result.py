@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -13,21 +16,23 @@ import gradio as gr
 import numpy as np
 from PIL import Image, ImageDraw
 
+from facetransfer.base.errors import InputError
 from facetransfer.base.images import fitted_size
-from facetransfer.base.settings import METHODS, PRESETS, TransferSettings, all_settings
+from facetransfer.base.settings import METHODS
 from facetransfer.core.engine import Step
 from facetransfer.jobs.animation import Animation
 from facetransfer.jobs.class_weights import strengths_as_text
 from facetransfer.jobs.job import Face, Job, prepare, result_picture
 from facetransfer.ui import gpu
 from facetransfer.ui.components.map_editor import corrected
-from facetransfer.ui.components.settings import PLACE_LABELS, named, setting_input
-from facetransfer.ui.files import RESULT, command_of, pack, result_folder
-from facetransfer.ui.inputs import in_words, is_place, known_of, picture_at, settings_of, shown, worded
+from facetransfer.ui.components.settings import PLACE_LABELS, named, of_preset
+from facetransfer.ui.files import KEPT, command_of, name_of_result, pack, result_folder
+from facetransfer.ui.form import Asked
+from facetransfer.ui.inputs import is_place, known_of, picture_at, settings_of, shown, worded
 from facetransfer.ui.queue_status import IN_LINE
+from facetransfer.ui.share import write_wipe
 from facetransfer.ui.theme import said, status
-from segmentation.classes import NAMES
-from segmentation.parsers import Parse, load_parser
+from segmentation.parsers import load_parser
 
 SHOW_EVERY = 0.7  # seconds between two pictures on the way
 LOOK_EVERY = 1.5  # seconds between two looks at the line
@@ -37,9 +42,20 @@ METHOD_NAMES = {
     "semantic": "Patches from the same part (Champandard)",
     "guided": "Guided by part, place and light (ours)",
 }
-GALLERY = 12  # results of a visit that are kept on the page
+HISTORY = 12  # results of a visit that are kept on the page
+VARIANTS = 4  # results of other seeds that are made at once
+VARIANT_SIZE = 256  # pixels on their longest side
 WEAVE = 2.0  # times the style's energy at a period of 2 pixels from which it is told
 REPAINT = 1 / 64  # of the longest side: how far around a repainted part a refinement works
+# What is said beside a result of other pictures than those on the page. The browser compares them each time
+# that one of them changes: an answer of the server could come late.
+OTHER_PICTURES = """(content, style, of) => {
+  const files = JSON.stringify([content?.path ?? null, style?.path ?? null]);
+  return of && of !== files ? "This was made from other pictures. Press <b>Run</b> to make these." : ""; }"""
+STOPPED = "Stopped. The picture so far is kept: <b>Continue</b> goes on from it."
+FAILED = "Nothing was made."
+FIRST_TAB = "result"
+LEAST_DONE = 0.02  # share of the work from which the time left is told
 
 
 @dataclass(frozen=True)
@@ -52,27 +68,35 @@ class LastRun:
     size: tuple[int, int]  # (width, height) of the result
 
 
-def job_of(
-    content_path: str | None,
-    style_path: str | None,
-    content_known: Parse | None,
-    style_known: Parse | None,
-    content_drawn: object,
-    style_drawn: object,
-    place: str,
-    *values: Any,
-    start: Image.Image | None = None,
-    last: LastRun | None = None,
-) -> Job:
-    """The inputs of the page as a job. Raises InputError where something is missing or cannot be used.
+@dataclass(frozen=True)
+class Made:
+    """A result that the page shows or showed: its files, what is said of it, and of which pictures it is.
 
-    `values` are the strengths of the classes, then the settings. With a `start` the work goes on from that
-    picture, at full size, and only where the content's map changed since the `last` run, if it did.
+    before: the picture that it is compared with. archive: the zip; None for a finished example.
     """
-    content, style = picture_at(content_path, "content"), picture_at(style_path, "style")
-    strengths, settings = dict(zip(NAMES, values)), settings_of(values[len(NAMES) :])
-    known = [k or known_of(p) for k, p in ((content_known, content), (style_known, style))]
-    maps = [corrected(k.semantic, d) for k, d in zip(known, (content_drawn, style_drawn))]
+
+    picture: str
+    of: tuple[str | None, str | None]
+    before: str | None = None
+    archive: str | None = None
+    card: str | None = None
+    numbers: str = ""
+    caption: str = ""
+
+
+NOTHING = Made("", (None, None))
+
+
+def job_of(asked: Asked, start: Image.Image | None = None, last: LastRun | None = None) -> Job:
+    """The form as a job. Raises InputError where something is missing or cannot be used.
+
+    With a `start` the work goes on from that picture, at full size, and only where the content's map changed
+    since the `last` run, if it did.
+    """
+    content, style = (picture_at(path, role) for path, role in zip(asked.pictures, ("content", "style")))
+    settings = settings_of(asked.settings)
+    known = [k or known_of(p) for k, p in zip(asked.known, (content, style))]
+    maps = [corrected(k.semantic, d) for k, d in zip(known, asked.drawn)]
     faces = [Face.of(p, m, replace(k, semantic=m)) for p, m, k in zip((content, style), maps, known)]
     where = None
     if start is not None:
@@ -84,133 +108,280 @@ def job_of(
         ):
             side = 2 * max(2, round(max(changed.shape) * REPAINT)) + 1
             where = cv2.dilate(changed.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-    into = named(PLACE_LABELS, place, "place")
+    into = named(PLACE_LABELS, asked.place, "place")
     job = prepare(
         *faces,
         settings,
         place=into,
-        strengths=strengths,
+        strengths=asked.strengths,
         start=start,
         region=where,
         options={
             "into": into,
-            "strength": strengths_as_text(strengths),
+            "strength": strengths_as_text(asked.strengths),
             "face": str(known[0].chosen) if known[0].chosen > 1 else "",
         },
     )
     gpu.check_budget(job)
-    for note in job.notes:
-        gr.Info(note[0].upper() + note[1:] + ".")
     return job
 
 
-@worded
-def run(
-    gallery: list[tuple[str, str]] | None,
-    last: LastRun | None,
-    start_path: str | None,
-    film: bool,
-    *inputs: Any,
-) -> Iterator[tuple[Any, ...]]:
-    """The picture as it grows, the words beside it, and at the end the files, the pair to compare, the
-    numbers in words, what to remember, and the gallery. Inputs as of `job_of`; `start_path` is the file of
-    the picture to go on from, or None.
+def run(asked: Asked, visit: list[Made] | None, shown: Made | None) -> Iterator[dict[str, Any]]:
+    """The picture as it grows and the words beside it; at the end all that belongs to the result, by the
+    names of `ResultRoom.outputs`. visit: the results so far. shown: the one on the page, which is there again
+    after a failure.
     """
-    began, start = time.monotonic(), None
-    if start_path is not None:
-        start = picture_at(start_path, "result")
-    job = job_of(*inputs, start=start, last=last)
-    step, seen, nothing = None, 0.0, (gr.skip(),) * 5
-    # What is known of the run before is forgotten where this one begins anew: if it is stopped, all of it is
-    # left to go on with.
-    yield (
-        start or job.content.picture,
-        said("Looking for patches ...", 0.0),
-        gr.update(interactive=False),
-        gr.skip(),
-        "",
-        gr.skip() if start else None,
-        gr.skip(),
-        gr.skip(),
-    )
-    folder = result_folder()
-    animation = Animation(folder / "run.webp", fitted_size(job.size, 320)) if film else None
-    for step in gpu.steps(job):
-        if animation:
-            animation.add(step)
-        if time.monotonic() - seen >= SHOW_EVERY:
-            seen = time.monotonic()
-            yield (
-                result_picture(step, job.size),
-                said(progress_text(step, seen - began), step.done),
-                gr.skip(),
-                *nothing,
-            )
-    own = result_picture(step, job.size)
-    picture = job.placed(own)
-    known, drawn = inputs[2:4], inputs[4:6]
-    maps = [corrected(k.semantic, d) if k else f.semantic for k, d, f in zip(known, drawn, job.whole)]
-    remembered = LastRun(
-        maps[0].labels,
-        job.style.picture,
-        None if job.place != "alone" or step.sources is None else step.sources.cpu().numpy(),
-        picture.size,
-    )
-    words = f"Done in {time.monotonic() - began:.0f} s."
-    yield picture, said(words + " Measuring ..."), *(gr.skip(),) * 6
-    report = job.report(own, step.leak, load_parser("compact", gpu.parser_device()))
-    if animation:
-        animation.save()
-    archive = pack(folder, picture, job, maps, report, animation and animation.path)
-    pair = (
-        (job.whole[0].picture.resize(picture.size), picture)
-        if job.place != "style"
-        else (job.whole[1].picture, picture)
-    )
-    caption = (
-        f"{job.settings.method}, likeness {job.settings.likeness:g}, seed {job.settings.seed}, "
-        f"{time.monotonic() - began:.0f} s"
-    )
-    gallery = [(str(folder / RESULT), caption), *(gallery or [])][:GALLERY]
-    yield (
-        picture,
-        said(words),
-        gr.update(value=archive, visible=True, interactive=True),
-        pair,
-        f"{report_words(report)}\n\n{command_words(job)}",
-        remembered,
-        gallery,
-        gallery,
-    )
+    yield from _run(asked, visit, shown)
 
 
-def preview(
-    gallery: list[tuple[str, str]] | None,
+@worded
+def refine(
+    asked: Asked,
+    visit: list[Made] | None,
+    shown: Made | None,
+    begun: Asked | None,
     last: LastRun | None,
-    start_path: str | None,
-    film: bool,
-    *inputs: Any,
-) -> Iterator[tuple[Any, ...]]:
+    picture: str | None,
+) -> Iterator[dict[str, Any]]:
+    """As `run`, going on from the `picture` on the page. begun: the form of a run that was stopped.
+
+    Raises InputError where the picture was made of others than those on the page.
+    """
+    if (begun or shown) and asked.pictures != (begun.pictures if begun else shown.of):
+        raise InputError("The result was made from other pictures than these: press Run to make these.")
+    yield from _run(asked, visit, shown, picture or "", last)
+
+
+def preview(asked: Asked, visit: list[Made] | None, shown: Made | None) -> Iterator[dict[str, Any]]:
     """As `run`, as fine as the preset Preview, whatever the page's own fineness; nothing where there is no
     content picture yet.
     """
-    if not inputs[0]:
-        yield (gr.skip(),) * 8
+    if not asked.pictures[0]:
+        yield {"status": gr.skip()}
         return
-    count = len(list(all_settings()))
-    with in_words():
-        own = settings_of(inputs[-count:])
-    fine = PRESETS["Preview"]
-    quick = replace(own, **{name: getattr(TransferSettings(**fine), name) for name in ("size", *fine)})
-    yield from run(gallery, last, None, film, *inputs[:-count], *shown(quick))
+    quick = replace(asked, settings={**asked.settings, **of_preset(asked.settings, "Preview")})
+    yield from _run(quick, visit, shown)
+
+
+def _run(
+    asked: Asked,
+    visit: list[Made] | None,
+    shown: Made | None,
+    start_path: str | None = None,
+    last: LastRun | None = None,
+) -> Iterator[dict[str, Any]]:
+    try:
+        yield from _work(asked, visit, start_path, last)
+    except Exception:  # What it was, a toast says.
+        yield {**on_page(shown or NOTHING), "status": said(FAILED)}
+        raise
 
 
 @worded
-def compare(*inputs: Any) -> Iterator[tuple[list[tuple[Image.Image, str]], str]]:
-    """The same pair by the three methods of the article and by ours, one after another. Inputs as of
-    `job_of`.
+def _work(
+    asked: Asked, visit: list[Made] | None, start_path: str | None, last: LastRun | None
+) -> Iterator[dict[str, Any]]:
+    began, seen, left = time.monotonic(), 0.0, math.inf
+    start = None if start_path is None else picture_at(start_path or None, "result")
+    job = job_of(asked, start=start, last=last)
+    # What is known of the run before is forgotten where this one begins anew: if it is stopped, all of it is
+    # left to go on with.
+    yield {
+        "result": start or job.content.picture,
+        "status": said("Looking for patches ...", 0.0),
+        "tabs": gr.update(selected=FIRST_TAB),
+        "download": gr.update(interactive=False),
+        "card": gr.update(interactive=False),
+        "numbers": "",
+        "begun": asked,
+        "of": _files(asked.pictures),
+        **({} if start else {"last": None}),
+    }
+    folder = result_folder()
+    animation = Animation(folder / "run.webp", fitted_size(job.size, 320)) if asked.animate else None
+    step = None
+    for step in gpu.steps(job):
+        if animation:
+            animation.add(step)
+        if (now := time.monotonic()) - seen >= SHOW_EVERY:
+            if step.done > LEAST_DONE:
+                left = min(left - (now - seen), (now - began) * (1 - step.done) / step.done)
+            seen = now
+            yield {
+                "result": result_picture(step, job.size),
+                "status": said(progress_text(step, left), step.done),
+            }
+    assert step is not None
+    own = result_picture(step, job.size)
+    words = f"Done in {time.monotonic() - began:.0f} s."
+    yield {"result": job.placed(own), "status": said(words + " Measuring ...")}
+    if animation:
+        animation.save()
+    sources = None if job.place != "alone" or step.sources is None else step.sources.cpu().numpy()
+    caption = f"{job.settings.method}, likeness {job.settings.likeness:g}, seed {job.settings.seed}"
+    made = _made(job, asked, own, step.leak, folder, caption, animation and animation.path)
+    remembered = LastRun(_labels(job), job.style.picture, sources, job.placed(own).size)
+    yield {**with_history(made, visit), "status": said(words), "last": remembered}
+
+
+def _labels(job: Job) -> np.ndarray:
+    """The content map that a job of the page uses, as it came."""
+    assert job.whole[0] is not None and job.whole[0].semantic is not None
+    return job.whole[0].semantic.labels
+
+
+def _made(
+    job: Job,
+    asked: Asked,
+    own: Image.Image,
+    leak: float | None,
+    folder: Path,
+    caption: str,
+    film: Path | None = None,
+) -> Made:
+    """The result `own` with its files, written into the folder, and its numbers in words."""
+    picture, (content, style) = job.placed(own), job.whole
+    assert content is not None and style is not None
+    report = job.report(own, leak, load_parser("compact", gpu.parser_device()))
+    before = content.picture.resize(picture.size) if job.place != "style" else style.picture
+    packed = pack(folder, picture, job, before, report, film, name_of_result(*asked.pictures))
+    notes = "".join(f"- {note[0].upper()}{note[1:]}.\n" for note in job.notes)
+    return Made(
+        picture=str(packed.picture),
+        of=asked.pictures,
+        before=str(packed.before),
+        archive=str(packed.archive),
+        card=str(packed.card),
+        numbers=f"{notes}\n{report_words(report)}\n\n{command_words(job)}",
+        caption=caption,
+    )
+
+
+def on_page(made: Made) -> dict[str, Any]:
+    """All that belongs to a result, by the names of `ResultRoom.outputs`."""
+    return {
+        "result": made.picture or None,
+        "download": gr.update(value=made.archive, visible=bool(made.archive), interactive=bool(made.archive)),
+        "card": gr.update(value=made.card, visible=bool(made.card), interactive=bool(made.card)),
+        "slider": (made.before, made.picture) if made.before else None,
+        "clip": None,
+        "numbers": made.numbers,
+        "shown": made if made.picture else None,
+        "begun": None,
+        "of": _files(made.of) if made.picture else "",
+    }
+
+
+def _files(pictures: tuple[str | None, str | None]) -> str:
+    """The files of two pictures as the page compares them with those that it shows, see `OTHER_PICTURES`."""
+    return json.dumps(pictures, separators=(",", ":"))
+
+
+def with_history(made: Made, visit: list[Made] | None) -> dict[str, Any]:
+    """As `on_page`, with the visit's results, of which it is the newest."""
+    visit = [made, *(visit or [])][:HISTORY]
+    return {
+        **on_page(made),
+        "visit": visit,
+        "history": gr.update(value=[(one.picture, one.caption) for one in visit], selected_index=None),
+    }
+
+
+@worded
+def show_again(visit: list[Made] | None, event: gr.SelectData) -> Iterator[dict[str, Any]]:
+    """A result of before, with all that belongs to it."""
+    index = event.index
+    if type(index) is not int or not visit or index not in range(len(visit)):
+        yield {"status": gr.skip()}
+        return
+    made = visit[index]
+    picture_at(made.picture, "chosen")
+    yield {**on_page(made), "last": None, "status": said("A result of before.")}
+
+
+def stopped(picture: str | None, words: object) -> tuple[Any, Any]:
+    """Words after Stop, and the button that goes on. words: what the status said before; a job that waited in
+    line has made nothing yet.
     """
-    job, seen = job_of(*inputs), 0.0
+    if isinstance(words, str) and words.startswith(IN_LINE):  # a program can send anything
+        return said("You left the line: nothing was made."), gr.skip()
+    if picture is None:
+        return said("Stopped."), gr.skip()
+    return said(STOPPED), gr.update(value="Continue", interactive=True)
+
+
+@worded
+def keep(
+    begun: Asked | None, picture: str | None, words: object, visit: list[Made] | None
+) -> Iterator[dict[str, Any]]:
+    """The files and numbers of the picture that a stopped run left. begun: the form as it was when the run
+    began.
+    """
+    if words != STOPPED or not isinstance(begun, Asked):
+        yield {"visit": gr.skip()}
+        return
+    job = job_of(begun)
+    own = picture_at(picture, "result").resize(job.size)
+    answer = with_history(_made(job, begun, own, None, result_folder(), "stopped"), visit)
+    del answer["result"]  # It is on the page already, and a run that goes on may show a newer one.
+    yield answer
+
+
+def failure_said(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Over a handler: where it fails, the status of that name says so, and a toast says why."""
+
+    def decorated(handler: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(handler)
+        def answering(*args: Any, **kwargs: Any) -> Iterator[dict[str, Any]]:
+            try:
+                yield from handler(*args, **kwargs)
+            except Exception:
+                yield {name: said(FAILED)}
+                raise
+
+        return answering
+
+    return decorated
+
+
+@failure_said("variants_status")
+@worded
+def variants(asked: Asked) -> Iterator[dict[str, Any]]:
+    """Small results of several seeds, from the page's own on."""
+    own = settings_of({**asked.settings, **of_preset(asked.settings, "Preview")})
+    seeds = [own.seed, *np.random.default_rng().integers(2**31, size=VARIANTS - 1).tolist()]
+    found: list[tuple[Image.Image, str]] = []
+    for seed in seeds:
+        small = replace(own, size=VARIANT_SIZE, seed=seed)
+        job = job_of(replace(asked, settings=shown(small)))
+        gpu.check_budget(job, (own.method,) * (VARIANTS - len(found)))
+        step = None
+        for step in gpu.steps(job):
+            pass
+        assert step is not None
+        found.append((result_picture(step, job.size), f"seed {seed}"))
+        yield {
+            "variants": [*found],
+            "seeds": seeds,
+            "variants_status": said(f"{len(found)} of {VARIANTS}", len(found) / VARIANTS),
+        }
+    yield {"variants_status": said("Press one to make it with the settings of the page.")}
+
+
+@worded
+def choose_variant(seeds: list[int] | None, event: gr.SelectData) -> Iterator[int]:
+    """The seed of the variant that was pressed."""
+    index = event.index
+    if type(index) is not int or not seeds or index not in range(len(seeds)):
+        raise InputError("there is no such variant: make some first")
+    yield seeds[index]
+
+
+@failure_said("compare_status")
+@worded
+def compare(asked: Asked) -> Iterator[dict[str, Any]]:
+    """The same pair by the three methods of the article and by ours, one after another."""
+    job, seen = job_of(asked), 0.0
     gpu.check_budget(job, METHODS)
     done: list[tuple[Image.Image, str]] = []
     for i, method in enumerate(reversed(METHODS)):
@@ -218,22 +389,40 @@ def compare(*inputs: Any) -> Iterator[tuple[list[tuple[Image.Image, str]], str]]
         for step in gpu.steps(job, method=method):
             if time.monotonic() - seen >= SHOW_EVERY:
                 seen = time.monotonic()
-                yield (
-                    [*done, (result_picture(step, job.size), METHOD_NAMES[method])],
-                    said(
+                yield {
+                    "compared": [*done, (result_picture(step, job.size), METHOD_NAMES[method])],
+                    "compare_status": said(
                         f"Method {i + 1} of {len(METHODS)}: {METHOD_NAMES[method]}",
                         (i + step.done) / len(METHODS),
                     ),
-                )
+                }
+        assert step is not None
         same = "" if step.leak is None else f": {1 - step.leak:.0%} from the same part"
         done.append((result_picture(step, job.size), METHOD_NAMES[method] + same))
-    yield done, said("Done: one pair, four methods.")
+    yield {"compared": done, "compare_status": said("Done: one pair, four methods.")}
 
 
-def where_from(last: LastRun | None, event: gr.SelectData) -> tuple[Any, Any]:
-    """The style picture with a ring where the patch under the pointer came from, and its room opened."""
-    if last is None or last.sources is None or not is_place(event.index):
-        return gr.skip(), gr.skip()
+@worded
+def make_clip(shown: Made | None) -> Iterator[Any]:
+    """A short film that goes from the picture before to the result and back."""
+    if shown is None or not shown.before:
+        raise InputError("There is no result yet: press Run first.")
+    before, after = picture_at(shown.before, "content"), picture_at(shown.picture, "result")
+    path = Path(shown.before).with_name("before-and-after.mp4")
+    write_wipe(path, before, after)
+    yield str(path)
+
+
+@worded
+def where_from(last: LastRun | None, event: gr.SelectData) -> Iterator[Any]:
+    """The style picture with a ring where the patch under the pointer came from."""
+    if not is_place(event.index):
+        yield gr.skip()
+        return
+    if last is None or last.sources is None:
+        gr.Info("Where its patches came from is known of a result right after its run: press Run.")
+        yield gr.skip()
+        return
     x, y = event.index
     width, height = last.size
     _, rows, columns = last.sources.shape
@@ -246,7 +435,7 @@ def where_from(last: LastRun | None, event: gr.SelectData) -> tuple[Any, Any]:
     draw, radius = ImageDraw.Draw(picture), max(8, max(picture.size) // 24)
     for width, colour in ((6, "black"), (3, "white")):
         draw.ellipse([*(at - radius), *(at + radius)], outline=colour, width=width)
-    return picture, gr.update(open=True)
+    yield gr.update(value=picture, visible=True)
 
 
 def report_words(report: dict[str, Any]) -> str:
@@ -293,37 +482,18 @@ def command_words(job: Job) -> str:
     )
 
 
-def progress_text(step: Step, seconds: float) -> str:
-    left = seconds * (1 - step.done) / max(step.done, 1e-3)
-    when = f"about {left:.0f} s left" if step.done > 0.02 else "estimating the time"
-    return (
-        f"Phase {step.phase} of {step.phases} · {step.done:.0%} · {when} · loss "
-        f"{sum(step.losses.values()):.3f}"
-    )
-
-
-def stopped(last_picture: str | None, words: str) -> tuple[Any, Any]:
-    """Words after Stop, and the button that goes on. `words` were there before: a job that waited in line has
-    made nothing yet.
-    """
-    if isinstance(words, str) and words.startswith(IN_LINE):  # a program can send anything
-        return said("You left the line: nothing was made."), gr.skip()
-    if last_picture is None:
-        return said("Stopped."), gr.skip()
-    return said("Stopped. The picture so far is kept: <b>Continue</b> goes on from it."), gr.update(
-        value="Continue", interactive=True
-    )
+def progress_text(step: Step, left: float) -> str:
+    """left: seconds, infinite while they are not known."""
+    when = f"about {left:.0f} s left" if math.isfinite(left) else "estimating the time"
+    loss = sum(step.losses.values())
+    return f"Phase {step.phase} of {step.phases} · {step.done:.0%} · {when} · loss {loss:.3f}"
 
 
 def buttons(running: bool, picture: str | None = None) -> tuple[Any, Any, Any, Any]:
     """Run, Stop and Refine while work runs and after it, and whether the line is watched. There is something
     to refine where there is a picture.
     """
-    refine = (
-        gr.update(value="Refine", interactive=False)
-        if running
-        else gr.update(interactive=picture is not None)
-    )
+    refine = gr.update(value="Refine", interactive=False) if running else gr.update(interactive=bool(picture))
     return (
         gr.update(interactive=not running),
         gr.update(interactive=running),
@@ -335,68 +505,99 @@ def buttons(running: bool, picture: str | None = None) -> tuple[Any, Any, Any, A
 class ResultRoom:
     """The result, its buttons and its words. Events are wired by the page."""
 
-    def __init__(self) -> None:
-        self.result = gr.Image(
-            label="Result",
-            format="png",
-            type="pil",
-            interactive=False,
-            height=400,
-            elem_id="result",
-            buttons=["download", "fullscreen"],
-        )
-        self.status = status("status")
-        with gr.Row(elem_id="run-bar"):
-            self.run = gr.Button("Run", variant="primary", elem_id="run", min_width=90, scale=2)
-            self.stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=70, interactive=False)
-            self.refine = gr.Button("Refine", elem_id="refine", min_width=90, interactive=False)
-        self.likeness = setting_input(next(s for s in all_settings() if s.name == "likeness"), "likeness")
-        self.words = gr.Markdown("", elem_id="numbers")
-        self.download = gr.DownloadButton(
-            "Download all: picture, recipe, maps", visible=False, interactive=False, elem_id="download"
-        )
-        with gr.Accordion(
-            "Where did a patch come from? Click on the result", open=False, elem_id="sources-room"
-        ) as self.source_room:
-            self.source = gr.Image(
-                show_label=False, interactive=False, height=300, elem_id="source", buttons=[]
-            )
-        self.preset = gr.Radio(list(PRESETS), value="Balanced", label="How fine", elem_id="preset")
+    def __init__(self, likeness: gr.components.Component, preset: gr.components.Component) -> None:
+        with gr.Column(elem_id="hero"):
+            with gr.Row(elem_id="run-bar"):
+                self.run = gr.Button("Run", variant="primary", elem_id="run", min_width=90, scale=2)
+                self.stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=70, interactive=False)
+                self.refine = gr.Button("Refine", elem_id="refine", min_width=90, interactive=False)
+            self.status = status("status")
+            self.note = gr.HTML("", elem_id="note", apply_default_css=False)
+            with gr.Tabs(elem_id="views") as self.tabs:
+                with gr.Tab("Result", id=FIRST_TAB):
+                    self.result = gr.Image(
+                        show_label=False,
+                        format="png",
+                        type="filepath",
+                        interactive=False,
+                        height=400,
+                        elem_id="result",
+                        buttons=["download", "fullscreen"],
+                    )
+                    self.source = gr.Image(
+                        label="Where it came from",
+                        interactive=False,
+                        visible=False,
+                        elem_id="source",
+                        buttons=[],
+                    )
+                with gr.Tab("Before and after", id="before-after", elem_id="before-after"):
+                    self.slider = gr.ImageSlider(show_label=False, elem_id="slider", max_height=400)
+                    self.make_clip = gr.Button("Make a short film of it", size="sm", elem_id="make-clip")
+                    self.clip = gr.Video(
+                        show_label=False, interactive=False, autoplay=True, loop=True, elem_id="wipe"
+                    )
+                with gr.Tab(f"{VARIANTS} variants", id="variants", elem_id="variants-tab"):
+                    gr.Markdown("The same two pictures with other random seeds, small.")
+                    self.make_variants = gr.Button(
+                        f"Make {VARIANTS} variants", size="sm", elem_id="make-variants"
+                    )
+                    self.variants_status = status("variants-status")
+                    self.variants = choices_of_pictures("variants", 2)
+                with gr.Tab("Four methods", id="methods", elem_id="compare-room"):
+                    gr.Markdown(
+                        "The same two pictures by the three methods of the article of 2017 and by ours. "
+                        "The article's take several times as long."
+                    )
+                    self.compare = gr.Button("Compare", size="sm", elem_id="compare")
+                    self.compare_status = status("compare-status")
+                    self.compared = gr.Gallery(
+                        columns=2,
+                        height="auto",
+                        object_fit="contain",
+                        format="png",
+                        show_label=False,
+                        elem_id="compared",
+                        buttons=["download", "fullscreen"],
+                    )
+        with gr.Row(elem_id="main-settings"):
+            likeness.render()
+            preset.render()
         self.expected = gr.Markdown("", elem_id="expected")
-        self.place = gr.Radio(
-            list(PLACE_LABELS), value=next(iter(PLACE_LABELS)), label="Where it goes", elem_id="place"
-        )
-        self.film = gr.Checkbox(False, label="Also an animation of the run, in the download", elem_id="film")
-        with gr.Accordion("Before and after", open=False, elem_id="before-after"):
-            self.slider = gr.ImageSlider(show_label=False, elem_id="slider", max_height=460)
-        with gr.Accordion("Results of this visit", open=False, elem_id="visit"):
-            self.gallery = gr.Gallery(
-                columns=3,
-                height=300,
-                object_fit="contain",
-                format="png",
-                show_label=False,
-                elem_id="gallery",
-                buttons=["download", "fullscreen"],
+        with gr.Row(elem_id="take-along"):
+            self.download = gr.DownloadButton(
+                "Download all", visible=False, interactive=False, size="sm", elem_id="download"
             )
+            self.card = gr.DownloadButton(
+                "Card: before, style, after", visible=False, interactive=False, size="sm", elem_id="card"
+            )
+            self.copy = gr.Button("Copy or share", size="sm", elem_id="copy-result")
+        self.history = choices_of_pictures("gallery", 6)
+        self.numbers = gr.Markdown("", elem_id="numbers")
         self.watch = gr.Timer(LOOK_EVERY, active=False)  # at the line, while a job waits in it
+        self.of = gr.Textbox(visible="hidden", elem_id="of")  # the files of the pictures that it was made of
+        # The run that began, the newest one that ended, the result on the page, those of the visit, seeds.
+        self.begun, self.last, self.shown, self.visit, self.seeds = (
+            gr.State(None, time_to_live=KEPT) for _ in range(5)
+        )
 
-    def more(self) -> None:
-        """What takes several times as long as a run."""
-        with gr.Accordion("Compare the four methods", open=False, elem_id="compare-room"):
-            gr.Markdown(
-                "The same two pictures by the three methods of the article and by ours, with the settings "
-                "above. The "
-                "article's optimise the picture under a network and take several times as long."
-            )
-            self.compare = gr.Button("Compare", elem_id="compare")
-            self.compare_status = status("compare-status")
-            self.compared = gr.Gallery(
-                columns=4,
-                height="auto",
-                object_fit="contain",
-                format="png",
-                show_label=False,
-                elem_id="compared",
-                buttons=["download", "fullscreen"],
-            )
+    @property
+    def outputs(self) -> dict[str, gr.components.Component]:
+        """What a run changes, by the names that its answers use."""
+        names = ("result", "status", "tabs", "download", "card", "slider", "clip", "numbers", "history")
+        states = ("begun", "last", "shown", "visit", "of")
+        return {name: getattr(self, name) for name in (*names, *states)}
+
+
+def choices_of_pictures(name: str, columns: int) -> gr.Gallery:
+    """A gallery of which a press chooses one."""
+    return gr.Gallery(
+        columns=columns,
+        height="auto",
+        object_fit="contain",
+        allow_preview=False,
+        show_label=False,
+        format="webp",
+        elem_id=name,
+        buttons=[],
+    )

@@ -6,6 +6,7 @@ import html
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,12 +17,13 @@ from facetransfer.base.settings import PRESETS, TransferSettings
 from facetransfer.jobs.job import Face, prepare, result_picture
 from facetransfer.ui import gpu
 from facetransfer.ui.components.map_editor import corrected
-from facetransfer.ui.components.pictures import parse
+from facetransfer.ui.components.pictures import Before, parse, remembered
+from facetransfer.ui.components.result import choices_of_pictures, failure_said
+from facetransfer.ui.form import Asked
 from facetransfer.ui.gradio_compat import event_says
-from facetransfer.ui.inputs import in_words, known_of, picture_at, worded
+from facetransfer.ui.inputs import known_of, picture_at, settings_of, worded
 from facetransfer.ui.styles import Style, face_of_style, styles
 from facetransfer.ui.theme import said, status
-from segmentation.parsers import Parse
 
 TRY_SIZE = 256  # pixels of a result on the sheet
 
@@ -53,32 +55,36 @@ def style_at(index: object) -> Style:
     return styles()[index]
 
 
-@in_words()
-def choose(event: gr.EventData) -> tuple[Any, ...]:
+@worded
+def choose(asked: Asked, undo: list[Before] | None, event: gr.EventData) -> Iterator[dict[str, Any]]:
     """The style picture, its map on the page, and what is known of it, of the style that was pressed."""
-    return _chosen(style_at(event_says(event, "index")))
-
-
-@in_words()
-def choose_tried(event: gr.SelectData) -> tuple[Any, ...]:
-    """As `choose`, of the style whose result on the sheet was pressed."""
-    return _chosen(style_at(event.index))
-
-
-def _chosen(style: Style) -> tuple[Any, ...]:
-    path = style.file()
-    return path, *next(parse(path, "style"))
+    yield _chosen(style_at(event_says(event, "index")), asked, undo)
 
 
 @worded
-def try_all(
-    content_path: str | None, known: Parse | None, drawn: object, likeness: float
-) -> Iterator[tuple[list[tuple[Image.Image, str]], str]]:
+def choose_tried(asked: Asked, undo: list[Before] | None, event: gr.EventData) -> Iterator[dict[str, Any]]:
+    """As `choose`, of the style whose result on the sheet was pressed."""
+    yield _chosen(style_at(event_says(event, "index")), asked, undo)
+
+
+def _chosen(style: Style, asked: Asked, undo: list[Before] | None) -> dict[str, Any]:
+    path = style.file()
+    view, known = next(parse(path, "style"))
+    # Another style of the row in its place takes nothing away that one press does not bring back.
+    own = asked.pictures[1] and Path(asked.pictures[1]).parent != Path(path).parent
+    kept = remembered(undo, asked) if own else {}
+    return {**kept, "style": path, "style_map": view, "style_known": known}
+
+
+@failure_said("try_status")
+@worded
+def try_all(asked: Asked) -> Iterator[dict[str, Any]]:
     """A sheet with the content in each style, as it grows, and the line of words."""
-    picture, began = picture_at(content_path, "content"), time.monotonic()
-    known = known or known_of(picture)
-    content = Face.of(picture, corrected(known.semantic, drawn), known).fitted(TRY_SIZE)
-    settings = replace(TransferSettings(**PRESETS["Preview"]), size=TRY_SIZE, likeness=float(likeness))
+    picture, began = picture_at(asked.pictures[0], "content"), time.monotonic()
+    known = asked.known[0] or known_of(picture)
+    content = Face.of(picture, corrected(known.semantic, asked.drawn[0]), known).fitted(TRY_SIZE)
+    likeness = settings_of(asked.settings).likeness
+    settings = replace(TransferSettings(**PRESETS["Preview"]), size=TRY_SIZE, likeness=likeness)
     sheet: list[tuple[Image.Image, str]] = []
     for style in styles():
         job = prepare(content, face_of_style(style), settings)
@@ -88,8 +94,10 @@ def try_all(
             pass
         assert step is not None
         sheet.append((result_picture(step, job.size), style.name))
-        yield [*sheet], said(f"{len(sheet)} of {len(styles())} styles", len(sheet) / len(styles()))
-    yield [*sheet], said(f"Done in {time.monotonic() - began:.0f} s. Press one to make it fine.")
+        words = f"{len(sheet)} of {len(styles())} styles"
+        yield {"sheet": [*sheet], "try_status": said(words, len(sheet) / len(styles()))}
+    words = f"Done in {time.monotonic() - began:.0f} s. Press one to make it fine."
+    yield {"sheet": [*sheet], "try_status": said(words)}
 
 
 class StyleRoom:
@@ -100,13 +108,4 @@ class StyleRoom:
         with gr.Row(elem_id="try-bar"):
             self.try_all = gr.Button("Try all styles", size="sm", elem_id="try-all", min_width=120)
         self.status = status("try-status")
-        self.sheet = gr.Gallery(
-            columns=4,
-            height="auto",
-            object_fit="contain",
-            allow_preview=False,
-            show_label=False,
-            format="webp",
-            elem_id="tried",
-            buttons=[],
-        )
+        self.sheet = choices_of_pictures("tried", 4)

@@ -27,6 +27,7 @@ from facetransfer.base.images import fit
 from facetransfer.jobs.advice import advice, shares
 from facetransfer.jobs.job import Face, check_shape
 from facetransfer.ui.files import add_map, result_folder
+from facetransfer.ui.form import Asked
 from facetransfer.ui.gradio_compat import event_says
 from facetransfer.ui.inputs import picture_at, settings_of, worded
 from segmentation import PARSERS
@@ -221,20 +222,23 @@ def load_map(file: str | None, path: str | None, known: Parse | None) -> Iterato
     )
 
 
-def show_advice(
-    content: Parse | None, style: Parse | None, content_drawn: object, style_drawn: object, *values: Any
-) -> str:
+def show_advice(asked: Asked) -> Iterator[dict[str, Any]]:
     """Lines of advice and each class's share, with what was painted; quiet where pictures or settings are not
     usable yet.
     """
+    yield {"advice": _advice_on(asked)}
+
+
+def _advice_on(asked: Asked) -> str:
+    content, style = asked.known
     if content is None or style is None:
         return ""
     try:
         both = [
             replace(known, semantic=corrected(known.semantic, drawn))
-            for known, drawn in ((content, content_drawn), (style, style_drawn))
+            for known, drawn in zip((content, style), asked.drawn)
         ]
-        settings = settings_of(values)
+        settings = settings_of(asked.settings)
     except InputError as error:
         return html.escape(str(error))
     faces = [Face.of(Image.new("L", k.semantic.size), k.semantic, k) for k in both]

@@ -1,0 +1,212 @@
+"""What the page does around a run, in a real browser: pictures that come by other ways, what is taken back, what is
+said of results of other pictures, and what one takes along.
+"""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facetransfer.base.images import open_picture
+from facetransfer.ui.examples import example_file
+from tests.browser.test_browser import browser, desktop, opened, page, status_says, upload  # noqa: F401
+
+GIVE = """([way, selector, data]) => {
+  const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0)), given = new DataTransfer();
+  given.items.add(new File([bytes], "given.png", {type: "image/png"}));
+  const target = document.querySelector(selector), how = {bubbles: true, cancelable: true};
+  target.dispatchEvent(way === "paste" ? new ClipboardEvent("paste", {...how, clipboardData: given})
+    : new DragEvent("drop", {...how, dataTransfer: given}));
+}"""
+
+
+def give(page: object, way: str, picture: Path, selector: str = "body") -> None:
+    """A picture pasted or dropped there."""
+    page.evaluate(GIVE, [way, selector, base64.b64encode(picture.read_bytes()).decode()])
+
+
+def shown(page: object, name: str) -> np.ndarray:
+    """The pixels of the picture in an input, as the server has them."""
+    address = page.get_attribute(f"#{name} img", "src")
+    data = page.evaluate(
+        """async address => { const bytes = new Uint8Array(await (await fetch(address)).arrayBuffer());
+        let text = ""; bytes.forEach(b => { text += String.fromCharCode(b); }); return btoa(text); }""",
+        address,
+    )
+    import io
+
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
+
+
+def run_preview(page: object) -> None:
+    page.get_by_label("Preview").check()
+    page.click("#run")
+    page.wait_for_selector("#result img")
+    status_says(page, "Done in")
+    page.wait_for_selector("#gallery img")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    """Three of our characters, small."""
+    files = []
+    for name in ("bust", "goblin", "oil"):
+        files.append(tmp_path / f"{name}.png")
+        open_picture(example_file(name)).resize((256, 256)).save(files[-1])
+    return files
+
+
+def test_a_picture_is_pasted_and_dropped_anywhere(page, pictures: list[Path]) -> None:  # noqa: F811
+    give(page, "paste", pictures[0])
+    page.wait_for_selector("#content img")
+    give(page, "drop", pictures[1], "#gallery, #hero")
+    page.wait_for_selector("#style img")
+    page.wait_for_selector(".map-tools[data-maps='2']", state="attached")
+    for name, file in zip(("content", "style"), pictures):
+        assert np.array_equal(shown(page, name), np.asarray(open_picture(file)))
+    before = page.get_attribute("#style img", "src")
+    give(page, "drop", pictures[2], "#style")  # in place of the one that lies there
+    page.wait_for_function(
+        "before => { const i = document.querySelector('#style img'); return i && i.src !== before; }",
+        arg=before,
+    )
+    assert np.array_equal(shown(page, "style"), np.asarray(open_picture(pictures[2])))
+
+
+def test_what_took_the_place_of_own_pictures_is_taken_back(page, tmp_path: Path, face, green_face) -> None:  # noqa: F811
+    """An example, then a style of the row: one press each brings back what was there, with what was painted."""
+    upload(page, tmp_path, face, green_face)
+    own = [shown(page, name) for name in ("content", "style")]
+    page.click(".chip:has-text('Hat')")
+    page.locator("#content-map canvas").click(position={"x": 40, "y": 40})
+    painted = page.evaluate("faceMaps.tools.maps[0].layer.filter(l => l !== 255).length")
+    assert painted
+    page.locator("#examples [data-example]").first.click()
+    status_says(page, "made before")
+    page.wait_for_function("faceMaps.tools.maps[0].layer.every(l => l === 255)")
+    page.click("#undo-pictures")
+    page.wait_for_function(
+        "n => faceMaps.tools.maps[0].layer.filter(l => l !== 255).length === n", arg=painted
+    )
+    page.wait_for_timeout(1500)  # The maps are made again: what was painted stays.
+    assert page.evaluate("faceMaps.tools.maps[0].layer.filter(l => l !== 255).length") == painted
+    assert all(np.array_equal(shown(page, n), own[i]) for i, n in enumerate(("content", "style")))
+    page.click("#swap")
+    page.wait_for_function(
+        "n => faceMaps.tools.maps[1].layer.filter(l => l !== 255).length === n", arg=painted
+    )
+    assert np.array_equal(shown(page, "content"), own[1]) and np.array_equal(shown(page, "style"), own[0])
+
+
+def test_a_result_of_other_pictures_says_so(page, pictures: list[Path]) -> None:  # noqa: F811
+    for name, file in zip(("content", "style"), pictures):
+        page.set_input_files(f"#{name} input[type=file]", str(file))
+    page.wait_for_selector(".map-tools[data-maps='2']", state="attached")
+    run_preview(page)
+    assert not page.inner_text("#note").strip()
+    page.click("#swap")
+    page.wait_for_function("document.querySelector('#note').innerText.includes('other pictures')")
+    opacity = "Number(getComputedStyle(document.querySelector('#result img')).opacity)"
+    page.wait_for_function(f"{opacity} < 0.5")
+    page.wait_for_timeout(1500)  # until the maps are there
+    page.click("#swap")
+    page.wait_for_function("!document.querySelector('#note').innerText.trim()")
+    page.wait_for_function(f"{opacity} === 1")
+    # Examples belong to their own pictures.
+    page.locator("#examples [data-example]").first.click()
+    status_says(page, "made before")
+    page.wait_for_timeout(1500)
+    assert not page.inner_text("#note").strip()
+    # One of the visit is shown again, and is of others than these.
+    page.locator("#gallery .thumbnail-item").first.click()
+    page.wait_for_function("document.querySelector('#note').innerText.includes('other pictures')")
+    status_says(page, "A result of before")
+
+
+def test_variants_a_film_and_the_picture_s_own_download(page, pictures: list[Path], tmp_path: Path) -> None:  # noqa: F811
+    for name, file in zip(("content", "style"), pictures):
+        page.set_input_files(f"#{name} input[type=file]", str(file))
+    page.wait_for_selector(".map-tools[data-maps='2']", state="attached")
+    run_preview(page)
+    with page.expect_download() as download:
+        page.click("#result button[aria-label*=ownload], #result a[download]")
+    assert download.value.suggested_filename == "bust-as-goblin.png"
+    download.value.save_as(tmp_path / "made.png")
+    assert "facetransfer" in str(open_picture_info(tmp_path / "made.png"))
+    with page.expect_download() as download:
+        page.click("#card")
+    download.value.save_as(tmp_path / "card.png")
+    width, height = open_picture(tmp_path / "card.png").size
+    assert width > 2.5 * height
+    page.get_by_role("tab", name="Before and after").click()
+    page.click("#make-clip")
+    page.wait_for_selector("#wipe video")
+    page.get_by_role("tab", name="4 variants").click()
+    page.click("#make-variants")
+    page.wait_for_function("document.querySelectorAll('#variants .thumbnail-item').length === 4")
+    page.wait_for_function("document.querySelector('#variants-status').innerText.includes('Press one')")
+    page.locator("#variants .thumbnail-item").nth(2).click()
+    page.wait_for_function("document.querySelectorAll('#gallery .thumbnail-item').length === 2")
+    status_says(page, "Done in")
+
+
+def open_picture_info(path: Path) -> dict[str, str]:
+    with Image.open(path) as picture:
+        return dict(picture.info)
+
+
+def test_an_address_opens_the_page_with_its_settings(app: str, desktop) -> None:  # noqa: F811
+    page = opened(f"{app}/?likeness=0.8&size=256&phases=2&iterations=10&seed=7", desktop)
+    page.wait_for_function("document.querySelector('#likeness input').value === '0.8'")
+    page.wait_for_function("document.querySelector('#set-seed input')?.value !== '0'")
+    page.wait_for_selector("text=Settings (2 changed)")
+    assert page.get_by_label("Preview").is_checked()
+    page.click("#settings button")
+    page.click("#reset")
+    page.wait_for_function("document.querySelector('#likeness input').value === '0.5'")
+    page.wait_for_function("!document.body.innerText.includes('changed)')")
+    page.close()
+
+
+def test_a_reload_asks_before_results_are_lost(page, tmp_path: Path, face, green_face) -> None:  # noqa: F811
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.reload()
+    page.wait_for_selector("#run")
+    assert not asked  # There is nothing to lose yet.
+    upload(page, tmp_path, face, green_face)
+    run_preview(page)
+    page.reload()
+    page.wait_for_selector("#run")
+    assert asked == ["beforeunload"]
+
+
+@pytest.mark.parametrize("size", [(1366, 650), (1024, 700), (820, 1100), (390, 844)])
+def test_run_and_progress_are_in_sight_wherever_one_is(app: str, browser, size: tuple[int, int]) -> None:  # noqa: F811
+    """At the top, over the maps and over the settings; no room scrolls within the page's own scrolling."""
+    phone = size[0] < 641
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, is_mobile=phone, has_touch=phone
+    )
+    page = opened(app, context)
+    for where in ("#content", "#content-map", "#settings"):
+        page.locator(where).scroll_into_view_if_needed()
+        page.wait_for_timeout(200)
+        for button in ("#run", "#stop"):
+            box = page.locator(button).bounding_box()
+            assert box["y"] >= 0 and box["y"] + box["height"] <= size[1], (where, button, box)
+        if not phone:
+            status = page.locator("#status").bounding_box()
+            assert 0 <= status["y"] < size[1]
+    inner = page.evaluate(
+        """() => [...document.querySelectorAll('#step-result, #step-result *')].filter(e =>
+        /auto|scroll/.test(getComputedStyle(e).overflowY) && e.scrollHeight > e.clientHeight + 4
+        && e.clientHeight > 0).map(e => e.id || e.className)"""
+    )
+    assert not inner, inner
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0] + 2
+    context.close()
