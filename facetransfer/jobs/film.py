@@ -123,8 +123,9 @@ class FilmMaker:
         keyframe, alignment, size = self._alignment(number, content, before)
         style, allowed = self._style(keyframe, alignment, max(picture.size))
         previous = None
-        if before is not None and flow is not None and self.coherence:
-            same = before.keyframe == keyframe and before.alignment is alignment
+        # The strokes of another keyframe are not held to: they would stay for many frames.
+        if before is not None and flow is not None and self.coherence and before.keyframe == keyframe:
+            same = before.alignment is alignment
             previous = moved_result(before.picture, before.field if same else None, *flow)
         result, windows = self._made(content, style, allowed, previous)
         state = FilmState(pixels, result, windows, votes, known.box, keyframe, alignment, size)

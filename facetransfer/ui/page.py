@@ -25,10 +25,12 @@ LOOK: dict[str, Any] = dict(
 HIDDEN: dict[str, Any] = dict(api_visibility="private")
 QUICK: dict[str, Any] = dict(queue=False, show_progress="hidden", **HIDDEN)
 
+# Who asked for less motion is brought there at once.
+GENTLY = "matchMedia('(prefers-reduced-motion: reduce)').matches ? 'instant' : 'smooth'"
 # On a phone, and where the page was scrolled on, the result is brought into view when work begins.
-SHOW_RESULT = """() => { const box = document.querySelector('#result').getBoundingClientRect();
-  if (box.top < 0 || box.bottom > innerHeight) document.querySelector('#step-result').scrollIntoView(
-    {behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'}); }"""
+SHOW_RESULT = f"""() => {{ const box = document.querySelector('#result').getBoundingClientRect();
+  if (box.top < 0 || box.bottom > innerHeight)
+    document.querySelector('#step-result').scrollIntoView({{behavior: {GENTLY}}}); }}"""
 # A download button downloads what it held when it was pressed: the zip made just now is fetched by a press of
 # a hidden one.
 CLICK_ZIP = "() => setTimeout(() => document.querySelector('#maps-zip').click(), 300)"

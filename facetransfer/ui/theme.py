@@ -21,7 +21,7 @@ CONSENT = (
     "Use pictures of people only with their consent. Pictures stay on this server for an hour at most and "
     "go nowhere else."
 )
-ACCENT = "*primary_600"  # dark enough for white words on it
+ACCENT = "*primary_700"  # white words on it have a contrast of 5.2:1
 THEME = gr.themes.Soft(
     primary_hue="orange",
     secondary_hue="violet",
@@ -31,10 +31,13 @@ THEME = gr.themes.Soft(
     font_mono=["ui-monospace", "monospace"],
 ).set(
     color_accent=ACCENT,
+    # Of rings around what has the focus: 3:1 at least on every ground of its theme.
+    border_color_accent=ACCENT,
+    border_color_accent_dark="*primary_400",
     button_primary_background_fill=ACCENT,
     button_primary_background_fill_dark=ACCENT,
-    button_primary_background_fill_hover="*primary_700",
-    button_primary_background_fill_hover_dark="*primary_700",
+    button_primary_background_fill_hover="*primary_800",
+    button_primary_background_fill_hover_dark="*primary_800",
     checkbox_label_background_fill_selected=ACCENT,
     checkbox_label_background_fill_selected_dark=ACCENT,
     # Panels on a warm ground, each with an edge; labels are words, not badges.
@@ -73,16 +76,29 @@ THEME = gr.themes.Soft(
     button_secondary_border_color_dark="*neutral_600",
     button_cancel_border_color="*neutral_300",
     button_cancel_border_color_dark="*neutral_600",
-    body_text_color_subdued="*neutral_500",
-    body_text_color_subdued_dark="*neutral_400",
+    body_text_color_subdued="*neutral_600",
+    body_text_color_subdued_dark="*neutral_300",
 )
 CSS = (Path(__file__).parent / "page.css").read_text("utf-8")
 SCRIPT = (Path(__file__).parent / "page.js").read_text("utf-8")
 
 
+ACCESS = (Path(__file__).parent / "access.js").read_text("utf-8")
+SETTLING = (
+    ".settling gradio-app {visibility: hidden}"  # or what is read would jump while the page is put together
+)
+SKIP = (
+    '<nav class="skip" aria-label="Skip"><a href="#run">Skip to Run</a>'
+    '<a href="#map-tools">Skip to the tools for the maps</a></nav>'
+)
+
+
 def head(script: str) -> str:
-    """What stands in the page's head: the script of the map editor, and that of the page."""
-    return f"<script>{script}</script><script>{SCRIPT}</script>"
+    """What stands in the page's head: the script of the map editor, that of the page, and what makes the page
+    easy to reach.
+    """
+    scripts = "".join(f"<script>{one}</script>" for one in (ACCESS, script, SCRIPT))
+    return f"<style>{SETTLING}</style>{scripts}"
 
 
 def link_preview(address: str) -> str:
@@ -117,7 +133,7 @@ def title() -> str:
         if TITLE_PICTURE.exists()
         else ""
     )
-    return f"""<header class="title">{picture}<div><h1>{TITLE}</h1>
+    return f"""{SKIP}<header class="title">{picture}<div><h1>{TITLE}</h1>
 <p>{PROMISE}</p></div></header>"""
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,89 +14,19 @@ from facetransfer.base.settings import TransferSettings
 from facetransfer.ui.examples import example_file, examples
 from segmentation.classes import INDEX
 from segmentation.semantic_map import SemanticMap
-
-SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder to keep what the browser showed
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    """A real Chromium; each test opens pages of its own in it, which share nothing."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert chromium, "chromium is missing: run `make test`, which installs it"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def desktop(browser) -> Iterator[object]:
-    """A desktop's window, which has Gradio's own files from the second page on. Every page in it is a visit
-    of its own.
-    """
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(app: str, desktop) -> Iterator[object]:
-    """The app's page as a visitor of today sees it."""
-    page = opened(app, desktop)
-    yield page
-    page.close()
-
-
-def opened(app: str, context: object) -> object:
-    page = context.new_page()
-    page.set_default_timeout(90_000)
-    page.goto(app)
-    page.wait_for_selector("#run")
-    return page
-
-
-def keep(page: object, name: str) -> None:
-    if SCREENSHOTS:
-        page.screenshot(path=f"{SCREENSHOTS}/{name}.png", full_page=True)
-
+from tests.support.visitor import (
+    keep,
+    listen,
+    opened,
+    saved_maps,
+    set_range,
+    status_says,
+    stroke,
+    upload,
+    was_said,
+)
 
 LONG = 512  # pixels at which the article's settings take minutes on any machine: work that one can stop
-
-
-def upload(page: object, folder: Path, face, green_face, side: int = 256) -> None:
-    for name, (picture, _) in (("content", face), ("style", green_face)):
-        picture.resize((side, side)).save(folder / f"{name}.png")
-        page.set_input_files(f"#{name} input[type=file]", str(folder / f"{name}.png"))
-    page.wait_for_selector(".map-tools[data-maps='2']", state="attached")
-
-
-def status_says(page: object, words: str) -> None:
-    page.wait_for_function("words => document.querySelector('#status').innerText.includes(words)", arg=words)
-
-
-def listen(page: object) -> None:
-    """From now on all that the status says is kept: what is said may be gone before one looks."""
-    page.evaluate("""() => { window.said = [];
-        const status = document.querySelector('#status');
-        new MutationObserver(() => window.said.push(status.innerText))
-        .observe(status, {childList: true, subtree: true, characterData: true}); }""")
-
-
-def was_said(page: object, words: str) -> bool:
-    return any(words in text for text in page.evaluate("window.said"))
 
 
 def test_two_pictures_maps_and_a_result(page, tmp_path: Path, face, green_face) -> None:
@@ -120,23 +47,6 @@ def test_two_pictures_maps_and_a_result(page, tmp_path: Path, face, green_face) 
     assert made.size == (256, 256) and "same part of the face" in page.inner_text("#numbers")
     content = np.asarray(Image.open(tmp_path / "content.png")).astype(float)
     assert np.abs(np.asarray(made) - content).mean() > 10
-
-
-def stroke(page: object, name: str, *places: tuple[float, float], steps: int = 6) -> None:
-    """A real mouse along these places, in shares of the map's width and height."""
-    canvas = page.locator(f"#{name} canvas")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    spots = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places]
-    page.mouse.move(*spots[0])
-    page.mouse.down()
-    for spot in spots[1:]:
-        page.mouse.move(*spot, steps=steps)
-    page.mouse.up()
-
-
-def set_range(page: object, name: str, value: int) -> None:
-    page.locator(f".map-tools input[name={name}]").fill(str(value))
 
 
 def test_painting_comes_back_exact(page, tmp_path: Path, face, green_face) -> None:
@@ -263,15 +173,6 @@ def test_a_stroke_painted_while_a_fill_is_on_its_way_stays(page, tmp_path: Path,
     page.click("[data-do=all]")
     page.evaluate("() => { const m = faceMaps.tools.maps[0]; m.props.value = window.answer; m.load(); }")
     assert np.array_equal(saved_maps(page)["content_sem.png"], automatic)
-
-
-def saved_maps(page: object) -> dict[str, np.ndarray]:
-    if not page.locator("#save-maps").is_visible():
-        page.click("#map-files button")
-    with page.expect_download() as download:
-        page.click("#save-maps")
-    with zipfile.ZipFile(download.value.path()) as archive:
-        return {name: np.asarray(Image.open(archive.open(name))) for name in archive.namelist()}
 
 
 def test_stop_keeps_the_picture_and_goes_on_from_it(page, tmp_path: Path, face, green_face) -> None:
@@ -512,6 +413,7 @@ def test_the_page_works_on_a_phone(app: str, browser, tmp_path: Path, face, gree
     )
     assert reach < 844 - 70  # map, tools and classes above the bar with Run
     page.tap(".chip:has-text('Hair')")
+    page.tap("[data-do=paint]")
     page.tap("#style-map canvas", position={"x": 60, "y": 60})
     assert page.evaluate("label => faceMaps.tools.maps[1].layer.some(l => l === label)", INDEX["hair"])
     page.get_by_label("The article's").check()

@@ -1,10 +1,11 @@
-"""What the page does around a run, in a real browser: pictures that come by other ways, what is taken back, what is
-said of results of other pictures, and what one takes along.
+"""What the page does around a run, in a real browser: pictures pasted and dropped, what is taken back,
+what is said of results of other pictures, and what one takes along.
 """
 
 from __future__ import annotations
 
 import base64
+import io
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 
 from facetransfer.base.images import open_picture
 from facetransfer.ui.examples import example_file
-from tests.browser.test_browser import browser, desktop, opened, page, status_says, upload  # noqa: F401
+from tests.support.visitor import opened, status_says, upload
 
 GIVE = """([way, selector, data]) => {
   const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0)), given = new DataTransfer();
@@ -37,8 +38,6 @@ def shown(page: object, name: str) -> np.ndarray:
         let text = ""; bytes.forEach(b => { text += String.fromCharCode(b); }); return btoa(text); }""",
         address,
     )
-    import io
-
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
 
 
@@ -60,7 +59,7 @@ def pictures(tmp_path: Path) -> list[Path]:
     return files
 
 
-def test_a_picture_is_pasted_and_dropped_anywhere(page, pictures: list[Path]) -> None:  # noqa: F811
+def test_a_picture_is_pasted_and_dropped_anywhere(page, pictures: list[Path]) -> None:
     give(page, "paste", pictures[0])
     page.wait_for_selector("#content img")
     give(page, "drop", pictures[1], "#gallery, #hero")
@@ -77,8 +76,8 @@ def test_a_picture_is_pasted_and_dropped_anywhere(page, pictures: list[Path]) ->
     assert np.array_equal(shown(page, "style"), np.asarray(open_picture(pictures[2])))
 
 
-def test_what_took_the_place_of_own_pictures_is_taken_back(page, tmp_path: Path, face, green_face) -> None:  # noqa: F811
-    """An example, then a style of the row: one press each brings back what was there, with what was painted."""
+def test_what_took_the_place_of_own_pictures_is_taken_back(page, tmp_path: Path, face, green_face) -> None:
+    """After an example one press brings back what was there, with what was painted; so does a second swap."""
     upload(page, tmp_path, face, green_face)
     own = [shown(page, name) for name in ("content", "style")]
     page.click(".chip:has-text('Hat')")
@@ -102,7 +101,7 @@ def test_what_took_the_place_of_own_pictures_is_taken_back(page, tmp_path: Path,
     assert np.array_equal(shown(page, "content"), own[1]) and np.array_equal(shown(page, "style"), own[0])
 
 
-def test_a_result_of_other_pictures_says_so(page, pictures: list[Path]) -> None:  # noqa: F811
+def test_a_result_of_other_pictures_says_so(page, pictures: list[Path]) -> None:
     for name, file in zip(("content", "style"), pictures):
         page.set_input_files(f"#{name} input[type=file]", str(file))
     page.wait_for_selector(".map-tools[data-maps='2']", state="attached")
@@ -127,7 +126,7 @@ def test_a_result_of_other_pictures_says_so(page, pictures: list[Path]) -> None:
     status_says(page, "A result of before")
 
 
-def test_variants_a_film_and_the_picture_s_own_download(page, pictures: list[Path], tmp_path: Path) -> None:  # noqa: F811
+def test_variants_a_film_and_the_picture_s_own_download(page, pictures: list[Path], tmp_path: Path) -> None:
     for name, file in zip(("content", "style"), pictures):
         page.set_input_files(f"#{name} input[type=file]", str(file))
     page.wait_for_selector(".map-tools[data-maps='2']", state="attached")
@@ -159,7 +158,7 @@ def open_picture_info(path: Path) -> dict[str, str]:
         return dict(picture.info)
 
 
-def test_an_address_opens_the_page_with_its_settings(app: str, desktop) -> None:  # noqa: F811
+def test_an_address_opens_the_page_with_its_settings(app: str, desktop) -> None:
     page = opened(f"{app}/?likeness=0.8&size=256&phases=2&iterations=10&seed=7", desktop)
     page.wait_for_function("document.querySelector('#likeness input').value === '0.8'")
     page.wait_for_function("document.querySelector('#set-seed input')?.value !== '0'")
@@ -172,7 +171,7 @@ def test_an_address_opens_the_page_with_its_settings(app: str, desktop) -> None:
     page.close()
 
 
-def test_a_reload_asks_before_results_are_lost(page, tmp_path: Path, face, green_face) -> None:  # noqa: F811
+def test_a_reload_asks_before_results_are_lost(page, tmp_path: Path, face, green_face) -> None:
     asked: list[str] = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
     page.reload()
@@ -186,7 +185,7 @@ def test_a_reload_asks_before_results_are_lost(page, tmp_path: Path, face, green
 
 
 @pytest.mark.parametrize("size", [(1366, 650), (1024, 700), (820, 1100), (390, 844)])
-def test_run_and_progress_are_in_sight_wherever_one_is(app: str, browser, size: tuple[int, int]) -> None:  # noqa: F811
+def test_run_and_progress_are_in_sight_wherever_one_is(app: str, browser, size: tuple[int, int]) -> None:
     """At the top, over the maps and over the settings; no room scrolls within the page's own scrolling."""
     phone = size[0] < 641
     context = browser.new_context(

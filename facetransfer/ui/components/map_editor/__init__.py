@@ -31,7 +31,7 @@ from facetransfer.ui.form import Asked
 from facetransfer.ui.gradio_compat import event_says
 from facetransfer.ui.inputs import picture_at, settings_of, worded
 from segmentation import PARSERS
-from segmentation.classes import CLASSES
+from segmentation.classes import CLASSES, FACE_CLASSES, INDEX
 from segmentation.correction import Correction, as_text
 from segmentation.fill import REACH, fill_region
 from segmentation.map_files import map_path, reading_of
@@ -44,20 +44,44 @@ GLANCE, ALIKE = (
     16,
     6.0,
 )  # pixels and grey levels: two pictures that differ by less at this size are one picture, at two sizes
-SCRIPT = (Path(__file__).parent / "editor.js").read_text("utf-8")
+SCRIPT = "\n".join(
+    (Path(__file__).parent / name).read_text("utf-8") for name in ("regions.js", "view.js", "editor.js")
+)
 EVENTS = ("fill", "face", "painted")  # of a map, which the server answers
 TOOLS = {
     "brush": ("Brush", "B", "Paints the class chosen below."),
     "eraser": ("Eraser", "E", "Brings the automatic map back where it goes."),
     "fill": ("Fill", "F", "One click or stroke paints a region up to the picture's edges."),
+    "lasso": ("Lasso", "L", "Draw around a region: all of it becomes the class chosen below."),
     "restore": ("Region back", "A", "Click a painted region: it becomes automatic again."),
 }
 RANGES = {
     "size": ("Brush size", 1, 100, 25),
     "reach": ("Fill reach", 4, 60, REACH),
     "opacity": ("Map opacity", 0, 100, 55),
-    "zoom": ("Zoom", 100, 400, 100),
+    "zoom": ("Zoom", 100, 800, 100),
 }
+LETTERS = dict(
+    background="Bg",
+    skin="Sk",
+    nose="No",
+    eye_glasses="Gl",
+    l_eye="LEy",
+    r_eye="REy",
+    l_brow="LBr",
+    r_brow="RBr",
+    l_ear="LEa",
+    r_ear="REa",
+    mouth="Mo",
+    u_lip="UL",
+    l_lip="LL",
+    hair="Hr",
+    hat="Ht",
+    earring="Er",
+    necklace="Nl",
+    neck="Nk",
+    cloth="Cl",
+)  # what stands on the regions of each class, for people who cannot tell its colour from another's
 
 
 def _template(name: str) -> Template:
@@ -79,14 +103,26 @@ def toolbar() -> gr.HTML:
     )
     classes = "".join(
         f'<button type="button" class="chip absent" data-class="{c.index}" aria-pressed="false">'
-        f'<i style="background:rgb{c.colour}"></i>{c.label}</button>'
+        f'<i style="background:rgb{c.colour}"></i>{c.label}<small aria-hidden="true">{LETTERS[c.name]}'
+        "</small></button>"
         for c in CLASSES
     )
-    colours = json.dumps([{"label": c.label, "colour": c.colour} for c in CLASSES])
+    known = json.dumps(
+        [
+            {
+                "label": c.label,
+                "colour": c.colour,
+                "mirror": INDEX[c.mirror],
+                "face": c.index in FACE_CLASSES,
+                "letters": LETTERS[c.name],
+            }
+            for c in CLASSES
+        ]
+    )
     return gr.HTML(
         "",
         html_template=_template("toolbar.html").substitute(tools=tools, ranges=ranges, classes=classes),
-        js_on_load=f"window.faceMaps.toolbar(element, {colours});",
+        js_on_load=f"window.faceMaps.toolbar(element, {known});",
         elem_id="map-tools",
         apply_default_css=False,
     )

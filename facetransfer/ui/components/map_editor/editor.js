@@ -1,7 +1,9 @@
 // The map editor: two maps over their pictures, one set of tools. A map is an array of labels here, never a drawing that is
 // read back: what is painted arrives as it was painted, whatever the browser, its zoom or its screen.
 (() => {
-  const AUTOMATIC = 255, HATCH = 8, TRAIL = 0.004, STEPS = 40;
+  const AUTOMATIC = 255, HATCH = 8, TRAIL = 0.004, STEPS = 40, NAMED = 0.0001; // the last: smallest region with letters, a share
+  const KEYS = {b: "brush", e: "eraser", f: "fill", a: "restore", l: "lasso"};
+  const regions = window.faceRegions, {MapView, within} = window.faceView;
 
   function fromText(text) { // "4x2 255*6 14*2" -> {width, height, labels}
     const [size, ...runs] = text.split(" "), [width, height] = size.split("x").map(Number), labels = new Uint8Array(width * height);
@@ -17,7 +19,8 @@
   }
 
   const tools = {
-    tool: "brush", label: 1, brush: 25, eraser: 25, opacity: 55, reach: 20, zoom: 100, unsure: false, classes: [], open: null, maps: [], done: [], undone: [], listeners: [],
+    tool: "brush", label: 1, brush: 25, eraser: 25, opacity: 55, reach: 20, zoom: 100, unsure: false, letters: false, painting: false,
+    large: null, panning: false, over: null, classes: [], open: null, maps: [], done: [], undone: [], listeners: [], aside: [],
     set(changes) { Object.assign(this, changes); this.tell(); },
     tell() { this.listeners.forEach(listener => listener()); },
     remember(map) { this.done.push([map, map.layer.slice()]); this.done.splice(0, this.done.length - STEPS); this.undone = []; this.tell(); },
@@ -38,11 +41,44 @@
         map.trigger("painted");
       }
     },
+    reshape(change) { // the chosen class in the map that was used last, by the function of regions.js of that name
+      const map = this.open;
+      if (map?.layer) map.become(regions[change](map.shown, map.width, this.label, this.classes));
+    },
+    zoomBy(factor) { this.set({zoom: within(this.zoom * factor)}); },
+    toFace() { // both maps show their face, at the zoom that suits both
+      const maps = this.maps.filter(map => map.layer && map.canvas.offsetWidth);
+      if (!maps.length) return;
+      this.set({zoom: Math.min(...maps.map(map => map.view.fitting))});
+      for (const map of maps) map.view.bring(map.view.face, map.view.middle);
+    },
+    enlarge(map) { // one map and the tools fill the window, and nothing else can be reached; without a map all is as before
+      const last = this.large;
+      for (const element of this.aside) element.inert = false;
+      this.aside = map ? beside(map.element, document.querySelector("#map-tools")) : [];
+      for (const element of this.aside) element.inert = true;
+      document.body.style.overflow = map ? "hidden" : "";
+      this.set({large: map, open: map ?? this.open, zoom: 100});
+      (map ?? last)?.wide.focus();
+    },
+    space(event, pressed) { // held over a map it makes the pointer a hand; a control that was reached by keys keeps it
+      if (event.key !== " ") return;
+      const focus = document.activeElement, map = this.over;
+      const free = map?.element.contains(focus) ? map.pointed : !focus.matches(":focus-visible");
+      if (!(pressed ? map?.layer && free : this.panning)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      if (pressed !== this.panning) this.set({panning: pressed});
+    },
     key(event) {
       const pressed = event.key.toLowerCase();
+      if (pressed === "escape" && this.large) return this.enlarge(null);
       if ((event.ctrlKey || event.metaKey) && (pressed === "z" || pressed === "y")) pressed === "y" || event.shiftKey ? this.redo() : this.undo();
       else if (event.ctrlKey || event.metaKey || event.altKey) return;
-      else if ({b: 1, e: 1, f: 1, a: 1}[pressed]) this.set({tool: {b: "brush", e: "eraser", f: "fill", a: "restore"}[pressed]});
+      else if (KEYS[pressed]) this.set({tool: KEYS[pressed]});
+      else if (pressed === "g") this.reshape(event.shiftKey ? "shrunk" : "grown");
+      else if (pressed === "m") this.reshape("mirrored");
+      else if (pressed === "+" || pressed === "-") this.zoomBy(pressed === "+" ? 1.25 : 0.8);
       else if ((pressed === "[" || pressed === "]") && this.tool in {brush: 1, eraser: 1})
         this.set({[this.tool]: Math.min(100, Math.max(1, this[this.tool] + (pressed === "]" ? 4 : -4)))});
       else return;
@@ -50,17 +86,34 @@
     },
   };
 
+  function beside(...kept) { // the elements of the page that hold none of these and lie in none of them, as few as say it
+    const found = [], holds = element => kept.some(one => element.contains(one));
+    const look = parent => {
+      for (const child of parent.children) if (!holds(child)) found.push(child); else if (!kept.includes(child)) look(child);
+    };
+    look(document.body);
+    return found.filter(element => !["SCRIPT", "STYLE", "LINK"].includes(element.tagName));
+  }
+
   class MapOverPicture {
     constructor(element, props, watch, trigger) {
       Object.assign(this, {element, props, trigger, layer: null});
-      for (const name of ["canvas", "img", ".ring", ".under", ".sheet", ".faces", "figcaption"]) this[name.replace(".", "")] = element.querySelector(name);
+      for (const name of ["canvas", "img", ".ring", ".under", ".sheet", ".stage", ".letters", ".wide", ".fold", ".faces", "figcaption"])
+        this[name.replace(".", "")] = element.querySelector(name);
       this.canvas.addEventListener("pointerdown", e => this.down(e));
       this.canvas.addEventListener("pointermove", e => this.move(e));
-      for (const name of ["pointerup", "pointercancel"]) this.canvas.addEventListener(name, e => this.up(e));
+      this.canvas.addEventListener("pointerup", e => this.up(e));
+      this.canvas.addEventListener("pointercancel", () => this.cancel());
       this.canvas.addEventListener("pointerleave", () => { this.ring.hidden = true; this.under.textContent = ""; });
       this.canvas.addEventListener("keydown", e => this.key(e));
       element.addEventListener("keydown", e => tools.key(e));
+      this.canvas.addEventListener("focus", () => tools.open === this || tools.set({open: this}));
       this.figcaption.addEventListener("click", () => tools.set({open: this})); // where there is room for one map
+      this.wide.addEventListener("click", event => {
+        event.stopPropagation();
+        tools.enlarge(tools.large ? null : this);
+      });
+      this.view = new MapView(this, tools);
       tools.maps.push(this);
       tools.open ??= this;
       tools.listeners.push(() => this.show());
@@ -81,6 +134,7 @@
         this.unsure = fromText(value.unsure).labels;
         this.of = value.of; this.asked = null;
         this.img.src = value.photo;
+        this.box = this.counted = null;
         if (width !== this.width || height !== this.height || !value.same) tools.forget(this);
         Object.assign(this, {width, height});
         this.frames(value.faces ?? [], value.chosen);
@@ -112,16 +166,61 @@
         return frame;
       }));
     }
+    get shown() { // the labels with what was painted
+      return this.layer.map((label, i) => label === AUTOMATIC ? this.automatic[i] : label);
+    }
+    get present() { // for each class, whether it is in the map
+      if (!this.counted) {
+        this.counted = new Uint8Array(tools.classes.length);
+        this.layer.forEach((label, i) => { this.counted[label === AUTOMATIC ? this.automatic[i] : label] = 1; });
+      }
+      return this.counted;
+    }
+    faceBox() { // as shares of the map: [left, top, right, bottom], null without a face
+      this.box ??= regions.extent(this.shown, this.width, tools.classes.map(c => c.face)) ?? "none";
+      return this.box === "none" ? null : this.box.map((n, i) => n / (i % 2 ? this.height : this.width));
+    }
+    become(labels) { // the map with these labels; what differs is painted
+      tools.remember(this);
+      const before = this.shown;
+      this.layer = this.layer.map((label, i) => labels[i] === before[i] ? label : labels[i]);
+      this.changed();
+      this.trigger("painted");
+      tools.tell();
+    }
+    name() { // letters on the regions, for those who cannot tell the colours apart
+      this.letters.hidden = !tools.letters;
+      if (!tools.letters || this.named) return;
+      this.named = true;
+      const places = regions.places(this.shown, this.width, NAMED * this.layer.length);
+      this.letters.replaceChildren(...places.map(({label, x, y}) => {
+        const word = document.createElement("b");
+        word.textContent = tools.classes[label].letters;
+        word.style.cssText = `left:${x / this.width * 100}%;top:${y / this.height * 100}%`;
+        return word;
+      }));
+    }
     changed() { // what the server is told of: the layer alone
+      this.counted = this.box = null;
+      this.named = false;
+      this.name();
       this.draw();
       this.props.value = {layer: asText(this.layer, this.width, this.height), of: this.of};
     }
     show() {
       this.element.classList.toggle("folded", tools.open !== this);
-      this.figcaption.setAttribute("aria-expanded", tools.open === this);
+      this.fold.setAttribute("aria-expanded", tools.open === this);
+      this.fold.textContent = tools.open === this ? "" : "show";
+      this.element.classList.toggle("large", tools.large === this);
+      this.element.classList.toggle("painting", tools.painting);
+      this.element.classList.toggle("panning", tools.panning);
+      this.wide.textContent = tools.large ? "Close" : "Large";
+      this.wide.setAttribute("aria-pressed", tools.large === this);
       this.canvas.style.opacity = tools.opacity / 100;
-      this.sheet.style.setProperty("--zoom", tools.zoom / 100);
-      if (this.layer && this.hatched !== tools.unsure) { this.hatched = tools.unsure; this.draw(); }
+      if (!this.layer) return;
+      this.view.show(tools.zoom);
+      this.name();
+      if (this.hatched !== tools.unsure) { this.hatched = tools.unsure; this.draw(); }
     }
     draw(left = 0, top = 0, right = this.width, bottom = this.height) {
       if (!tools.classes.length) return; // the toolbar draws when it is there
@@ -138,7 +237,7 @@
       return [(event.clientX - box.left) / box.width * this.width, (event.clientY - box.top) / box.height * this.height];
     }
     get radius() {
-      return Math.max(0.5, (tools.tool === "fill" ? TRAIL : (tools[tools.tool] ?? 1) / 500) * Math.max(this.width, this.height));
+      return Math.max(0.5, (["fill", "lasso"].includes(tools.tool) ? TRAIL : (tools[tools.tool] ?? 1) / 500) * Math.max(this.width, this.height));
     }
     paint([ax, ay], [bx, by]) { // every pixel whose middle is within the radius of the line
       const label = tools.tool === "eraser" ? AUTOMATIC : tools.label, r = this.radius, length = (bx - ax) ** 2 + (by - ay) ** 2 || 1;
@@ -164,11 +263,17 @@
     }
     down(event) {
       if (!this.layer || event.button || !event.isPrimary) return;
+      if (event.pointerType === "touch" && !tools.painting) { // a finger scrolls the page past the map
+        this.under.textContent = "Press Paint to paint with a finger";
+        return;
+      }
+      this.pointed = true;
       this.canvas.setPointerCapture(event.pointerId);
       this.canvas.focus({preventScroll: true});
       this.begin(this.place(event));
     }
     begin(at) {
+      this.redo = tools.undone;
       tools.remember(this);
       this.last = at;
       this.stroke = [this.last];
@@ -177,7 +282,8 @@
     move(event) {
       if (!this.layer) return;
       const at = this.spot = this.place(event);
-      this.point(at);
+      this.pointed = true;
+      if (event.pointerType !== "touch" || this.stroke) this.point(at);
       this.ring.hidden = tools.tool === "restore" || event.pointerType === "touch";
       if (!this.stroke || tools.tool === "restore") return;
       this.paint(this.last, at);
@@ -192,6 +298,7 @@
     }
     key(event) { // the arrows move the ring, with Shift finely; Space or Enter does at the ring what a press of the pointer does
       const way = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key], press = event.key === " " || event.key === "Enter";
+      if (way) this.pointed = false;
       if (!this.layer || event.ctrlKey || event.metaKey || event.altKey || !(way || press)) return;
       event.preventDefault();
       event.stopPropagation();
@@ -201,12 +308,23 @@
       this.spot ??= [x, y];
       if (press) this.begin(this.spot), this.up();
       this.point(this.spot);
+      this.view.reveal([this.spot[0] / this.width, this.spot[1] / this.height]);
+    }
+    cancel() { // a stroke that was none: a second finger came, or the browser took the gesture
+      if (!this.stroke) return;
+      this.stroke = null;
+      this.layer = tools.done.pop()[1];
+      tools.undone = this.redo;
+      this.draw();
+      tools.tell();
     }
     up() {
       if (!this.stroke) return;
-      const stroke = this.stroke.map(([x, y]) => [x / this.width, y / this.height]);
+      const points = this.stroke, stroke = points.map(([x, y]) => [x / this.width, y / this.height]);
       this.stroke = null;
+      if (tools.tool === "lasso") for (const i of regions.enclosed(points, this.width, this.height)) this.layer[i] = tools.label;
       this.changed();
+      tools.tell();
       if (tools.tool !== "fill") return this.trigger("painted");
       this.asked = this.layer.slice();
       this.trigger("fill", {stroke, label: tools.label, reach: tools.reach});
@@ -216,24 +334,32 @@
   function toolbar(element, classes) {
     tools.classes = classes;
     const all = selector => [...element.querySelectorAll(selector)];
-    const actions = {undo: () => tools.undo(), redo: () => tools.redo(), class: () => tools.restore(tools.label), all: () => tools.restore()};
+    const actions = {undo: () => tools.undo(), redo: () => tools.redo(),
+      nearer: () => tools.zoomBy(1.25), farther: () => tools.zoomBy(0.8), face: () => tools.toFace(), whole: () => tools.set({zoom: 100}),
+      grow: () => tools.reshape("grown"), shrink: () => tools.reshape("shrunk"), mirror: () => tools.reshape("mirrored"),
+      paint: () => tools.set({painting: !tools.painting}), class: () => tools.restore(tools.label), all: () => tools.restore()};
     for (const button of all("[data-tool]")) button.addEventListener("click", () => tools.set({tool: button.dataset.tool}));
     for (const button of all("[data-do]")) button.addEventListener("click", () => actions[button.dataset.do]());
     for (const button of all("[data-class]")) button.addEventListener("click", () =>
-      tools.set({label: Number(button.dataset.class), tool: tools.tool === "fill" ? "fill" : "brush"}));
+      tools.set({label: Number(button.dataset.class), tool: ["fill", "lasso"].includes(tools.tool) ? tools.tool : "brush"}));
     for (const input of all("input[type=range]")) input.addEventListener("input", () =>
       tools.set({[input.name === "size" ? (tools.tool === "eraser" ? "eraser" : "brush") : input.name]: Number(input.value)}));
-    for (const input of all("input[type=checkbox]")) input.addEventListener("change", () => tools.set({unsure: input.checked}));
+    for (const input of all("input[type=checkbox]")) input.addEventListener("change", () => tools.set({[input.name]: input.checked}));
     element.addEventListener("keydown", e => tools.key(e));
+    for (const [name, pressed] of [["keydown", true], ["keyup", false]]) document.addEventListener(name, e => tools.space(e, pressed), true);
+    rove(element);
     tools.listeners.push(() => {
-      const there = new Uint8Array(classes.length), maps = tools.maps.filter(m => m.layer);
-      for (const map of maps) for (let i = 0; i < map.layer.length; i++) there[map.layer[i] === AUTOMATIC ? map.automatic[i] : map.layer[i]] = 1;
+      const maps = tools.maps.filter(m => m.layer), there = classes.map((_, i) => maps.some(map => map.present[i]));
       element.firstElementChild.dataset.maps = maps.length;
+      element.firstElementChild.classList.toggle("large", Boolean(tools.large));
       for (const button of all("[data-tool]")) button.setAttribute("aria-pressed", button.dataset.tool === tools.tool);
       for (const button of all("[data-class]")) {
         button.setAttribute("aria-pressed", Number(button.dataset.class) === tools.label);
         button.classList.toggle("absent", !there[button.dataset.class]);
       }
+      element.querySelector("[data-do=paint]").setAttribute("aria-pressed", tools.painting);
+      element.querySelector("[data-do=mirror]").textContent = classes[tools.label].mirror === tools.label
+        ? "Both halves the same" : `Same for the ${classes[classes[tools.label].mirror].label.toLowerCase()}`;
       for (const input of all("input[type=range]")) input.value = tools[input.name === "size" ? (tools.tool === "eraser" ? "eraser" : "brush") : input.name];
       element.querySelector("[data-name=size]").textContent = tools.tool === "eraser" ? "Eraser size" : "Brush size";
       element.querySelector("[data-do=undo]").disabled = !tools.done.length;
@@ -242,6 +368,26 @@
     });
     tools.maps.forEach(map => map.layer && map.draw());
     tools.tell();
+  }
+
+  function rove(element) { // one stop of the Tab key; the arrows move within. On a slider left and right are its own
+    const controls = () => [...element.querySelectorAll("button, input")].filter(c => !c.disabled && c.offsetWidth);
+    const stop = chosen => element.querySelectorAll("button, input").forEach(c => { c.tabIndex = c === chosen ? 0 : -1; });
+    stop(element.querySelector("button"));
+    element.addEventListener("focusin", event => stop(event.target));
+    element.addEventListener("keydown", event => {
+      const slides = event.target.type === "range", across = {ArrowLeft: -1, ArrowRight: 1}[event.key];
+      const way = slides && across ? undefined : across ?? {ArrowUp: -1, ArrowDown: 1}[event.key];
+      const all = controls(), ends = slides ? undefined : {Home: 0, End: all.length - 1}[event.key];
+      if (way === undefined && ends === undefined) return;
+      event.preventDefault();
+      all[ends ?? (all.indexOf(event.target) + way + all.length) % all.length].focus();
+    });
+    // A button that disables itself, such as Undo after the last step, hands the focus on.
+    tools.listeners.push(() => {
+      const stops = controls();
+      if (stops.length && !stops.some(c => c.tabIndex === 0)) stop(stops[0]);
+    });
   }
 
   window.faceMaps = {toolbar, open: (...args) => new MapOverPicture(...args), tools};
