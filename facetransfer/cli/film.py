@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,7 @@ def maker_of(args: argparse.Namespace, clip: Any) -> FilmMaker:
             )
         # What is where is told by the frame itself: strokes may hide it from the parser.
         known = face_of(frame.resize(painted.size), None, args.clip, parse)[0]
-        keyframes.append(Keyframe(number, type(known)(painted, known.semantic, known.frame), own=True))
+        keyframes.append(Keyframe(number, replace(known, picture=painted), own=True))
     return FilmMaker(keyframes, settings_from(args), parse, args.strength, args.coherence_in_time, device)
 
 

@@ -170,6 +170,7 @@ def map_outputs(args: argparse.Namespace) -> list[Path | None]:
 def run_one(args: argparse.Namespace, style: Image.Image) -> int:
     """One transfer."""
     from facetransfer.base.devices import shown
+    from facetransfer.jobs.job import map_of
     from facetransfer.jobs.time_estimate import expected_seconds, in_words
 
     content = args.content and open_picture(args.content)
@@ -179,9 +180,9 @@ def run_one(args: argparse.Namespace, style: Image.Image) -> int:
     if args.recipe:
         print(f"in full: {in_one_line(command_of(args, job))}", file=sys.stderr)
     if args.save_maps:
-        for face, path in zip(job.whole, map_outputs(args)):
-            if face is not None and face.semantic and path:
-                face.semantic.save(path)
+        for semantic, path in zip(map(map_of, job.whole), map_outputs(args)):
+            if semantic and path:
+                semantic.save(path)
     time_here = in_words(expected_seconds(job.settings, job.size, device))
     print(f"{job.size[0]}x{job.size[1]} pixels on {shown(device)}, {time_here}", file=sys.stderr)
     return work(args, job, device)

@@ -22,8 +22,9 @@ from PIL import Image
 from facetransfer import __version__
 from facetransfer.base.errors import DiskFullError, InputError
 from facetransfer.base.images import as_json, check_writable, not_written, open_picture, save_picture
+from facetransfer.jobs.face import Face
 from facetransfer.jobs.face_files import face_of, map_file, read_maps
-from facetransfer.jobs.job import Face, prepare, result_picture
+from facetransfer.jobs.job import prepare, result_picture
 from facetransfer.jobs.pairs import Pair
 from facetransfer.jobs.recipe import Recipe, carried_recipe, fingerprint, options_of
 from segmentation import MAP_ENDING

@@ -2,12 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
+import torch
 from PIL import Image
+
+from facetransfer.jobs.face import LocatedFace
+from segmentation.alignment import similarity
+from segmentation.classes import FACE_CLASSES, INDEX
 
 FADE = 1 / 8  # of the shorter side: how far the rim of a part is blended into the photo around it
 SOFT = 1 / 128  # of the longer side: how far the border of what goes back is blended
+
+
+@dataclass(frozen=True)
+class IntoContent:
+    """Puts a result back into the part of the content photo that it was made from.
+
+    box: (left, top, right, bottom) of that part. strength: (H,W), how much of the style each place of the
+    result takes, None for all of it. The background stays the photo's.
+    """
+
+    photo: LocatedFace
+    box: tuple[int, int, int, int]
+    strength: torch.Tensor | None
+
+    def __call__(self, result: Image.Image) -> Image.Image:
+        photo, (left, top, right, bottom) = self.photo, self.box
+        labels = photo.semantic.resized(photo.picture.size).labels[top:bottom, left:right]
+        share = (labels != INDEX["background"]).astype(np.float32)
+        if self.strength is not None:
+            strength = self.strength.clamp(max=1).numpy()
+            share *= cv2.resize(strength, share.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+        return back_into(photo.picture, result, self.box, share)
+
+
+@dataclass(frozen=True)
+class IntoStyle:
+    """Puts a result's face in the place of the face in the style picture.
+
+    content: the picture that the result was made from, at the same size; style: the style picture as it was
+    opened; mirrored: whether the style was flipped to match the content.
+    """
+
+    content: LocatedFace
+    style: LocatedFace
+    mirrored: bool
+
+    def __call__(self, result: Image.Image) -> Image.Image:
+        content, style = self.content, self.style
+        matrix = similarity(content.frame, style.frame, self.mirrored)
+        part = np.isin(content.semantic.labels, FACE_CLASSES)
+        allowed = np.isin(style.semantic.resized(style.picture.size).labels, FACE_CLASSES)
+        return into_picture(style.picture, result, matrix, part, allowed)
 
 
 def into_picture(

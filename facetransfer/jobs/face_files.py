@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from facetransfer.base.errors import InputError
-from facetransfer.jobs.job import Face, check_shape
+from facetransfer.jobs.face import Face, check_shape
 from segmentation import MAP_ENDING
 from segmentation.map_files import map_path, read_map_pair, reading_of
 from segmentation.parsers import Parser

@@ -23,7 +23,8 @@ from facetransfer.base.settings import GUIDED, TransferSettings
 from facetransfer.core.guided import guided_rounds
 from facetransfer.core.optical_flow import flow_to, moved_result
 from facetransfer.core.patch_synthesis import PreviousFrame
-from facetransfer.jobs.job import Face, aligned, strength_of
+from facetransfer.jobs.face import Face
+from facetransfer.jobs.job import strength_of
 from segmentation.alignment import Alignment, align
 from segmentation.classes import CLASSES
 from segmentation.guidance import guides_of, parts_to_keep
@@ -166,10 +167,11 @@ class FilmMaker:
         last = self._last_style
         if last is None or last[0] != (index, side) or last[1] is not alignment:
             whole = self.keyframes[index].face
-            if alignment is None:
+            source = whole.located
+            if alignment is None or source is None:
                 made: tuple[Face, np.ndarray | None] = whole.fitted(side), None
             else:
-                made = aligned(whole, alignment), alignment.inside(whole.picture.size)
+                made = source.aligned(alignment), alignment.inside(whole.picture.size)
             self._last_style = (index, side), alignment, made
         return self._last_style[2]
 

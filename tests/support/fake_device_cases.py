@@ -126,7 +126,7 @@ def test_half_precision_stays_near_there() -> None:
 def test_textures_and_doodles_are_made_there(content: str | None) -> None:
     picture, semantic = draw_face((96, 96))
     job = prepare(
-        Face(None, semantic) if content else None,
+        semantic if content else None,
         Face.of(picture, semantic),
         replace(QUICK, size=64, phases=1),
     )
