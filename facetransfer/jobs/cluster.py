@@ -111,6 +111,18 @@ def _check_reachable(address: str) -> None:
         ) from None
 
 
+def _room(ray: Any, device: str) -> tuple[int, int, dict[str, int]]:
+    """How many CPU cores a task of the cluster uses, how many tasks run at once, and what Ray has to reserve
+    for each of them.
+    """
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    cores = max(1, min(CORES, int(max(node.get("CPU", 0) for node in nodes))))
+    gpus = sum(int(node.get("GPU", 0)) for node in nodes) if device != "cpu" else 0
+    if gpus:
+        return cores, gpus, {"num_cpus": 1, "num_gpus": 1}
+    return cores, sum(int(node.get("CPU", 0)) // cores for node in nodes), {"num_cpus": cores}
+
+
 def run_on_ray(
     pairs: Sequence[Pair],
     options: dict[str, Any],
@@ -130,11 +142,7 @@ def run_on_ray(
             yield Outcome(pair, PASSED_OVER, error=error)
         else:
             to_do.append(pair)
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    gpus = sum(int(node.get("GPU", 0)) for node in nodes) if options["device"] != "cpu" else 0
-    cores = max(1, min(CORES, int(max(node.get("CPU", 0) for node in nodes))))
-    places = gpus or sum(int(node.get("CPU", 0)) // cores for node in nodes)
-    needs = {"num_cpus": 1, "num_gpus": 1} if gpus else {"num_cpus": cores}
+    cores, places, needs = _room(ray, options["device"])
     task = ray.remote(max_retries=TRIES, **needs)(_make)
     running: dict[Any, Pair] = {}
     try:

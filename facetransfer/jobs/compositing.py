@@ -85,11 +85,9 @@ def into_picture(
     mask = (mask > 127) * np.uint8(255)
     inside = cv2.warpAffine(np.full(part.shape, 255, np.uint8), placed, picture.size, flags=cv2.INTER_NEAREST)
     mask = cv2.bitwise_and(mask, cv2.erode(inside, np.ones((5, 5), np.uint8), borderValue=0))
-    mask[
-        ~cv2.morphologyEx(allowed.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)).astype(bool)
-    ] = 0
-    mask[[0, 1, -2, -1]] = 0
-    mask[:, [0, 1, -2, -1]] = 0
+    closed = cv2.morphologyEx(allowed.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    mask[closed == 0] = 0
+    mask[[0, 1, -2, -1]] = mask[:, [0, 1, -2, -1]] = 0
     x, y, width, height = cv2.boundingRect(mask)
     if width < 3 or height < 3:
         return picture
