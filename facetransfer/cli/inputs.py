@@ -1,6 +1,4 @@
-"""The files that a command line names, read: pictures with their maps, and a recipe. Knows the maps and the
-parsers, as the doors do.
-"""
+"""Reads the files that a command line names: pictures with their maps, and a recipe."""
 
 from __future__ import annotations
 
@@ -30,7 +28,9 @@ RESTORED: dict[str, Callable[[str], Any]] = {
 
 
 def restore(args: argparse.Namespace, recipe: Recipe) -> None:
-    """The recipe's flags where the command line gives none. InputError where one is spoilt."""
+    """Takes flags from the recipe where the command line does not give them. Raises InputError where one of
+    them is damaged.
+    """
     for name, read in RESTORED.items():
         value = recipe.options.get(name)
         if getattr(args, name) is not None or value in (None, ""):
@@ -47,8 +47,8 @@ def restore(args: argparse.Namespace, recipe: Recipe) -> None:
 
 
 def check_same(recipe: Recipe, now: Recipe) -> list[str]:
-    """Notes on what may make other bytes. InputError where a picture or map is not the one that the recipe
-    was written for.
+    """Notes on why the result may differ from the recipe's. Raises InputError where a picture or map is not
+    the one that the recipe was made with.
     """
     for role, wanted in recipe.inputs.items():
         if role not in now.inputs:
@@ -76,7 +76,7 @@ def check_same(recipe: Recipe, now: Recipe) -> list[str]:
 
 
 def parser_of(args: argparse.Namespace, device: str) -> Parser | None:
-    """The parser that was asked for; None for none."""
+    """The parser that was asked for, or None where maps must not be made."""
     return (
         None
         if args.parser == "none"

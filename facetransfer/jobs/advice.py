@@ -1,4 +1,4 @@
-"""What a person should know of two pictures and their maps before the run, each with one line of advice."""
+"""Advice on two pictures and their maps before the run, one line for each remark."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from segmentation.classes import CLASSES, GUIDE_OF, GUIDES, guide_words
 from segmentation.guidance import substitutes
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
-SMALL_FACE = 0.15  # of the picture's longest side
-SIZES = 2.5  # times that one face may be larger than the other
-WINDOW = 3  # cells
+SMALL_FACE = 0.15  # a face below this share of the longest side is called small
+SIZES = 2.5  # how many times larger one face may be than the other without a remark
+WINDOW = 3  # side of a patch, in cells of a layer
 
 
 def shares(*maps: SemanticMap) -> list[tuple[str, tuple[float, ...]]]:
-    """(label, share in each map) of every class that occurs, the largest first."""
+    """The label of every class that occurs, with its share of the pixels in each map, the largest first."""
     each = [m.shares() for m in maps]
     rows = [
         (c.label, tuple(float(s[c.index]) for s in each))
@@ -48,8 +48,8 @@ def advice(
     sizes: tuple[tuple[int, int], tuple[int, int]],
     settings: TransferSettings = TransferSettings(),
 ) -> list[str]:
-    """Lines of advice, the gravest first; empty when all is well. Frames are in pixels of the pictures, sizes
-    their (width, height).
+    """Lines of advice, the most important first; empty when there is nothing to remark. Frames are in pixels
+    of the pictures; sizes are their (width, height).
     """
     lines = [
         f"No face is known in the {name} picture: choose a picture with a larger, brighter face, or paint "

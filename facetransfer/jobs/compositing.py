@@ -1,4 +1,4 @@
-"""Puts a result somewhere else: into the style picture, or back into the photo that it was cut from."""
+"""Puts a result into a picture: into the style picture, or back into the photo that it was cut from."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from facetransfer.jobs.face import LocatedFace
 from segmentation.alignment import similarity
 from segmentation.classes import FACE_CLASSES, INDEX
 
-FADE = 1 / 8  # of the shorter side: how far the rim of a part is blended into the photo around it
-SOFT = 1 / 128  # of the longer side: how far the border of what goes back is blended
+FADE = 1 / 8  # width of the blended rim of a part, as a share of its shorter side
+SOFT = 1 / 128  # width of the soft border of what is laid over the photo, as a share of the longer side
 
 
 @dataclass(frozen=True)
@@ -62,22 +62,22 @@ class IntoStyle:
 def into_picture(
     picture: Image.Image, result: Image.Image, matrix: np.ndarray, part: np.ndarray, allowed: np.ndarray
 ) -> Image.Image:
-    """The part of the result, placed into the picture without a seam (Poisson blending, Perez et al. 2003, as
-    OpenCV has it).
+    """Places a part of the result into the picture without a visible seam, by Poisson blending (Perez et al.
+    2003, in OpenCV's implementation).
 
-    matrix (2,3) takes places (x, y) of the result to places of the picture; part (H,W) bool, of the result's
-    size; allowed (H,W) bool, of the picture's size: where it may go, so that hair stays hair. If nothing is
-    left the picture comes back as it was.
+    matrix (2,3): takes positions (x, y) in the result to positions in the picture. part: (H,W) bool, of the
+    result's size, what is placed. allowed: (H,W) bool, of the picture's size, where it may be placed, so that
+    it does not cover hair. Returns the picture unchanged if nothing remains to be placed.
     """
     source, target, matrix = np.asarray(result), np.asarray(picture), matrix.copy()
     scale = float(np.hypot(*matrix[:, 0]))
-    if scale < 1:  # averaged first, so that nothing aliases
+    if scale < 1:  # Averaging before the warp prevents aliasing.
         smaller = [max(1, round(n * scale)) for n in result.size]
         matrix[:, :2] *= result.width / smaller[0]
         source = cv2.resize(source, smaller, interpolation=cv2.INTER_AREA)
         part = cv2.resize(part.astype(np.uint8), smaller, interpolation=cv2.INTER_NEAREST_EXACT) > 0
     placed = matrix.copy()
-    placed[:, 2] += placed[:, :2].sum(1) * 0.5 - 0.5  # from places to OpenCV's pixels
+    placed[:, 2] += placed[:, :2].sum(1) * 0.5 - 0.5  # from positions to OpenCV's pixel centres
     warped = cv2.warpAffine(
         source, placed, picture.size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
@@ -104,11 +104,11 @@ def into_picture(
 def back_into(
     picture: Image.Image, result: Image.Image, box: tuple[int, int, int, int], share: np.ndarray | None = None
 ) -> Image.Image:
-    """The result over the part (left, top, right, bottom) of the picture that it was made from, its rim
-    blended in.
+    """Lays the result over the part (left, top, right, bottom) of the picture that it was made from, and
+    blends its rim into the picture.
 
-    share (H,W) in [0,1], of the result's shape: how much of it is taken; where it is 0 the picture stays to
-    the byte. None for all.
+    share: (H,W) in [0,1], of the result's shape, how much of the result each pixel takes; None for all of it.
+    Where it is 0, the picture stays exactly as it is.
     """
     left, top, right, bottom = box
     width, height = right - left, bottom - top
@@ -130,7 +130,9 @@ def back_into(
 
 
 def _softened(share: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A share (H,W) at (width, height), its borders soft to the inside: what is kept is kept to the byte."""
+    """A share (H,W) in [0,1], resized to (width, height), with a soft border on the inside only, so that
+    pixels outside stay exactly 0.
+    """
     radius = max(1, round(max(size) * SOFT))
     whole = cv2.resize(share.astype(np.float32), size, interpolation=cv2.INTER_NEAREST_EXACT)
     return cv2.blur(cv2.erode(whole, np.ones((2 * radius + 1,) * 2, np.uint8)), (2 * radius + 1,) * 2)
