@@ -50,8 +50,8 @@ def options() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; the exit status: 0, 2 where something could not be read or written, 130 stopped
-    by Ctrl-C, 143 by SIGTERM.
+    """Runs the command line. Returns the exit status: 0 done; 2 something could not be read or written; 130
+    stopped by Ctrl-C; 143 stopped by SIGTERM.
     """
     args = options().parse_args(arguments)
     with unheard_is_fine(), stoppable():
@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def write(semantic: SemanticMap, target: Path, labels: str) -> None:
-    """The map as a palette PNG, or as gray class numbers."""
+    """Writes the map as a palette PNG, or as a gray picture of class numbers."""
     from PIL import Image
 
     from facetransfer.base.images import save_picture
