@@ -20,7 +20,7 @@ from tests.support.drawn_face import draw_face
 from tests.support.figures import FIGURES
 from tests.support.running import App, running, watch
 
-WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))  # that share this machine
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))  # that share the tests
 torch.set_num_threads(max(1, 2 // WORKERS))
 
 ROOT = Path(__file__).resolve().parent
@@ -29,8 +29,10 @@ KINDS = ("unit", "app", "browser", "robustness", "install")  # folders of tests,
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Each test is marked with the folder that it lies in, so that `pytest -m unit` runs one kind alone.
-    Where several workers run the tests, a file is one worker's, and so is all that asks the same app.
+    """Marks each test with the folder that it lies in, so that `pytest -m unit` runs one kind alone.
+
+    Where several workers share the tests (`-n 2 --dist loadgroup`), all tests of a file go to the same
+    worker, and so do all tests that use the same app.
     """
     for item in items:
         kind = item.path.relative_to(ROOT).parts[0]
@@ -42,13 +44,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker hands on what its tests counted."""
+    """Hands the figures that the tests of a worker counted to the process that started it."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["figures"] = dict(FIGURES)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
+    """Takes over the figures of a worker that has finished."""
     FIGURES.update(getattr(node, "workeroutput", {}).get("figures", {}))
 
 
