@@ -1,5 +1,5 @@
-"""Face pictures to semantic maps: the classes, the maps, the parsers that make them, and the guides made of
-them.
+"""From pictures of faces to semantic maps: the classes, the maps, the parsers that make them, and the guides
+that are made of them.
 """
 
 PARSERS = ("compact", "bisenet", "parsenet")  # here, so that --help need not load them

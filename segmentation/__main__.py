@@ -50,8 +50,8 @@ def options() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; the exit status: 0, 2 where something could not be read or written, 130 stopped
-    by Ctrl-C, 143 by SIGTERM.
+    """Runs the command line. Returns the exit status: 0 done; 2 something could not be read or written; 130
+    stopped by Ctrl-C; 143 stopped by SIGTERM.
     """
     args = options().parse_args(arguments)
     with unheard_is_fine(), stoppable():
@@ -62,52 +62,55 @@ def main(arguments: list[str] | None = None) -> int:
             return exit_status(stopped)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Each picture by itself; one that fails is said in its red line, and the others still get their maps."""
-    from facetransfer.base.devices import choose_device
-    from facetransfer.base.images import check_writable, make_folder, open_picture
+def map_targets(args: argparse.Namespace) -> list[Path]:
+    """The file of each picture's map. Raises InputError where one cannot be written, or two are the same."""
+    from facetransfer.base.images import check_writable, make_folder
     from segmentation.map_files import map_path
+
+    if args.out:
+        make_folder(args.out)
+    targets = [map_path(args.out / p.name if args.out else p) for p in args.pictures]
+    if twice := {t for t in targets if targets.count(t) > 1}:
+        raise InputError(
+            f"two pictures would both be written to {min(twice)}: run them one by one into different folders"
+        )
+    for target in targets:
+        check_writable(target)
+    return targets
+
+
+def run(args: argparse.Namespace) -> int:
+    """Makes the map of each picture. A picture that cannot be read is reported, and the others still get
+    their maps.
+    """
+    from facetransfer.base.devices import choose_device
+    from facetransfer.base.images import open_picture
     from segmentation.parsers import load_parser
 
     failed = 0
     try:
-        if args.out:
-            make_folder(args.out)
-        targets = [map_path(args.out / p.name if args.out else p) for p in args.pictures]
-        twice = {t for t in targets if targets.count(t) > 1}
-        if twice:
-            raise InputError(
-                f"two pictures would both be written to {sorted(twice)[0]}: run them one by one into "
-                f"different folders"
-            )
-        for target in targets:
-            check_writable(target)
-        parse = load_parser(
-            args.parser, choose_device(args.device), args.parser_file and str(args.parser_file)
-        )
+        targets = map_targets(args)
+        file = args.parser_file and str(args.parser_file)
+        parse = load_parser(args.parser, choose_device(args.device), file)
     except InputError as error:
         return complain(error)
     for path, target in zip(args.pictures, targets):
         try:
             found = parse(open_picture(path), args.face)
             write(found.semantic, target, args.labels)
-            print(
-                in_one_line(target)
-                + (
-                    "  (no face found)"
-                    if not found.found_face
-                    else f"  ({len(found.faces)} faces)"
-                    if len(found.faces) > 1
-                    else ""
-                )
-            )
+            remark = ""
+            if not found.found_face:
+                remark = "  (no face found)"
+            elif len(found.faces) > 1:
+                remark = f"  ({len(found.faces)} faces)"
+            print(in_one_line(target) + remark)
         except InputError as error:
             failed = complain(error)
     return failed
 
 
 def write(semantic: SemanticMap, target: Path, labels: str) -> None:
-    """The map as a palette PNG, or as gray class numbers."""
+    """Writes the map as a palette PNG, or as a gray picture of class numbers."""
     from PIL import Image
 
     from facetransfer.base.images import save_picture

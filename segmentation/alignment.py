@@ -1,5 +1,5 @@
-"""Brings the style's face to the size, tilt and direction of the content's: windows have one size, so faces
-must too.
+"""Brings the style's face to the size, tilt and direction of the content's face. The search compares windows
+of one size, so the faces must have the same size too.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from PIL import Image
 from facetransfer.base.images import MIN_SIDE
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
-LARGEST = 2.0  # times that a style picture is enlarged at most: more only blurs
+LARGEST = 2.0  # largest factor by which a style picture is enlarged: more only blurs
 # of the size at which the whole style picture is as large as the content: less costs detail (docs/quality.md)
 SMALLEST = 0.75
 UPRIGHT = math.radians(4)  # difference in tilt that is left alone: turning a picture costs sharpness
 # The noses must lie this many face sizes beside the middle, to opposite sides, before the style is mirrored.
 # Views in three quarters lie at 0.03 to 0.045; of 10,000 pairs of mostly frontal faces 0.6 % are mirrored.
 MIRROR_TURN = 0.03
-# of the picture's shorter side, at its rim, that is mirrored over: torn paper and thin frames, which would
-# become lines where the rest is mirrored in
+# Share of the picture's shorter side that is cut off at its rim before the picture is mirrored outwards: torn
+# paper and thin frames would become lines there.
 RIM = 0.01
-AROUND = 1.25  # side of what is kept of the style around its face, in sides of the content
+AROUND = 1.25  # side of the part of the style that is kept, as a multiple of the content's side
 
 
 def similarity(source: FaceFrame, target: FaceFrame, mirrored: bool = False) -> np.ndarray:
-    """The (2,3) matrix that takes places (x, y) of one face to the same places of the other; x flipped first
-    where mirrored.
+    """The (2,3) matrix that takes positions (x, y) in one face to the same positions in the other; x is
+    flipped first where mirrored.
     """
     scale = target.size / source.size
     flip = -1.0 if mirrored else 1.0
@@ -42,8 +42,10 @@ def similarity(source: FaceFrame, target: FaceFrame, mirrored: bool = False) -> 
 
 @dataclass(frozen=True)
 class Alignment:
-    """matrix (2,3): places of the style picture, in pixels of the original, to places of the aligned one.
-    size: its (width, height).
+    """How a style picture is aligned.
+
+    matrix: (2,3), takes positions in the original style picture to positions in the aligned one, in pixels.
+    size: (width, height) of the aligned picture.
     """
 
     matrix: np.ndarray
@@ -52,13 +54,13 @@ class Alignment:
 
     @property
     def scale(self) -> float:
-        """How much larger the style becomes."""
+        """The factor by which the style is enlarged."""
         return float(np.hypot(*self.matrix[:, 0]))
 
     def picture(self, picture: Image.Image) -> Image.Image:
-        """The style picture aligned; what lies beside it is mirrored in."""
+        """The aligned style picture. Areas outside the original are filled with its mirror image."""
         pixels, factor = np.asarray(picture), 1.0
-        if self.scale < 1:  # averaged first, so that nothing aliases
+        if self.scale < 1:  # Averaging before the warp prevents aliasing.
             smaller = [max(1, round(n * self.scale)) for n in picture.size]
             factor = smaller[0] / picture.width
             pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
@@ -67,7 +69,9 @@ class Alignment:
         )
 
     def map(self, semantic: SemanticMap, width: int) -> SemanticMap:
-        """A map of the style picture aligned; `width` is that of the original picture, whatever the map's."""
+        """The aligned map of the style picture. `width` is the width of the original picture, whatever the
+        size of the map.
+        """
         if self.mirrored:  # the warp flips the picture; left and right are swapped here
             semantic = SemanticMap(semantic.mirrored().labels[:, ::-1], semantic.colours)
         return SemanticMap(
@@ -75,8 +79,8 @@ class Alignment:
         )
 
     def inside(self, size: tuple[int, int]) -> np.ndarray:
-        """Where the aligned picture shows the style picture of (width, height) itself, not what is mirrored
-        in, (H,W) bool.
+        """Where the aligned picture shows the style picture of (width, height) itself and not its mirror
+        image, (H,W) bool.
         """
         whole = np.full(size[::-1], 255, np.uint8)
         return self._warped(whole, 1.0, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT) > 0
@@ -84,8 +88,8 @@ class Alignment:
     def _warped(
         self, pixels: np.ndarray, factor: float, interpolation: int, border: int = cv2.BORDER_REFLECT
     ) -> np.ndarray:
-        """Pixels of the picture at `factor` of its size, aligned. `border`: what lies beside it, as OpenCV
-        calls it.
+        """Aligned pixels. `factor`: the size of the given pixels relative to the picture. `border`: what
+        OpenCV puts outside the picture.
         """
         rim = round(RIM * min(pixels.shape[:2]))
         pixels, matrix = pixels[rim : pixels.shape[0] - rim, rim : pixels.shape[1] - rim], self.matrix.copy()
@@ -100,8 +104,8 @@ class Alignment:
 def align(
     content: FaceFrame, style: FaceFrame, content_size: tuple[int, int], style_size: tuple[int, int]
 ) -> Alignment:
-    """The alignment of a style picture (width, height) to a content picture; each frame in pixels of its own
-    picture.
+    """The alignment of a style picture to a content picture. Each frame is in pixels of its own picture;
+    sizes are (width, height).
     """
     mirrored = content.turn * style.turn < 0 and min(abs(content.turn), abs(style.turn)) > MIRROR_TURN
     tilt = content.tilt

@@ -1,4 +1,4 @@
-"""The classes of a face, written once: number, name, colour, what it is merged with when it guides, its
+"""The classes of a face, defined once: number, name, colour, the guide class that they belong to, and their
 mirror image.
 
 Numbers and names are those of CelebAMask-HQ (Lee et al. 2020, arXiv 1907.11922). `l_` is the person's own
@@ -15,7 +15,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class FaceClass:
-    """One class. `guide` names the channel it steers with: classes that share a name look for each other."""
+    """One class. `guide` is its guide class: classes with the same guide class are matched with
+    each other.
+    """
 
     index: int
     name: str
@@ -99,8 +101,8 @@ KIN = {
 
 
 def affinities(kinship: float = 1.0) -> np.ndarray:
-    """How alike two guide channels are, (guides,guides): 1 on the diagonal, `kinship` in [0,1] times KIN
-    beside it; positive definite.
+    """How alike two guide classes are, (guides,guides): 1 on the diagonal and `kinship` in [0,1] times KIN
+    elsewhere; positive definite.
     """
     alike = np.eye(len(GUIDES))
     for (a, b), value in KIN.items():
@@ -110,16 +112,16 @@ def affinities(kinship: float = 1.0) -> np.ndarray:
 
 
 def class_vectors(kinship: float = 1.0) -> np.ndarray:
-    """A unit vector for each guide channel, (guides,guides): its inner products are the affinities (their
-    symmetric square root).
+    """A unit vector for each guide class, (guides,guides): the symmetric square root of the affinities, which
+    are thus the inner products of the vectors.
     """
     values, vectors = np.linalg.eigh(affinities(kinship))
     return (vectors * np.sqrt(values)) @ vectors.T
 
 
 def nearest_kin(guide: str, there: set[str]) -> str | None:
-    """Of the guide channels `there` the one most like `guide`, of two alike the first in their order; None
-    where none is alike.
+    """The guide class among `there` that is most like `guide`, the first in order where two are equally
+    alike; None where none is alike.
     """
     best = max(
         (g for g in GUIDES if g in there and g != guide),
@@ -130,5 +132,5 @@ def nearest_kin(guide: str, there: set[str]) -> str | None:
 
 
 def guide_words(guide: str) -> str:
-    """What people call a guide channel: u_lip is the upper lip, eye_glasses are glasses."""
+    """The everyday name of a guide class: upper lip for u_lip, glasses for eye_glasses."""
     return next((c.label for c in CLASSES if c.name == guide), guide).lower()

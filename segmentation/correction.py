@@ -1,5 +1,5 @@
-"""A correction: a layer over an automatic map, kept apart from it, so that the automatic map can
-come back.
+"""Corrections of a map: a layer that is painted over the automatic map and kept apart from it, so that the
+automatic map can come back.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ TEXT = re.compile(r"(\d{1,4})x(\d{1,4})((?: \d{1,3}\*\d{1,8})+)")
 
 @dataclass(frozen=True)
 class Correction:
-    """labels: (H,W) uint8, a class where something was painted, elsewhere AUTOMATIC. Its size need not be the
-    map's.
+    """A layer of painted classes.
+
+    labels: (H,W) uint8, the class where something was painted, and AUTOMATIC elsewhere. The layer may have
+    another size than the map.
     """
 
     labels: np.ndarray
@@ -36,12 +38,12 @@ class Correction:
 
     @classmethod
     def nothing(cls, size: tuple[int, int]) -> Correction:
-        """A layer of (width, height) in which nothing is painted."""
+        """An empty layer of (width, height)."""
         return cls(np.full(size[::-1], AUTOMATIC, np.uint8))
 
     @classmethod
     def between(cls, automatic: SemanticMap, wanted: SemanticMap) -> Correction:
-        """What makes `wanted` of `automatic`. Both have the same size."""
+        """The layer that turns the map `automatic` into `wanted`. Both have the same size."""
         return cls(np.where(automatic.labels == wanted.labels, np.uint8(AUTOMATIC), wanted.labels))
 
     @property
@@ -50,13 +52,13 @@ class Correction:
         return self.labels.shape[1], self.labels.shape[0]
 
     def fits(self, size: tuple[int, int]) -> bool:
-        """Whether the layer has the shape of a picture of (width, height), at any size."""
+        """Whether the layer has the shape of a picture of (width, height); its size may differ."""
         return abs(self.size[0] / self.size[1] - size[0] / size[1]) <= 0.02 * size[0] / size[1] + 1 / min(
             *size, *self.size
         )
 
     def resized(self, size: tuple[int, int]) -> Correction:
-        """The layer at (width, height), each pixel the nearest one's."""
+        """The layer at (width, height), where each pixel takes the label of the nearest one."""
         return (
             self
             if size == self.size
@@ -64,11 +66,11 @@ class Correction:
         )
 
     def painted(self, where: np.ndarray, label: int) -> Correction:
-        """With the class `label` where the mask (H,W) is true."""
+        """The layer with the class `label` painted where the mask (H,W) is true."""
         return Correction(np.where(where, np.uint8(label), self.labels))
 
     def over(self, automatic: SemanticMap) -> SemanticMap:
-        """The corrected map, of the automatic one's size. Raises InputError where the shapes differ."""
+        """The corrected map, of the size of the automatic one. Raises InputError where the shapes differ."""
         if (self.labels == AUTOMATIC).all():
             return automatic
         if not self.fits(automatic.size):
@@ -84,7 +86,7 @@ class Correction:
 
     @classmethod
     def from_text(cls, text: object) -> Correction:
-        """Raises InputError where the text is no layer."""
+        """The layer that a text describes. Raises InputError where the text does not describe one."""
         return cls(from_text(text))
 
 
@@ -97,7 +99,7 @@ def as_text(labels: np.ndarray) -> str:
 
 
 def from_text(text: object) -> np.ndarray:
-    """The labels (H,W) uint8 of such a text. Raises InputError where it is none."""
+    """The labels (H,W) uint8 of a text as `as_text` writes it. Raises InputError for any other text."""
     found = TEXT.fullmatch(text) if isinstance(text, str) and len(text) <= 10 * LONGEST**2 else None
     if found:
         width, height = int(found[1]), int(found[2])

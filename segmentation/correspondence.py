@@ -33,8 +33,8 @@ class Correspondence:
     weights: np.ndarray
 
     def displacement(self, places: np.ndarray) -> np.ndarray:
-        """How far (du, dv) the places (..., 2) of the first face move to lie in the second, (..., 2) in face
-        sizes.
+        """How far (du, dv), in face sizes, positions (..., 2) of the first face move to lie in the second,
+        (..., 2).
         """
         if not len(self.source):
             return np.zeros_like(places)
@@ -48,10 +48,9 @@ class Correspondence:
 
 
 def correspondence(first: Landmarks, second: Landmarks) -> Correspondence:
-    """The map from the first face to the second by the landmarks that both have, without the outliers among
-    them.
+    """The map from the first face to the second, fitted to the landmarks that both have, without outliers.
 
-    Without enough landmarks nothing moves.
+    Where there are too few landmarks, the map moves nothing.
     """
     names = [name for name in first if name in second]
     source = np.array([first[name] for name in names]).reshape(-1, 2)
@@ -71,8 +70,8 @@ def correspondence(first: Landmarks, second: Landmarks) -> Correspondence:
 
 
 def _basis(places: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """What the spline sums at places (M,2): the kernel r^2 log r to each of the source (N,2), then 1, u and
-    v, (M,N+3).
+    """The basis functions of the spline at positions (M,2): the kernel r^2 log r of the distance to each
+    source (N,2), then 1, u and v, (M,N+3).
     """
     squared = ((places[:, None] - source[None]) ** 2).sum(2)
     kernel = 0.5 * squared * np.log(np.maximum(squared, 1e-12))
@@ -80,8 +79,8 @@ def _basis(places: np.ndarray, source: np.ndarray) -> np.ndarray:
 
 
 def _inliers(source: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """Which landmarks (N,) agree with an affine map of all that agree, found by leaving out the worst one by
-    one.
+    """Which landmarks (N,) agree with one affine map. Landmarks are left out one by one, the worst first,
+    until the others agree.
     """
     kept = np.ones(len(source), bool)
     design = np.hstack((np.ones((len(source), 1)), source))

@@ -1,4 +1,4 @@
-"""From two semantic maps to the two guides that steer the transfer."""
+"""Makes the two guides that steer the transfer from two semantic maps."""
 
 from __future__ import annotations
 
@@ -17,24 +17,29 @@ from segmentation.correspondence import correspondence
 from segmentation.landmarks import landmarks
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
-# How much the appearance counts in the background and in clothes: they do not tell who somebody is, and with
-# less of it the style's own brush strokes stay whole there.
+# Weight of the appearance in the background and in clothes. They do not show who somebody is, and with a
+# lower weight the style's brush strokes stay whole there.
 SURROUNDINGS_APPEARANCE = 0.3
-# What belongs to the person: where the style has too little of it to take from, the photo's own stays.
+# Parts that belong to the person: where the style shows too little of them, the photo's own part stays.
 OWN_PARTS = ("eye", "mouth", "eye_glasses")
-MIN_OWN_PART_SHARE = 0.2  # of what the content has of such a part, in face sizes: less is too little
-MIN_OWN_PART_PIXELS = 40  # of the style
-KEPT_BLUR = 0.004  # face sizes over which what is kept fades into what is made
-CORRESPONDENCE_SIDE = 96  # cells: places are looked up on a grid of this size, since they change slowly
+MIN_OWN_PART_SHARE = (
+    0.2  # share of the part's area in the content that the style must have, relative to the size of the faces
+)
+MIN_OWN_PART_PIXELS = 40  # pixels of the part that the style must have
+KEPT_BLUR = 0.004  # width, in face sizes, over which a kept part fades into the result
+CORRESPONDENCE_SIDE = (
+    96  # side, in cells, of the grid on which positions are computed, since they change slowly
+)
 
 
 def guide_of(semantic: SemanticMap, frame: FaceFrame | None = None, kept: Collection[str] = ()) -> Guide:
-    """The classes of each pixel as channels, and the place in the face where a face is known.
+    """The guide of one picture: the classes of each pixel as channels, and its position in the face where the
+    face is known.
 
-    Channels are the vectors of the guide classes, so that classes that are alike share some
-    (`class_vectors`); of a map in colours of its own, one channel a colour. `frame` says where the face is
-    when the map cannot. kept: guide classes whose picture stays as it is; what steers there is skin, which
-    they lie in.
+    The channels are the vectors of the guide classes, so that similar classes share some (`class_vectors`); a
+    map in colours of its own has one channel for each colour. frame: where the face is; None to find it in
+    the map. kept: guide classes whose picture stays as it is; these pixels are guided as skin, which
+    surrounds them.
     """
     width, height = semantic.size
     if semantic.colours is None:
@@ -69,10 +74,11 @@ def guides_of(
     frames: tuple[FaceFrame | None, FaceFrame | None] = (None, None),
     kept: Collection[str] = (),
 ) -> tuple[Guide, Guide]:
-    """The guides of a pair. Where one of the two shows no face, neither has a position guide. kept: guide
-    classes of which the content's own picture stays, see `parts_to_keep`.
+    """The guides of a pair. If either picture shows no face, neither guide has positions. kept: guide classes
+    where the content's own picture stays, see `parts_to_keep`.
 
-    The content's position is where each of its places lies in the style's face, see `corresponding_position`.
+    The positions of the content are those that correspond to its pixels in the style's face, see
+    `corresponding_position`.
     """
     own, other = content.colours, style.colours
     same = own is other is None or (own is not None and other is not None and np.array_equal(own, other))
@@ -95,10 +101,11 @@ def guides_of(
 def corresponding_position(
     content: SemanticMap, frame: FaceFrame, style: SemanticMap, style_frame: FaceFrame
 ) -> np.ndarray:
-    """For each pixel of the content its place in the style's face, (2,H,W) float32, in face sizes from the
-    middle.
+    """For each pixel of the content, the corresponding position in the style's face, (2,H,W) float32, in face
+    sizes from its middle.
 
-    An eye's corner lies at the eye's corner, however large the eyes are (`segmentation.correspondence`).
+    The corner of an eye corresponds to the corner of an eye, whatever the size of the eyes
+    (`segmentation.correspondence`).
     """
     position = frame.position(*content.size)
     moves = correspondence(landmarks(content, frame), landmarks(style, style_frame))
@@ -112,10 +119,9 @@ def corresponding_position(
 def parts_to_keep(
     content: SemanticMap, frame: FaceFrame | None, style: SemanticMap, style_frame: FaceFrame | None
 ) -> tuple[str, ...]:
-    """The guide classes of the person, among OWN_PARTS, that the content has and the style has too little of.
+    """The guide classes among OWN_PARTS that the content has and of which the style shows too little.
 
-    Teeth made of a closed mouth's lips, or glasses made of eyes, help nobody. Frames are in pixels of the
-    maps.
+    Teeth made of closed lips, or glasses made of eyes, would look wrong. Frames are in pixels of the maps.
     """
     if not (content.is_face and style.is_face and frame and style_frame):
         return ()
@@ -130,8 +136,8 @@ def parts_to_keep(
 
 
 def substitutes(content: SemanticMap, style: SemanticMap, least: float = 1e-3) -> dict[str, str | None]:
-    """For each guide class of the content (at least that share of its pixels) that the style lacks: the kin
-    it takes from, None for none.
+    """For each guide class that covers at least the share `least` of the content and is missing in the style:
+    the class that stands in for it, or None where no class is alike.
     """
     if not (content.is_face and style.is_face):
         return {}

@@ -25,8 +25,8 @@ ROW_BAND = 0.04  # face sizes above and below a height at which the width of the
 
 
 def landmarks(semantic: SemanticMap, frame: FaceFrame) -> Landmarks:
-    """The landmarks that the map of a face shows. `frame` is in pixels of the map. Parts that are not there
-    have none.
+    """The landmarks that the map of a face shows. Parts that are missing in the map have none. `frame` is in
+    pixels of the map.
     """
     scale = min(1.0, MAX_FACE_SIZE / frame.size)
     if scale < 1:
@@ -47,8 +47,8 @@ def landmarks(semantic: SemanticMap, frame: FaceFrame) -> Landmarks:
 
 
 def _pixels(semantic: SemanticMap, place: np.ndarray, near: np.ndarray, *names: str) -> np.ndarray:
-    """The face coordinates (N,2) of the largest connected piece of these classes; (0,2) where there is hardly
-    any.
+    """The face coordinates (N,2) of the pixels in the largest connected piece of these classes; (0,2) where
+    there are too few.
     """
     wanted = np.zeros(len(CLASSES), np.uint8)
     wanted[[INDEX[name] for name in names]] = 1
@@ -64,14 +64,16 @@ def _pixels(semantic: SemanticMap, place: np.ndarray, near: np.ndarray, *names: 
 
 
 def _ends(pixels: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """The means of the outermost pixels (N,2) along an axis: the lowest, then the highest values."""
+    """The two ends of a part along an axis: the means of its outermost pixels (N,2), first at the lowest and
+    then at the highest values.
+    """
     order = pixels[:, axis].argsort()
     count = max(1, round(END_SHARE * len(pixels)))
     return pixels[order[:count]].mean(0), pixels[order[-count:]].mean(0)
 
 
 def _rims(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The upper and lower rim (2,) of a part over its middle."""
+    """The positions (2,) of the upper and lower rim of a part at its middle."""
     left, right = np.percentile(pixels[:, 0], (2, 98))
     middle = (left + right) / 2
     band = pixels[np.abs(pixels[:, 0] - middle) <= MIDDLE_BAND * (right - left) + 1e-9]
@@ -81,7 +83,7 @@ def _rims(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _part_landmarks(pixels: np.ndarray, name: str, rims: bool) -> Landmarks:
-    """Both ends and the middle of a part; its upper and lower rim too where they are wanted."""
+    """The two ends and the middle of a part, and its upper and lower rim if they are wanted."""
     if not len(pixels):
         return {}
     left, right = _ends(pixels, 0)
@@ -92,7 +94,7 @@ def _part_landmarks(pixels: np.ndarray, name: str, rims: bool) -> Landmarks:
 
 
 def _nose(pixels: np.ndarray) -> Landmarks:
-    """The lowest place of the nose and the sides of its base."""
+    """The lowest position of the nose and the sides of its base."""
     if not len(pixels):
         return {}
     top, bottom = np.percentile(pixels[:, 1], (2, 98))
@@ -102,7 +104,9 @@ def _nose(pixels: np.ndarray) -> Landmarks:
 
 
 def _mouth(semantic: SemanticMap, place: np.ndarray, near: np.ndarray) -> Landmarks:
-    """Corners, outer rims, and the inner rims of both lips, which are one line in a closed mouth."""
+    """The corners and outer rims of the mouth, and the inner rims of both lips, which coincide in a closed
+    mouth.
+    """
     whole = _pixels(semantic, place, near, "u_lip", "l_lip", "mouth")
     if not len(whole):
         return {}
@@ -120,7 +124,7 @@ def _mouth(semantic: SemanticMap, place: np.ndarray, near: np.ndarray) -> Landma
 
 
 def _outline(semantic: SemanticMap, place: np.ndarray, near: np.ndarray, found: Landmarks) -> Landmarks:
-    """The chin, the hairline, and the face's rim at the height of the eyes and of the mouth."""
+    """The chin, the hairline, and the rim of the face at the height of the eyes and of the mouth."""
     mask = np.isin(semantic.labels, FACE_CLASSES) & near
     _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     if len(stats) < 2:

@@ -1,4 +1,6 @@
-"""Map files: `photo_sem.png` beside `photo.jpg`, in our colours, in other tools', or as class numbers."""
+"""Reads map files: `photo_sem.png` beside `photo.jpg`, in our colours, in those of other tools, or as class
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,7 @@ OTHER_PALETTES = {
 
 
 def map_path(picture: str | os.PathLike[str], ending: str = MAP_ENDING) -> Path:
-    """Where the map of a picture file lies: photo.jpg has photo_sem.png beside it. Another ending may be
+    """The path of the map for a picture file: photo.jpg has photo_sem.png beside it, unless another ending is
     given.
     """
     picture = Path(picture)
@@ -113,19 +115,21 @@ def from_colours(rgb: np.ndarray, palette: np.ndarray = PALETTE) -> tuple[Semant
 
 
 def _packed(rgb: np.ndarray) -> np.ndarray:
-    """Colours (...,3) uint8 as one number each, (N,) uint32: sorted in a fraction of the time and memory."""
+    """Colours (...,3) uint8 as single numbers, (N,) uint32, which can be sorted in a fraction of the time and
+    memory.
+    """
     flat = rgb.reshape(-1, 3).astype(np.uint32)
     return flat[:, 0] << 16 | flat[:, 1] << 8 | flat[:, 2]
 
 
 def _unpacked(codes: np.ndarray) -> np.ndarray:
-    """The colours (N,3) uint8 of such numbers."""
+    """The colours (N,3) uint8 of packed numbers."""
     return np.stack((codes >> 16, codes >> 8, codes), 1).astype(np.uint8)
 
 
 def _nearest(rgb: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each colour in (H,W,3) the nearest of the palette (K,3) and how far it is, (N,); and which of the N
-    colours each pixel has.
+    """For the N different colours in (H,W,3): the index of the nearest colour in the palette (K,3) and the
+    distance to it, both (N,); and for each pixel the index of its colour.
     """
     codes, inverse = np.unique(_packed(rgb), return_inverse=True)
     labels, nearest, known = (
@@ -145,15 +149,15 @@ def _nearest(rgb: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def read_map(path: str | os.PathLike[str]) -> SemanticMap:
-    """A map file as a face map, see `reading_of`; `read_map_pair` takes colours of a person's own too."""
+    """The face map in a file, see `reading_of`. `read_map_pair` also reads maps in other colours."""
     return reading_of(path)[0]
 
 
 def reading_of(path: str | os.PathLike[str]) -> tuple[SemanticMap, str]:
-    """A map file as a face map, and what it was taken for where it is not in our colours ("" where it is).
+    """The face map in a file, and how the file was interpreted; that is "" for a file in our colours.
 
-    A file is judged as a whole: the reading that explains it best is taken. Raises InputError where none
-    does, or where all of it would be background.
+    The interpretation that explains most of the file is taken. Raises InputError where none explains enough,
+    or where the whole map would be background.
     """
     rgb = np.asarray(open_picture(path))
     step = max(1, round((rgb.shape[0] * rgb.shape[1] / GLIMPSE) ** 0.5))
@@ -175,8 +179,8 @@ def reading_of(path: str | os.PathLike[str]) -> tuple[SemanticMap, str]:
 
 
 def best_reading(rgb: np.ndarray) -> tuple[SemanticMap, float, str]:
-    """The reading of the colours (H,W,3) uint8 that explains most pixels, the share that it explains, and its
-    name, "" for our own colours.
+    """The interpretation of colours (H,W,3) uint8 that explains most pixels, the share that it explains, and
+    its name, which is "" for our own colours.
     """
     if rgb.max() < len(CLASSES) and (rgb == rgb[..., :1]).all():
         numbers = SemanticMap(np.ascontiguousarray(rgb[..., 0]))
@@ -194,13 +198,13 @@ def best_reading(rgb: np.ndarray) -> tuple[SemanticMap, float, str]:
 
 
 def _is_plausible(semantic: SemanticMap) -> bool:
-    """Whether it is a map of a person: skin, and three classes beside it."""
+    """Whether a map can show a person: it needs skin and at least three other classes."""
     shares = semantic.shares()
     return bool(shares[INDEX["skin"]] > MIN_SKIN_SHARE and (shares > 0).sum() >= 4)
 
 
 def _exact_share(rgb: np.ndarray, palette: np.ndarray) -> float:
-    """Share of pixels whose colour is one of the palette, but for what a lossy file changes."""
+    """The share of pixels whose colour is in the palette, allowing for changes by lossy compression."""
     _, distance, inverse = _nearest(rgb, palette)
     return float((distance <= CERTAIN)[inverse].mean())
 
@@ -208,10 +212,10 @@ def _exact_share(rgb: np.ndarray, palette: np.ndarray) -> float:
 def read_map_pair(
     content: str | os.PathLike[str], style: str | os.PathLike[str]
 ) -> tuple[SemanticMap, SemanticMap, list[str]]:
-    """Two map files, and what they were taken for where that is not plain.
+    """The maps in two files, and notes on how they were interpreted where that is not obvious.
 
-    Painted in our palette, or in that of another tool, they are face maps; otherwise the colours of the two
-    together are the classes.
+    Files in our palette or that of another tool are face maps. Otherwise the colours of both files together
+    are the classes.
     """
     pictures = [np.asarray(open_picture(path)) for path in (content, style)]
     shares = [best_reading(picture)[1] for picture in pictures]
@@ -230,11 +234,11 @@ def read_map_pair(
 
 
 def own_colours(pictures: list[np.ndarray]) -> np.ndarray:
-    """The colours that hand-painted maps use, (K,3) uint8: the frequent ones that are far from every more
-    frequent one.
+    """The colours of hand-painted maps, (K,3) uint8: those that are frequent and far from every more frequent
+    one.
 
-    Counted only where the neighbours have the same colour: the mixed colours of anti-aliased borders are no
-    classes.
+    Only pixels whose neighbours have the same colour are counted, because the mixed colours at anti-aliased
+    borders are not classes.
     """
     block = np.ones((3, 3), np.uint8)
     flat = np.concatenate(

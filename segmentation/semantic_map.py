@@ -1,4 +1,4 @@
-"""A semantic map: for each pixel of a picture, its class; and where the face in it is."""
+"""Semantic maps, which give each pixel of a picture a class, and the position of the face in them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from facetransfer.base.errors import InputError
 from facetransfer.base.images import save_picture
 from segmentation.classes import CLASSES, INDEX, MIRROR, PALETTE
 
-# share of the way from the brows to the mouth: the median of 746 painted masks, nine in ten lie between 0.13
-# and 0.25
+# Distance from the brow to the eye, as a share of that from the brow to the mouth: the median of 746 painted
+# masks; nine in ten lie between 0.13 and 0.25.
 EYE_BELOW_BROW = 0.19
-MIN_PART_PIXELS = 4  # of a part of a face, for it to have a middle
-STRAY_DISTANCE = 1.5  # longer sides of the largest piece of a part: pieces further away are stray pixels
+MIN_PART_PIXELS = 4  # pixels that a part of a face must have for its middle to be computed
+STRAY_DISTANCE = (
+    1.5  # as a multiple of the longer side of a part's largest piece: pieces further away are stray pixels
+)
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class FaceFrame:
     turn: float = 0.0
 
     def position(self, width: int, height: int) -> np.ndarray:
-        """Place in the face of each pixel, (2,H,W) float32: along the face's own axes from its middle, in
-        face sizes, held within +-2.
+        """The position in the face of each pixel, (2,H,W) float32: along the face's own axes from its middle,
+        in face sizes, limited to +-2.
         """
         x = ((np.arange(width, dtype=np.float32) + 0.5 - self.x) / self.size)[None, :]
         y = ((np.arange(height, dtype=np.float32) + 0.5 - self.y) / self.size)[:, None]
@@ -46,14 +48,16 @@ class FaceFrame:
         return np.stack((x * c + y * s, y * c - x * s)).astype(np.float32).clip(-2, 2)
 
     def scaled(self, factor: float) -> FaceFrame:
-        """The same face in the picture at `factor` of its size."""
+        """The same face after the picture was resized by `factor`."""
         return replace(self, x=self.x * factor, y=self.y * factor, size=self.size * factor)
 
 
 @dataclass(frozen=True)
 class SemanticMap:
-    """labels: (H,W) uint8. colours: None for the classes of a face, else (K,3) uint8 RGB, the map's own
-    colours by label.
+    """A class for each pixel.
+
+    labels: (H,W) uint8. colours: None where the labels are the classes of a face; otherwise (K,3) uint8 RGB,
+    the map's own colours by label.
     """
 
     labels: np.ndarray
@@ -80,27 +84,28 @@ class SemanticMap:
         return self.labels.shape[1], self.labels.shape[0]
 
     def rgb(self) -> np.ndarray:
-        """The map as colours, (H,W,3) uint8."""
+        """The map in colours, (H,W,3) uint8."""
         return (PALETTE if self.colours is None else self.colours)[self.labels]
 
     def resized(self, size: tuple[int, int]) -> SemanticMap:
-        """The map at (width, height), each pixel the nearest one's class."""
+        """The map at (width, height), where each pixel takes the class of the nearest one."""
         return SemanticMap(cv2.resize(self.labels, size, interpolation=cv2.INTER_NEAREST_EXACT), self.colours)
 
     def mirrored(self) -> SemanticMap:
-        """Flipped left to right, left and right classes swapped."""
+        """The map flipped from left to right, with left and right classes exchanged."""
         flipped = np.ascontiguousarray(self.labels[:, ::-1])
         return SemanticMap(MIRROR[flipped] if self.is_face else flipped, self.colours)
 
     def shares(self) -> np.ndarray:
-        """Share of the pixels of each class, (K,), sum 1."""
+        """The share of the pixels of each class, (K,); they sum to 1."""
         count = len(CLASSES) if self.colours is None else len(self.colours)
         return np.bincount(self.labels.ravel(), minlength=count) / self.labels.size
 
     def frame(self, within: tuple[float, float, float, float] | None = None) -> FaceFrame | None:
-        """Where the face is: from eyes, nose and mouth, else from the skin's extent; None without a face.
+        """Where the face is, computed from eyes, nose and mouth, or from the extent of the skin where these
+        are missing; None without a face.
 
-        within: (left, top, right, bottom) in pixels, where to look; None for everywhere.
+        within: (left, top, right, bottom) in pixels, the part of the map to search; None for all of it.
         """
         if not self.is_face:
             return None
@@ -120,7 +125,7 @@ class SemanticMap:
                 if left_eye is not None and right_eye is not None:
                     across = left_eye - right_eye
                     if np.hypot(*across) > 0.15 * size:
-                        # The line through the eyes tells it better: the mouth of a turned head lies aside.
+                        # The eyes are more reliable: in a turned head the mouth is not below them.
                         tilt = math.atan2(across[1], across[0])
                 middle = (eye + mouth) / 2
                 beside = (
@@ -136,14 +141,14 @@ class SemanticMap:
         return FaceFrame(float(left + right) / 2, float(top + bottom) / 2, max(8.0, float(bottom - top)))
 
     def _frame_within(self, left: int, top: int, right: int, bottom: int) -> FaceFrame | None:
-        """The frame by what lies in a part of the map alone."""
+        """The frame computed only from a part of the map."""
         part = np.ascontiguousarray(self.labels[top:bottom, left:right])
         frame = SemanticMap(part).frame() if part.size else None
         return frame and replace(frame, x=frame.x + left, y=frame.y + top)
 
     def _eyes(self, mouth: np.ndarray | None) -> list[np.ndarray | None]:
-        """The middle of the left and of the right eye, where there is none as far below its brow as
-        eyes are.
+        """The middles of the left and the right eye. Where one is missing, it is assumed below its brow, at
+        the usual distance.
         """
         eyes, brows = ([self._middle(f"{side}_{part}") for side in "lr"] for part in ("eye", "brow"))
         seen = [brow if eye is None else eye for eye, brow in zip(eyes, brows)]
@@ -153,9 +158,9 @@ class SemanticMap:
         return [brow + below if eye is None and brow is not None else eye for eye, brow in zip(eyes, brows)]
 
     def _middle(self, *names: str) -> np.ndarray | None:
-        """(x, y) of the middle of a part of the face, None if there is hardly anything of it.
+        """The middle (x, y) of a part of the face; None where the part has too few pixels.
 
-        Stray pixels of its classes, in pieces that lie far from the largest one, do not count.
+        Stray pixels of its classes, in pieces far from the largest one, are not counted.
         """
         mask = np.isin(self.labels, [INDEX[n] for n in names]).astype(np.uint8)
         _, _, stats, middles = cv2.connectedComponentsWithStats(mask, connectivity=8)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import facetransfer  # noqa: F401  first: it says how torch's threads wait, which torch reads when it is loaded
 
@@ -18,18 +20,39 @@ from tests.support.drawn_face import draw_face
 from tests.support.figures import FIGURES
 from tests.support.running import App, running, watch
 
-torch.set_num_threads(2)
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))  # that share the tests
+torch.set_num_threads(max(1, 2 // WORKERS))
 
 ROOT = Path(__file__).resolve().parent
 KINDS = ("unit", "app", "browser", "robustness", "install")  # folders of tests, and markers
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Each test is marked with the folder that it lies in, so that `pytest -m unit` runs one kind alone."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks each test with the folder that it lies in, so that `pytest -m unit` runs one kind alone.
+
+    Where several workers share the tests (`-n 2 --dist loadgroup`), all tests of a file go to the same
+    worker, and so do all tests that use the same app.
+    """
     for item in items:
         kind = item.path.relative_to(ROOT).parts[0]
         if kind in KINDS:
             item.add_marker(kind)
+        if config.pluginmanager.hasplugin("xdist"):
+            shared = [name for name in ("app_process", "app") if name in getattr(item, "fixturenames", ())]
+            item.add_marker(pytest.mark.xdist_group([*shared, item.path.relative_to(ROOT).as_posix()][0]))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hands the figures that the tests of a worker counted to the process that started it."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = dict(FIGURES)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes over the figures of a worker that has finished."""
+    FIGURES.update(getattr(node, "workeroutput", {}).get("figures", {}))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,4 +1,4 @@
-"""`facetransfer batch`: many contents and many styles in one call, which can be stopped and goes on."""
+"""`facetransfer batch`: many contents and many styles in one call, which can be stopped and continued."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from facetransfer.jobs.pairs import (
     zipped,
 )
 
-WATCH_EVERY = 2.0  # seconds between two looks at the folders
-TOLD = 20  # failures that are told at the end, the others are in the log
+WATCH_EVERY = 2.0  # seconds after which the folders are searched for new pictures again
+TOLD = 20  # failures that are listed at the end; the log has all of them
 FAILED_STATUS = 1  # exit status where some pairs could not be made
 
 
@@ -99,12 +99,12 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """The batch that the command line asks for; its exit status."""
+    """Makes the batch that the command line asks for. Returns the exit status."""
     like = Pair(
         Path(),
         Path(),
         settings=settings_from(args),
-        style_map=getattr(args, "style_map", None),  # A flag of the plain command.
+        style_map=getattr(args, "style_map", None),  # Only the command without a subcommand has this flag.
         place=args.into or PLACES[0],
         strengths=args.strength or {},
         face=args.face or 1,
@@ -132,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def pairs_of(args: argparse.Namespace, like: Pair, template: str) -> tuple[list[Pair], list[str]]:
-    """The pairs that there are now, and notes on what was passed over."""
+    """The pairs that exist now, and notes on what was left out."""
     notes: list[str] = []
     if args.pairs in ("product", "zip"):
         if not args.contents or not args.styles:
@@ -150,7 +150,7 @@ def pairs_of(args: argparse.Namespace, like: Pair, template: str) -> tuple[list[
 
 
 def make_folders(folder: Path, pairs: Sequence[Pair]) -> None:
-    """Makes the folders of the results. InputError where one cannot be made or written to."""
+    """Makes the folders for the results. Raises InputError where one cannot be made or written to."""
     folders = {pair.output.parent for pair in pairs if not pair.problem} | {folder}
     for each in sorted(folders):
         make_folder(each)
@@ -160,7 +160,9 @@ def make_folders(folder: Path, pairs: Sequence[Pair]) -> None:
 def outcomes(
     args: argparse.Namespace, pairs: list[Pair], log: RunLog, again: Callable[[], list[Pair]]
 ) -> Iterator[Outcome]:
-    """What becomes of each pair, here or on a cluster; with --watch also of those that come later."""
+    """The outcome of each pair, made on this machine or on a cluster. With --watch, also of pairs that appear
+    later.
+    """
     device = choose_device(args.device)
     options = dict(
         parser=args.parser or "compact",
@@ -185,14 +187,16 @@ def outcomes(
 
 
 def _is_settled(pair: Pair) -> bool:
-    """Whether nobody wrote to the pair's pictures just now: one that is being copied is not whole."""
+    """Whether the pair's pictures have not changed in the last moments; a file that is still being copied is
+    not complete.
+    """
     files = [path for path in (pair.content, pair.style) if path.exists()]
     return all(time.time() - path.stat().st_mtime > WATCH_EVERY for path in files)
 
 
 def make_pairs(made: Iterator[Outcome], count: int, folder: Path, endless: bool = False) -> int:
-    """Takes the outcomes of `count` pairs, or of more where it is endless, shows how far they are, and tells
-    at the end how it went; the exit status.
+    """Goes through the outcomes of `count` pairs, or of an unlimited number, shows the progress, and prints a
+    summary at the end. Returns the exit status.
     """
     counts: Counter[str] = Counter()
     failed: list[Outcome] = []
@@ -218,7 +222,7 @@ def make_pairs(made: Iterator[Outcome], count: int, folder: Path, endless: bool 
 
 
 def with_progress(made: Iterator[Outcome], count: int) -> Iterator[Outcome]:
-    """The outcomes, with a bar on stderr that counts only what has to be made."""
+    """The outcomes, with a progress bar on stderr that counts only pairs that have to be made."""
     from tqdm import tqdm
 
     with tqdm(total=count, unit="pair") as bar:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from facetransfer.jobs.film_run import FilmRun, is_file, room_for
 from segmentation.map_files import read_map
 from segmentation.parsers import load_parser
 
-FAILED_STATUS = 1  # exit status where the clip breaks off
+FAILED_STATUS = 1  # exit status where the clip is cut short
 
 
 def options() -> argparse.ArgumentParser:
@@ -78,7 +79,7 @@ def _keyframe(text: str) -> tuple[int, Path]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """The film that the command line asks for; its exit status."""
+    """Makes the film that the command line asks for. Returns the exit status."""
     check(args)
     clip = open_clip(args.clip)
     film = FilmRun(clip, maker_of(args, clip), args.output, args.frames)
@@ -105,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> None:
-    """InputError for what can be seen to be wrong before anything is opened or made."""
+    """Raises InputError for whatever can be seen to be wrong before any file is opened or made."""
     if args.into not in (None, PLACES[0]):
         raise InputError("a film goes nowhere but on its own: leave --into out")
     if args.face is not None:
@@ -130,7 +131,7 @@ def check(args: argparse.Namespace) -> None:
 
 
 def maker_of(args: argparse.Namespace, clip: Any) -> FilmMaker:
-    """The maker of the film's frames, with its styles read."""
+    """The maker of the frames, with all style pictures read."""
     device = choose_device(args.device)
     parse = load_parser(args.parser or "compact", device, args.parser_file and str(args.parser_file))
     keyframes = []
@@ -151,9 +152,9 @@ def maker_of(args: argparse.Namespace, clip: Any) -> FilmMaker:
                 f"{path.name} has another shape ({painted.width}x{painted.height}) than frame {number} "
                 f"({frame.width}x{frame.height}), which it is painted over"
             )
-        # What is where is told by the frame itself: strokes may hide it from the parser.
+        # The map is made from the frame itself, because painted strokes may confuse the parser.
         known = face_of(frame.resize(painted.size), None, args.clip, parse)[0]
-        keyframes.append(Keyframe(number, type(known)(painted, known.semantic, known.frame), own=True))
+        keyframes.append(Keyframe(number, replace(known, picture=painted), own=True))
     return FilmMaker(keyframes, settings_from(args), parse, args.strength, args.coherence_in_time, device)
 
 
@@ -180,7 +181,9 @@ def with_progress(args: argparse.Namespace, film: FilmRun) -> Any:
     with tqdm(total=film.clip.count or None, unit="frame") as bar:
         for step in steps:
             bar.total = step.total
-            if step.picture is None:  # made in an earlier call: the time left is not judged by it
+            if (
+                step.picture is None
+            ):  # Frames of an earlier call must not count in the estimate of the remaining time.
                 bar.initial = bar.n = step.done
             bar.update(step.done - bar.n)
             yield step

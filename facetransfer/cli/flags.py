@@ -1,5 +1,5 @@
-"""The flags of the command line. Those of settings are derived from `TransferSettings`; torch is not imported
-here.
+"""The flags of the command line. Those for settings are derived from `TransferSettings`. This module does not
+import torch, so that --help is fast.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from segmentation import MAP_ENDING
 
 
 def options() -> argparse.ArgumentParser:
-    """The parser of the plain command, whose groups stand in the order of their use."""
+    """The argument parser of the command without a subcommand. Its groups are in the order in which people
+    need them.
+    """
     parser = argparse.ArgumentParser(
         prog="facetransfer",
         usage="facetransfer --content FILE --style FILE --output FILE [more, see below]\n"
@@ -58,8 +60,8 @@ def options() -> argparse.ArgumentParser:
 
 
 def add_looks(group: Any) -> None:
-    """Adds what most people change: the preset, the settings of the default method, where the result goes,
-    and how much of the style each class takes.
+    """Adds the flags that most people change: the preset, the settings of the default method, where the
+    result goes, and how much of the style each class takes.
     """
     group.add_argument(
         "--preset",
@@ -87,7 +89,7 @@ def add_looks(group: Any) -> None:
 
 
 def add_maps(group: Any) -> None:
-    """Adds how the maps are made that are not there."""
+    """Adds the flags for how missing maps are made."""
     group.add_argument(
         "--parser",
         help=(
@@ -230,7 +232,7 @@ def _add_setting(group: Any, setting: Setting) -> None:
 
 
 def _add_neural_doodle(group: Any) -> None:
-    """What neural-doodle's users type, where it is called or written otherwise here."""
+    """Adds the flags of neural-doodle that have another name or form here."""
     group.add_argument(
         "--output-size",
         type=output_size,
@@ -307,7 +309,7 @@ strengths = _worded("CLASS=NUMBER,CLASS=NUMBER, or one of " + ", ".join(NAMES_AS
 
 @_worded("a size like 512x256")
 def output_size(text: str) -> tuple[int, int]:
-    """512x256 as (width, height)."""
+    """Reads a size like 512x256 as (width, height)."""
     width, height = (int(n) for n in text.lower().split("x"))
     if min(width, height) < 1:
         raise ValueError(text)
@@ -342,7 +344,7 @@ def _cache(text: str) -> dict[str, Any]:
 
 
 def settings_from(args: argparse.Namespace, recipe: Recipe | None = None) -> TransferSettings:
-    """The recipe's or the preset's settings with those given on the command line in their place."""
+    """The settings of the recipe or of the preset, replaced by those that the command line gives."""
     given = {s.name: getattr(args, s.name) for s in all_settings() if getattr(args, s.name) is not None}
     if getattr(args, "start_image", None) and "start" not in given:
         given["start"] = "image"

@@ -1,6 +1,4 @@
-"""The files that a command line names, read: pictures with their maps, and a recipe. Knows the maps and the
-parsers, as the doors do.
-"""
+"""Reads the files that a command line names: pictures with their maps, and a recipe."""
 
 from __future__ import annotations
 
@@ -13,10 +11,11 @@ from PIL import Image
 
 from facetransfer.base.errors import InputError, in_one_line, shortened
 from facetransfer.cli import flags
+from facetransfer.jobs.face import Face
 from facetransfer.jobs.face_files import face_of, map_file, read_maps
-from facetransfer.jobs.job import Face
 from facetransfer.jobs.recipe import Recipe, versions
 from segmentation.parsers import Parser, load_parser
+from segmentation.semantic_map import SemanticMap
 
 RESTORED: dict[str, Callable[[str], Any]] = {
     "into": str,
@@ -29,7 +28,9 @@ RESTORED: dict[str, Callable[[str], Any]] = {
 
 
 def restore(args: argparse.Namespace, recipe: Recipe) -> None:
-    """The recipe's flags where the command line gives none. InputError where one is spoilt."""
+    """Takes flags from the recipe where the command line does not give them. Raises InputError where one of
+    them is damaged.
+    """
     for name, read in RESTORED.items():
         value = recipe.options.get(name)
         if getattr(args, name) is not None or value in (None, ""):
@@ -46,8 +47,8 @@ def restore(args: argparse.Namespace, recipe: Recipe) -> None:
 
 
 def check_same(recipe: Recipe, now: Recipe) -> list[str]:
-    """Notes on what may make other bytes. InputError where a picture or map is not the one that the recipe
-    was written for.
+    """Notes on why the result may differ from the recipe's. Raises InputError where a picture or map is not
+    the one that the recipe was made with.
     """
     for role, wanted in recipe.inputs.items():
         if role not in now.inputs:
@@ -75,7 +76,7 @@ def check_same(recipe: Recipe, now: Recipe) -> list[str]:
 
 
 def parser_of(args: argparse.Namespace, device: str) -> Parser | None:
-    """The parser that was asked for; None for none."""
+    """The parser that was asked for, or None where maps must not be made."""
     return (
         None
         if args.parser == "none"
@@ -85,18 +86,18 @@ def parser_of(args: argparse.Namespace, device: str) -> Parser | None:
 
 def find_faces(
     args: argparse.Namespace, content: Image.Image | None, style: Image.Image, parse: Parser | None
-) -> tuple[Face | None, Face]:
-    """Both pictures with their maps: given, lying beside them, or parsed; without maps where there is no
-    parser and none lies there.
+) -> tuple[Face | SemanticMap | None, Face]:
+    """Content and style with their maps, which are given, lie beside the pictures, or are made by the parser;
+    without maps where there are none and no parser. Without a content picture, the content is its map, or
+    None where there is none.
     """
     content_map = map_file(args.content_map, args.content, args.semantic_ext)
     style_map = map_file(args.style_map, args.style, args.semantic_ext)
     if content is None and not content_map:
-        return None, Face.of(style)  # its texture
+        return None, Face.of(style)  # A texture of the style is made.
     content_semantic, style_semantic, notes = read_maps(content_map, style_map, parse)
-    if content is None:
-        first = Face(None, content_semantic, content_semantic and content_semantic.frame())
-    else:
+    first: Face | SemanticMap | None = content_semantic
+    if content is not None:
         first, words = face_of(content, content_semantic, args.content, parse, args.face or 1)
         notes += words
     second, words = face_of(style, style_semantic, args.style, parse)

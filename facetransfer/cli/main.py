@@ -1,5 +1,5 @@
-"""The command line: reads, checks everything before any work, transfers, writes. torch is not imported before
-it is needed.
+"""The command line: it reads and checks everything before it starts to work, transfers, and writes the
+result. torch is imported only when it is needed.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from facetransfer.core.engine import Step
     from facetransfer.jobs.job import Job
 
-FRAME = re.compile(r".*_\d{5,}")  # the names of pictures on the way end so
-LAST_STEP = 99999  # the longest such name is tried before the work
+FRAME = re.compile(r".*_\d{5,}")  # names of the pictures that --save-every writes
+LAST_STEP = 99999  # the longest such name is checked before the run
 FOR_ONE = (
     *("content_map", "start_image", "region", "recipe", "animation", "report", "output_size"),
     *("save_maps", "print_every", "save_every"),
-)  # flags that belong to one content picture
+)  # flags that only make sense with a single content picture
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; the exit status: 0 done, 1 some of a batch failed, 2 wrong input, 130 stopped by
-    Ctrl-C and 143 by SIGTERM (what there was is written).
+    """Runs the command line. Returns the exit status: 0 done; 1 some pairs of a batch failed; 2 wrong input;
+    130 stopped by Ctrl-C and 143 by SIGTERM, after the picture so far was written.
     """
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["batch"]:
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """One content picture or none into a file, or several into a folder."""
+    """Makes one result from one content picture or none, or several results in a folder."""
     check_numbers(args)
     contents = args.content or []
     if len(contents) > 1 or contents and (os.path.isdir(contents[0]) or os.path.isdir(args.output)):
@@ -70,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def run_several(args: argparse.Namespace, contents: list[Path]) -> int:
-    """Each content as a PNG of its name in the folder that is the output: a batch of one style."""
+    """Makes a batch of all contents with one style. Each result is a PNG with the name of its content, in the
+    output folder.
+    """
     from facetransfer.cli import batch
 
     for name in FOR_ONE:
@@ -89,7 +91,7 @@ def run_several(args: argparse.Namespace, contents: list[Path]) -> int:
 
 
 def check_numbers(args: argparse.Namespace) -> None:
-    """InputError for a wrong setting or number, before anything is opened."""
+    """Raises InputError for a setting or number that is wrong, before any file is opened."""
     settings_from(args)
     for name in ("print_every", "save_every"):
         if getattr(args, name) < 0:
@@ -101,7 +103,7 @@ def check_numbers(args: argparse.Namespace) -> None:
 
 
 def check_outputs(args: argparse.Namespace) -> None:
-    """InputError where a file that will be written cannot be, or two would be the same."""
+    """Raises InputError where an output cannot be written, or where two outputs are the same file."""
     from facetransfer.jobs.animation import check_animation
 
     check_writable(args.output)
@@ -121,10 +123,10 @@ def check_outputs(args: argparse.Namespace) -> None:
 
 
 def check_nothing_is_lost(args: argparse.Namespace, outputs: list[Path]) -> None:
-    """InputError where an output would replace a file that is read: also under another name, through a link,
-    or in other letters where the disk does not tell them apart.
+    """Raises InputError where an output would replace a file that is read, even under another name, through a
+    link, or in other letters where the file system ignores case.
 
-    The picture to go on from may be replaced by what comes of it.
+    The picture given with --start-image may be replaced by the result.
     """
     from segmentation.map_files import map_path
 
@@ -150,17 +152,17 @@ def check_nothing_is_lost(args: argparse.Namespace, outputs: list[Path]) -> None
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two names are of one file, there already or not yet."""
+    """Whether two paths name the same file, which need not exist yet."""
     try:
         if os.path.exists(one) and os.path.exists(other):
             return os.path.samefile(one, other)
         return os.path.realpath(one) == os.path.realpath(other)
-    except (OSError, ValueError):  # no file can have such a name
+    except (OSError, ValueError):  # The system allows no file with such a name.
         return False
 
 
 def map_outputs(args: argparse.Namespace) -> list[Path | None]:
-    """Where --save-maps writes the maps of content and style."""
+    """The files to which --save-maps writes the maps of content and style."""
     return [
         path and args.output.with_name(f"{args.output.stem}_{path.stem}_sem.png")
         for path in (args.content or args.content_map, args.style)
@@ -168,8 +170,9 @@ def map_outputs(args: argparse.Namespace) -> list[Path | None]:
 
 
 def run_one(args: argparse.Namespace, style: Image.Image) -> int:
-    """One transfer."""
+    """Makes one result."""
     from facetransfer.base.devices import shown
+    from facetransfer.jobs.job import map_of
     from facetransfer.jobs.time_estimate import expected_seconds, in_words
 
     content = args.content and open_picture(args.content)
@@ -179,9 +182,9 @@ def run_one(args: argparse.Namespace, style: Image.Image) -> int:
     if args.recipe:
         print(f"in full: {in_one_line(command_of(args, job))}", file=sys.stderr)
     if args.save_maps:
-        for face, path in zip(job.whole, map_outputs(args)):
-            if face is not None and face.semantic and path:
-                face.semantic.save(path)
+        for semantic, path in zip(map(map_of, job.whole), map_outputs(args)):
+            if semantic and path:
+                semantic.save(path)
     time_here = in_words(expected_seconds(job.settings, job.size, device))
     print(f"{job.size[0]}x{job.size[1]} pixels on {shown(device)}, {time_here}", file=sys.stderr)
     return work(args, job, device)
@@ -192,7 +195,7 @@ def made_ready(
     content: Image.Image | None,
     style: Image.Image,
 ) -> tuple[Job, str]:
-    """The job of one content or none, and the device that it runs on."""
+    """The job that the command line asks for, and the device that it runs on."""
     import numpy as np
 
     from facetransfer.base.devices import choose_device
@@ -230,7 +233,9 @@ def made_ready(
 
 
 def work(args: argparse.Namespace, job: Job, device: str) -> int:
-    """Transfers and writes the result and what else was asked for; Ctrl-C writes the picture so far."""
+    """Runs the job, and writes the result and the other files that were asked for. Ctrl-C ends the run early
+    and writes the picture so far.
+    """
     from facetransfer.jobs.animation import Animation
     from facetransfer.jobs.job import result_picture
 
@@ -262,7 +267,9 @@ def work(args: argparse.Namespace, job: Job, device: str) -> int:
 
 
 def with_progress(steps: Iterator[Step], print_every: int) -> Iterator[Step]:
-    """The steps, with a bar on stderr and, every so many, the losses on stdout."""
+    """The steps, with a progress bar on stderr, and with the losses on stdout after every `print_every`
+    steps.
+    """
     from tqdm import tqdm
 
     shown = 0.0
@@ -270,7 +277,7 @@ def with_progress(steps: Iterator[Step], print_every: int) -> Iterator[Step]:
         for count, step in enumerate(steps, 1):
             if (
                 step.done == 1 or time.monotonic() - shown >= bar.mininterval
-            ):  # a GPU is waited for where its losses are looked at
+            ):  # Reading the losses waits for the GPU, so it is not done at every step.
                 bar.set_description_str(f"phase {step.phase}/{step.phases}", refresh=False)
                 bar.set_postfix_str(f"loss {sum(step.losses.values()):.4f}", refresh=False)
                 shown = time.monotonic()
@@ -283,7 +290,7 @@ def with_progress(steps: Iterator[Step], print_every: int) -> Iterator[Step]:
 
 
 def save_on_the_way(args: argparse.Namespace, job: Job, step: Step, count: int) -> None:
-    """The picture after so many steps, beside the output."""
+    """Writes the picture after that many steps beside the output."""
     from facetransfer.base.images import save_picture
     from facetransfer.jobs.job import result_picture
 
@@ -291,12 +298,12 @@ def save_on_the_way(args: argparse.Namespace, job: Job, step: Step, count: int) 
 
 
 def on_the_way(output: Path, count: int) -> Path:
-    """The name of the picture after so many steps."""
+    """The file for the picture after that many steps."""
     return output.with_name(f"{output.stem}_{count:05d}{output.suffix}")
 
 
 def save_result(args: argparse.Namespace, job: Job, picture: Image.Image, whole: bool) -> None:
-    """The result where it goes; a PNG of a run that came to its end carries its recipe."""
+    """Writes the result in its place. A PNG of a complete run carries its recipe."""
     from facetransfer.base.images import save_picture
 
     carried: dict[str, Any] = (
@@ -306,7 +313,7 @@ def save_result(args: argparse.Namespace, job: Job, picture: Image.Image, whole:
 
 
 def command_of(args: argparse.Namespace, job: Job) -> str:
-    """The command line that makes the same, beside the files that it names."""
+    """The command line that makes the same result, with the names of the files that were given."""
     files = {
         name: path.name
         for name in (
@@ -327,7 +334,7 @@ def command_of(args: argparse.Namespace, job: Job) -> str:
 def write_report(
     args: argparse.Namespace, job: Job, picture: Image.Image, step: Step, seconds: float, device: str
 ) -> None:
-    """The numbers of the result as JSON."""
+    """Writes the measurements of the result as JSON."""
     from facetransfer.base.images import write_json
     from facetransfer.cli import inputs as reading
 

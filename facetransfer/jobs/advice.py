@@ -1,9 +1,10 @@
-"""What a person should know of two pictures and their maps before the run, each with one line of advice."""
+"""Advice on two pictures and their maps before the run, one line for each remark."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from facetransfer.base.images import fitted_size
 from facetransfer.base.settings import TransferSettings
 from facetransfer.core.features.layers import stride_of
 from facetransfer.core.phases import phases_that_fit, style_layers_of
@@ -12,13 +13,13 @@ from segmentation.classes import CLASSES, GUIDE_OF, GUIDES, guide_words
 from segmentation.guidance import substitutes
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
-SMALL_FACE = 0.15  # of the picture's longest side
-SIZES = 2.5  # times that one face may be larger than the other
-WINDOW = 3  # cells
+SMALL_FACE = 0.15  # a face below this share of the longest side is called small
+SIZES = 2.5  # how many times larger one face may be than the other without a remark
+WINDOW = 3  # side of a patch, in cells of a layer
 
 
 def shares(*maps: SemanticMap) -> list[tuple[str, tuple[float, ...]]]:
-    """(label, share in each map) of every class that occurs, the largest first."""
+    """The label of every class that occurs, with its share of the pixels in each map, the largest first."""
     each = [m.shares() for m in maps]
     rows = [
         (c.label, tuple(float(s[c.index]) for s in each))
@@ -47,56 +48,91 @@ def advice(
     sizes: tuple[tuple[int, int], tuple[int, int]],
     settings: TransferSettings = TransferSettings(),
 ) -> list[str]:
-    """Lines of advice, the gravest first; empty when all is well. Frames are in pixels of the pictures, sizes
-    their (width, height).
+    """Lines of advice, the most important first; empty when there is nothing to remark. Frames are in pixels
+    of the pictures; sizes are their (width, height).
     """
-    lines = []
-    for name, frame in zip(("content", "style"), frames):
-        if frame is None:
-            lines.append(
-                f"No face is known in the {name} picture: choose a picture with a larger, brighter face, "
-                f"or paint its parts."
-            )
+    lines = [
+        f"No face is known in the {name} picture: choose a picture with a larger, brighter face, or paint "
+        f"its parts."
+        for name, frame in zip(("content", "style"), frames)
+        if frame is None
+    ]
     if not (maps[0].is_face and maps[1].is_face):
         return lines
-    for name, frame, size in zip(("content", "style"), frames, sizes):
-        if frame and frame.size < SMALL_FACE * max(size):
-            lines.append(
-                f"The face in the {name} picture is small ({frame.size / max(size):.0%} of its longest "
-                f"side): cut the picture closer"
-                + (
-                    ", or put the result back into the content photo, which works on the face alone."
-                    if name == "content"
-                    else "."
-                )
+    return [
+        *lines,
+        *_on_small_faces(frames, sizes),
+        *_on_alignment(frames, sizes, settings),
+        *_on_missing_classes(*maps),
+        *_on_small_parts(maps[0], sizes[0], settings),
+    ]
+
+
+def _on_small_faces(
+    frames: tuple[FaceFrame | None, FaceFrame | None], sizes: tuple[tuple[int, int], tuple[int, int]]
+) -> list[str]:
+    """Advice on faces that fill little of their pictures."""
+    remedies = (
+        "cut the picture closer, or put the result back into the content photo, which works on the face "
+        "alone.",
+        "cut the picture closer.",
+    )
+    return [
+        f"The face in the {name} picture is small ({frame.size / max(size):.0%} of its longest side): "
+        f"{remedy}"
+        for name, frame, size, remedy in zip(("content", "style"), frames, sizes, remedies)
+        if frame and frame.size < SMALL_FACE * max(size)
+    ]
+
+
+def _on_alignment(
+    frames: tuple[FaceFrame | None, FaceFrame | None],
+    sizes: tuple[tuple[int, int], tuple[int, int]],
+    settings: TransferSettings,
+) -> list[str]:
+    """Advice on faces that look to opposite sides or differ in size."""
+    content, style = frames
+    if content is None or style is None:
+        return []
+    lines = []
+    if content.turn * style.turn < 0 and min(abs(content.turn), abs(style.turn)) > MIRROR_TURN:
+        lines.append(
+            "The faces look to opposite sides"
+            + (
+                ": the style is mirrored for the search."
+                if settings.align == "on"
+                else ": switch on Align the faces."
             )
-    if all(frames):
-        if frames[0].turn * frames[1].turn < 0 and min(abs(f.turn) for f in frames) > MIRROR_TURN:
-            lines.append(
-                "The faces look to opposite sides"
-                + (
-                    ": the style is mirrored for the search."
-                    if settings.align == "on"
-                    else ": switch on Align the faces."
-                )
-            )
-        ratio = (frames[0].size / max(sizes[0])) / (frames[1].size / max(sizes[1]))
-        if settings.align == "off" and max(ratio, 1 / ratio) > SIZES:
-            lines.append(
-                f"One face is {max(ratio, 1 / ratio):.1f} times as large as the other: switch on Align the "
-                f"faces, or cut the pictures alike."
-            )
-    for part, kin in substitutes(*maps).items():
+        )
+    ratio = (content.size / max(sizes[0])) / (style.size / max(sizes[1]))
+    if settings.align == "off" and max(ratio, 1 / ratio) > SIZES:
+        lines.append(
+            f"One face is {max(ratio, 1 / ratio):.1f} times as large as the other: switch on Align the "
+            f"faces, or cut the pictures alike."
+        )
+    return lines
+
+
+def _on_missing_classes(content: SemanticMap, style: SemanticMap) -> list[str]:
+    """Advice on guide classes of the content that the style lacks."""
+    lines = []
+    for part, kin in substitutes(content, style).items():
         there = f"{guide_words(kin)} stands in for it" if kin else "whatever is nearest stands in for it"
         lines.append(
             f"The style picture has no {guide_words(part)}: {there}; paint one if something there could "
             f"serve."
         )
-    largest = settings.size or max(sizes[0])
-    fitted = tuple(max(1, round(n * largest / max(sizes[0]))) for n in sizes[0])
-    for part in dict.fromkeys(GUIDES[g] for g in np.unique(GUIDE_OF[maps[0].labels])):
-        phase = smallest_phase(maps[0].labels, part, settings, fitted)
-        if phase is not None and phase >= phases_that_fit(settings.phases, fitted, fitted):
+    return lines
+
+
+def _on_small_parts(content: SemanticMap, size: tuple[int, int], settings: TransferSettings) -> list[str]:
+    """Advice on guide classes of the content that are smaller than a patch even in the last phase."""
+    fitted = fitted_size(size, settings.size)
+    last = phases_that_fit(settings.phases, fitted, fitted)
+    lines = []
+    for part in dict.fromkeys(GUIDES[g] for g in np.unique(GUIDE_OF[content.labels])):
+        phase = smallest_phase(content.labels, part, settings, fitted)
+        if phase is not None and phase >= last:
             lines.append(
                 f"The content's {guide_words(part)} is smaller than a patch even at the end: a larger size "
                 f"shows it."

@@ -1,4 +1,4 @@
-"""The run as an animation."""
+"""An animation of a run, from its first picture to the result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LAST = 1500  # milliseconds that the last one stays
 
 
 def check_animation(path: Path) -> None:
-    """InputError where no animation can be written there."""
+    """Raises InputError where no animation can be written to that path."""
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(
             f"{path.name} has no ending of an animation: end it with one of {' '.join(SUFFIXES)}"
@@ -28,14 +28,14 @@ def check_animation(path: Path) -> None:
 
 
 class Animation:
-    """Keeps some of the pictures of a run, evenly over its work, at (width, height)."""
+    """Keeps some of the pictures of a run at (width, height), spread evenly over its work."""
 
     def __init__(self, path: Path, size: tuple[int, int]) -> None:
         self.path, self.size, self.kept = path, size, 0.0
         self.frames: list[Image.Image] = []
 
     def add(self, step: Step) -> None:
-        """Keeps the picture of this step if the last one kept is long enough ago."""
+        """Keeps the picture of this step if enough of the run has passed since the last one that was kept."""
         # Half by work done and half by steps: the small phases are over in no time, but much happens in them.
         done = (step.done + (step.phase - 1 + step.iteration / step.iterations) / step.phases) / 2
         if not self.frames or done >= self.kept + 1 / FRAMES or done >= 1:
@@ -43,7 +43,7 @@ class Animation:
             self.frames.append(to_image(step.picture).resize(self.size, Image.Resampling.BICUBIC))
 
     def save(self) -> None:
-        """Writes the animation whole."""
+        """Writes the animation; the file is complete or not there at all."""
         with written_whole(self.path) as temporary:
             if self.path.suffix.lower() == ".mp4":
                 self._save_mp4(temporary)

@@ -1,8 +1,8 @@
-"""Many pairs, one after another, in a way that can be stopped, killed or repeated at any moment.
+"""Many pairs, one after another. A batch can be stopped, killed or repeated at any moment.
 
-What is done is told by the results themselves: a result that is there, and whose recipe names the same
-pictures, maps, settings and options, is not made again. `run.jsonl`, beside the results, says what became of
-each pair; of it only the failures are read again, so that they are not tried each time.
+The results themselves say what is done: a pair is not made again where its result exists and the recipe in it
+names the same pictures, maps, settings and options. The log, `run.jsonl` beside the results, records what
+became of each pair. Only its failures are read again, so that a pair that failed is not tried in each call.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from PIL import Image
 from facetransfer import __version__
 from facetransfer.base.errors import DiskFullError, InputError
 from facetransfer.base.images import as_json, check_writable, not_written, open_picture, save_picture
+from facetransfer.jobs.face import Face
 from facetransfer.jobs.face_files import face_of, map_file, read_maps
-from facetransfer.jobs.job import Face, prepare, result_picture
+from facetransfer.jobs.job import prepare, result_picture
 from facetransfer.jobs.pairs import Pair
 from facetransfer.jobs.recipe import Recipe, carried_recipe, fingerprint, options_of
 from segmentation import MAP_ENDING
 from segmentation.parsers import load_parser
 from segmentation.semantic_map import SemanticMap
 
-KEPT_BYTES = 1_000_000_000  # of pictures and maps that are kept for the pairs to come
+KEPT_BYTES = 1_000_000_000  # memory for pictures and maps that later pairs may use again
 LOG = "run.jsonl"
 MADE, THERE, FAILED, PASSED_OVER = "made", "there", "failed", "passed over"
 
@@ -39,9 +40,9 @@ MADE, THERE, FAILED, PASSED_OVER = "made", "there", "failed", "passed over"
 class Outcome:
     """What became of a pair.
 
-    state: MADE, THERE (a result of before is the same), FAILED, or PASSED_OVER (it failed before, with the
-    same files and settings). inputs: sha256 of the pictures and maps by role. seconds: of this pair alone.
-    report: the result's numbers, see `Job.report`.
+    state: MADE; THERE, where the same result existed already; FAILED; or PASSED_OVER, where the pair failed
+    in an earlier call with the same files and settings. inputs: sha256 of the pictures and maps by role.
+    seconds: time spent on this pair. report: the measurements of the result, see `Job.report`.
     """
 
     pair: Pair
@@ -53,7 +54,7 @@ class Outcome:
     error: str = ""
 
     def as_line(self) -> dict[str, Any]:
-        """The line of LOG. Files are named as they were given."""
+        """The line of the log, as values for JSON. Files are named as they were given."""
         return {
             "content": str(self.pair.content),
             "style": str(self.pair.style),
@@ -69,7 +70,7 @@ class Outcome:
 
 
 def asked(pair: Pair) -> str:
-    """What was asked of a pair, in a line: by it a failure of before is known again."""
+    """A fingerprint of everything that was asked for in a pair, by which an earlier failure is recognised."""
     files = (pair.content, pair.style, pair.content_map, pair.style_map)
     stamps = [str(path and _stamp(path)) for path in files]
     words = (repr(pair.settings), pair.place, repr(sorted(pair.strengths.items())), str(pair.face))
@@ -77,7 +78,7 @@ def asked(pair: Pair) -> str:
 
 
 def _stamp(path: Path) -> tuple[str, int, int]:
-    """A file as far as its folder knows it: where it is, when it was changed, how long it is."""
+    """What identifies the state of a file without reading it: path, time of change and length."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -86,10 +87,10 @@ def _stamp(path: Path) -> tuple[str, int, int]:
 
 
 class PairMaker:
-    """Makes pairs. The networks stay loaded, and pictures and maps are kept as long as there is room.
+    """Makes pairs. Networks stay loaded between them, and pictures and maps are kept up to KEPT_BYTES.
 
-    parser, parser_file: see `load_parser`; "none" for maps that lie beside the pictures alone.
-    map_ending: how those are called after their pictures. report: whether a result's numbers are measured.
+    parser, parser_file: see `load_parser`; with "none" only maps that lie beside the pictures are used.
+    map_ending: what follows a picture's name in the name of its map. report: whether results are measured.
     """
 
     def __init__(
@@ -105,7 +106,9 @@ class PairMaker:
         self._kept: OrderedDict[tuple[Any, ...], tuple[Any, int]] = OrderedDict()
 
     def make(self, pair: Pair) -> Outcome:
-        """Makes the pair's file. Raises DiskFullError; whatever else goes wrong is told by the outcome."""
+        """Makes the result of a pair and writes its file. Every failure is reported in the outcome, except
+        for a full disk, which raises DiskFullError.
+        """
         began = time.monotonic()
         try:
             if pair.problem:
@@ -147,7 +150,7 @@ class PairMaker:
         return Outcome(pair, MADE, job.recipe.inputs, report=report, notes=notes + job.notes)
 
     def _recipe(self, pair: Pair, maps: list[Path | None]) -> Recipe:
-        """The recipe of the result, as far as it is known before any map is made."""
+        """The recipe of the result, as far as it is known before a parser has made any map."""
         inputs = {"content": self._picture(pair.content)[1], "style": self._picture(pair.style)[1]}
         if any(maps):
             for role, semantic in zip(("content map", "style map"), self._maps(maps)):
@@ -157,8 +160,8 @@ class PairMaker:
         return Recipe(pair.settings, inputs, options, {"facetransfer": __version__})
 
     def _found(self, pair: Pair, wanted: Recipe) -> Recipe | None:
-        """The recipe of the result that is there, if it is that of this pair; None where there is nothing, or
-        a result of other settings. InputError where what is there must not be replaced.
+        """The recipe of the existing result, if it belongs to this very pair; None where there is no result,
+        or one of other settings. Raises InputError where the existing file must not be replaced.
         """
         if not os.path.lexists(pair.output):
             return None
@@ -197,7 +200,7 @@ class PairMaker:
         return self._remembered(key, lambda: read_maps(maps[0], maps[1], self.parse)[:2])
 
     def _faces(self, pair: Pair, maps: list[Path | None]) -> tuple[Face, Face, list[str]]:
-        """Both faces and what is to be said of them."""
+        """The faces of content and style, and notes on how they were read."""
         given = self._maps(maps)
         content, notes = self._face(pair.content, given[0], pair.face)
         style, more = self._face(pair.style, given[1], 1)
@@ -211,7 +214,9 @@ class PairMaker:
         return self._remembered(key, lambda: face_of(picture, None, path, self.parse, number))
 
     def _remembered(self, key: tuple[Any, ...], make: Any) -> Any:
-        """What `make` gives, made once as long as there is room; what was used longest ago goes first."""
+        """The value that `make` returns, kept for the next call with the same key. Where there is no room
+        left, the values that were used longest ago are dropped first.
+        """
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key][0]
@@ -223,24 +228,26 @@ class PairMaker:
 
 
 def _bytes_of(value: Any) -> int:
-    """About how much memory a picture, a map or a face takes; several of them together."""
+    """Roughly how much memory a picture, a map, a face, or several of them take."""
     if isinstance(value, (tuple, list)):
         return sum(map(_bytes_of, value))
     if isinstance(value, Image.Image):
         return value.width * value.height * 3
     if isinstance(value, Face):
-        return _bytes_of(value.semantic)  # Its picture is kept by itself.
+        return _bytes_of(value.semantic)  # The picture has an entry of its own.
     return value.labels.nbytes if hasattr(value, "labels") else 0
 
 
 class RunLog:
-    """The file that says what became of each pair, one line each, written as it happens."""
+    """The log of a batch: one line for each pair, written as soon as its outcome is known."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def add(self, outcome: Outcome) -> None:
-        """Appends a line at once. Raises DiskFullError, or InputError where it cannot be written."""
+        """Appends the outcome to the log at once. Raises DiskFullError where the disk is full, and InputError
+        where the log cannot be written.
+        """
         try:
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(as_json(outcome.as_line(), indent=None) + "\n")
@@ -248,7 +255,7 @@ class RunLog:
             raise not_written(self.path, error) from None
 
     def lines(self) -> list[dict[str, Any]]:
-        """All whole lines. The last one may have been cut off where a process was killed: it is left out."""
+        """All complete lines. The last one is left out where the process was killed while writing it."""
         found = []
         if self.path.exists():
             for line in self.path.read_text("utf-8", "replace").splitlines():
@@ -259,7 +266,9 @@ class RunLog:
         return [line for line in found if isinstance(line, dict)]
 
     def failures(self) -> dict[str, str]:
-        """What was asked of each pair that failed last time, and the error in its words."""
+        """The error of each pair that failed the last time it was tried, by the fingerprint of what was
+        asked.
+        """
         failed: dict[str, str] = {}
         for line in self.lines():
             key = str(line.get("asked"))
@@ -272,8 +281,8 @@ class RunLog:
 def run_batch(
     pairs: Sequence[Pair], maker: PairMaker, log: RunLog, retry_failed: bool = False
 ) -> Iterator[Outcome]:
-    """The outcome of each pair, in their order, each written to the log. Raises DiskFullError where the disk
-    is full: what is done is kept, and the same call goes on from there.
+    """Yields the outcome of each pair in order and writes it to the log. Raises DiskFullError where the disk
+    is full: finished results are kept, and the same call goes on from there.
     """
     failures = {} if retry_failed else log.failures()
     for pair in pairs:

@@ -1,4 +1,4 @@
-"""How much of the style each class takes: under a name for all of them, or one by one."""
+"""How much of the style each class takes: a number for each class, or a named set of such numbers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ NAMED_STRENGTHS: dict[str, dict[str, float]] = {
 """Named strengths by class; classes not named have 1."""
 NAMES_AS_TYPED = {
     name.lower().replace(" ", "-"): strengths for name, strengths in NAMED_STRENGTHS.items()
-}  # as they are typed
+}  # the names in the form that people type
 
 
 def parse_strengths(text: str) -> dict[str, float]:
-    """Strengths as they are typed: "only-the-skin", "hair=0.5,skin=2", or both, the later wins. ValueError
-    where the text is none.
+    """Reads strengths as people type them: "only-the-skin", "hair=0.5,skin=2", or both, where later entries
+    override earlier ones. Raises ValueError where the text is neither.
     """
     found: dict[str, float] = {}
     for part in text.split(","):
@@ -35,7 +35,7 @@ def parse_strengths(text: str) -> dict[str, float]:
 
 
 def strengths_as_text(strengths: dict[str, float]) -> str:
-    """The strengths that differ from 1, as `parse_strengths` reads them."""
+    """The strengths that differ from 1, in the form that `parse_strengths` reads."""
     return ",".join(f"{name}={value:.10g}" for name, value in strengths.items() if value != 1)
 
 

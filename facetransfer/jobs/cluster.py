@@ -1,9 +1,9 @@
-"""A batch on the machines of a Ray cluster.
+"""Batches and films on the machines of a Ray cluster.
 
-Ray does the scheduling. Each pair is a task for one GPU, or for two cores where there is none; the processes
-that take the tasks keep their networks and pictures from one to the next. Where a machine is lost, Ray gives
-its pairs to another one; a pair that was finished meanwhile is known by its result, as in a batch on one
-machine. All machines must see the same files.
+Ray does the scheduling. Each pair is a task for one GPU, or for two CPU cores where there is no GPU. The
+processes that run the tasks keep their networks and pictures from one task to the next. When a machine is
+lost, Ray gives its pairs to another one; pairs that it had already finished are recognised by their results,
+as in a batch on a single machine. All machines must see the same files.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from facetransfer.jobs.batch import FAILED, PASSED_OVER, THERE, Outcome, PairMak
 from facetransfer.jobs.film_run import FilmProgress, FilmRun, Scene
 from facetransfer.jobs.pairs import Pair
 
-CORES = 2  # of a task without a GPU: more help a single picture little
-TRIES = 5  # that a pair is given to another process after its own was lost
-SECONDS_TO_REACH = 10
-AHEAD = 2  # tasks that wait for each one that can run, so that no machine waits for the next
+CORES = 2  # CPU cores for a task without a GPU: a single picture gains little from more
+TRIES = 5  # how often a pair is tried again after its process was lost
+SECONDS_TO_REACH = 10  # seconds to wait for the head of the cluster to answer
+AHEAD = 2  # tasks submitted for each that can run at once, so that no machine is ever idle
 
 
 @lru_cache(maxsize=1)
 def _maker(options: tuple[tuple[str, Any], ...], cores: int) -> PairMaker:
-    """The one of this process."""
+    """The maker of pairs that all tasks of this process share."""
     import torch
 
     torch.set_num_threads(cores)
@@ -35,7 +35,7 @@ def _maker(options: tuple[tuple[str, Any], ...], cores: int) -> PairMaker:
 
 
 def _make(pair: Pair, options: tuple[tuple[str, Any], ...], cores: int) -> Outcome | str:
-    """The outcome of a pair, or why nothing can be written any more."""
+    """The outcome of a pair, or the reason why no more files can be written."""
     try:
         return _maker(options, cores).make(pair)
     except DiskFullError as error:
@@ -43,8 +43,9 @@ def _make(pair: Pair, options: tuple[tuple[str, Any], ...], cores: int) -> Outco
 
 
 def connect(address: str) -> Any:
-    """Ray, joined to the cluster at `address`; with "auto" to the one that this machine belongs to or, where
-    it belongs to none, to one of this machine alone. InputError where that cannot be.
+    """Ray, joined to the cluster at `address`. With "auto" that is the cluster that this machine belongs to,
+    or a new one of this machine alone. Raises InputError where there is no such cluster or Ray is not
+    installed.
     """
     try:
         import ray
@@ -57,7 +58,7 @@ def connect(address: str) -> Any:
     if address not in ("auto", "local"):
         _check_reachable(address)
     quiet: dict[str, Any] = dict(log_to_driver=False, logging_level="ERROR")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Nothing leaves the machines.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray must not report usage over the network.
     try:
         ray.init(address=address, **quiet)
     except ConnectionError:
@@ -68,7 +69,7 @@ def connect(address: str) -> Any:
 
 
 def film_on_ray(film: FilmRun, address: str = "auto") -> Iterator[FilmProgress]:
-    """The scenes of a film, each as a task; the progress as scenes are done."""
+    """Makes each scene of a film as one task, and yields the progress as scenes are finished."""
     ray = connect(address)
     scenes = film.scenes()
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -90,7 +91,7 @@ def film_on_ray(film: FilmRun, address: str = "auto") -> Iterator[FilmProgress]:
 
 
 def _make_scene(film: FilmRun, scene: Scene, cores: int) -> tuple[int, int]:
-    """How many frames a scene has, and how many of them show no face, once they are made."""
+    """Makes a scene. Returns how many frames it has, and in how many of them no face was found."""
     import torch
 
     torch.set_num_threads(cores)
@@ -101,7 +102,7 @@ def _make_scene(film: FilmRun, scene: Scene, cores: int) -> tuple[int, int]:
 
 
 def _check_reachable(address: str) -> None:
-    """InputError where nobody listens at HOST:PORT: Ray itself would try for minutes."""
+    """Raises InputError where nothing listens at HOST:PORT; Ray itself would try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=SECONDS_TO_REACH).close()
@@ -111,6 +112,18 @@ def _check_reachable(address: str) -> None:
         ) from None
 
 
+def _room(ray: Any, device: str) -> tuple[int, int, dict[str, int]]:
+    """How many CPU cores a task of the cluster uses, how many tasks run at once, and what Ray has to reserve
+    for each of them.
+    """
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    cores = max(1, min(CORES, int(max(node.get("CPU", 0) for node in nodes))))
+    gpus = sum(int(node.get("GPU", 0)) for node in nodes) if device != "cpu" else 0
+    if gpus:
+        return cores, gpus, {"num_cpus": 1, "num_gpus": 1}
+    return cores, sum(int(node.get("CPU", 0)) // cores for node in nodes), {"num_cpus": cores}
+
+
 def run_on_ray(
     pairs: Sequence[Pair],
     options: dict[str, Any],
@@ -118,9 +131,10 @@ def run_on_ray(
     address: str = "auto",
     retry_failed: bool = False,
 ) -> Iterator[Outcome]:
-    """The outcome of each pair as it is known, not in their order, each written to the log; see `run_batch`.
+    """Yields the outcome of each pair when it is known, in any order, and writes it to the log; see
+    `run_batch`.
 
-    options: of the `PairMaker` of each process. Raises DiskFullError.
+    options: the arguments of the `PairMaker` in each process. Raises DiskFullError.
     """
     ray = connect(address)
     failures = {} if retry_failed else log.failures()
@@ -130,11 +144,7 @@ def run_on_ray(
             yield Outcome(pair, PASSED_OVER, error=error)
         else:
             to_do.append(pair)
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    gpus = sum(int(node.get("GPU", 0)) for node in nodes) if options["device"] != "cpu" else 0
-    cores = max(1, min(CORES, int(max(node.get("CPU", 0) for node in nodes))))
-    places = gpus or sum(int(node.get("CPU", 0)) // cores for node in nodes)
-    needs = {"num_cpus": 1, "num_gpus": 1} if gpus else {"num_cpus": cores}
+    cores, places, needs = _room(ray, options["device"])
     task = ray.remote(max_retries=TRIES, **needs)(_make)
     running: dict[Any, Pair] = {}
     try:

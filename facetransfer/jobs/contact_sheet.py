@@ -1,4 +1,6 @@
-"""A batch as one page: every result beside what it was made from, with its numbers, to be sorted by them."""
+"""A batch as one HTML page: each result beside the pictures that it was made from, in a table that can be
+sorted by its measurements.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ PAGE = Template((Path(__file__).parent / "contact_sheet.html").read_text("utf-8"
 
 
 def batch_report(pairs: Sequence[Pair], log: RunLog) -> dict[str, Any]:
-    """What became of each pair, by the last line of the log about it, as values for JSON."""
+    """What became of each pair according to its last line in the log, as values for JSON."""
     lines = {str(line.get("output")): line for line in log.lines()}
     told = []
     for pair in pairs:
@@ -34,8 +36,10 @@ def batch_report(pairs: Sequence[Pair], log: RunLog) -> dict[str, Any]:
 
 
 def write_contact_sheet(path: Path, pairs: Sequence[Pair], log: RunLog) -> None:
-    """Writes the page: one HTML file with everything in it, which names files but loads none."""
-    numbers_of: dict[str, int] = {}  # Each picture stands in the page once, and without its folder.
+    """Writes the page as a single HTML file that loads no other files."""
+    numbers_of: dict[
+        str, int
+    ] = {}  # The page holds each picture only once, under its name without the folder.
     small: list[str] = []
     rows = []
     for line in batch_report(pairs, log)["pairs"]:
@@ -65,7 +69,7 @@ def _escaped(text: str) -> str:
 
 
 def _small_picture(path: Path) -> str:
-    """A picture as the address of itself, small; empty where it cannot be read."""
+    """A thumbnail of a picture as a data URL; empty where the picture cannot be read."""
     try:
         picture = open_picture(path)
     except InputError:

@@ -1,4 +1,4 @@
-"""Files of pictures read as faces. Their maps are given, or lie beside the pictures, or are parsed."""
+"""Reads picture files as faces. Their maps are given, lie beside the pictures, or are made by a parser."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from facetransfer.base.errors import InputError
-from facetransfer.jobs.job import Face, check_shape
+from facetransfer.jobs.face import Face, check_shape
 from segmentation import MAP_ENDING
 from segmentation.map_files import map_path, read_map_pair, reading_of
 from segmentation.parsers import Parser
@@ -16,7 +16,7 @@ from segmentation.semantic_map import SemanticMap
 
 
 def map_file(given: Path | None, picture: Path | None, ending: str = MAP_ENDING) -> Path | None:
-    """The file of a picture's map: the one that is given, or the one beside the picture, if it is there."""
+    """The file of a picture's map: the given one, or else the one beside the picture, if it exists."""
     if given or picture is None:
         return given
     beside = map_path(picture, ending)
@@ -26,10 +26,11 @@ def map_file(given: Path | None, picture: Path | None, ending: str = MAP_ENDING)
 def read_maps(
     content: Path | None, style: Path | None, parse: Parser | None
 ) -> tuple[SemanticMap | None, SemanticMap | None, list[str]]:
-    """The maps of content and style, None where there is no file, and what is to be said of how they were
-    read. Two maps in colours of their own are read together, so that equal colours become equal classes.
+    """The maps of content and style, each None where it has no file, and notes on how they were read. Two
+    maps in colours of their own are read together, so that equal colours become the same class.
 
-    Raises InputError where a file is no map, or where only one is there and no parser makes the other.
+    Raises InputError where a file is not a map, or where there is only one file and no parser to make the
+    other map.
     """
     if content and style:
         return read_map_pair(content, style)
@@ -52,7 +53,7 @@ def face_of(
     parse: Parser | None,
     number: int = 1,
 ) -> tuple[Face, list[str]]:
-    """A picture with its map, and what a person should know of it. number: which of its faces, from 1."""
+    """A picture with its map, and notes for the user. number: which face in the picture, counted from 1."""
     if semantic is not None:
         check_shape(semantic, picture, path.name)
     face = Face.of(picture, semantic, parse, number)

@@ -1,9 +1,9 @@
-"""A film, frame by frame: each frame is a transfer that has to fit the result of the frame before.
+"""A film, frame by frame: each frame is a transfer whose result has to match that of the previous frame.
 
-What keeps a film from flickering is its order: maps are smoothed along the optical flow, the style is aligned
-once for a scene and not anew for each frame, and the search starts from the windows of the frame before and
-is held to its pixels (`core.patch_synthesis.PreviousFrame`). Where the flow is not certain, at what comes
-into sight and after a cut, a frame is made as a picture by itself.
+Three things keep a film from flickering: maps are smoothed along the optical flow; the style is aligned once
+for a scene, not for each frame; and the search starts from the windows of the previous frame and is held to
+its pixels (`core.patch_synthesis.PreviousFrame`). Where the flow is uncertain, in areas that come into view
+and after a cut, a frame is made like a single picture.
 """
 
 from __future__ import annotations
@@ -23,25 +23,26 @@ from facetransfer.base.settings import GUIDED, TransferSettings
 from facetransfer.core.guided import guided_rounds
 from facetransfer.core.optical_flow import flow_to, moved_result
 from facetransfer.core.patch_synthesis import PreviousFrame
-from facetransfer.jobs.job import Face, aligned, strength_of
+from facetransfer.jobs.face import Face
+from facetransfer.jobs.job import strength_of
 from segmentation.alignment import Alignment, align
 from segmentation.classes import CLASSES
 from segmentation.guidance import guides_of, parts_to_keep
 from segmentation.parsers import Parse, Parser
 from segmentation.semantic_map import SemanticMap
 
-COHERENCE = 0.9  # of a pixel of the result, how much comes from the frame before where that is certain
-PIXEL_COHERENCE = 3.0  # times as much as the pixels of a frame, those of the frame before count in the search
-NEW_MAP = 0.3  # of a map, how much the newest frame counts; the rest are the maps before it
-FACE_GROWN = 1.3  # times: a face so much larger or smaller than at the scene's beginning is aligned anew
+COHERENCE = 0.9  # share of a pixel that comes from the previous frame where the flow is certain
+PIXEL_COHERENCE = 3.0  # weight of the previous frame's pixels in the search; those of the frame have 1
+NEW_MAP = 0.3  # weight of the newest frame in a map; the earlier maps have the rest
+FACE_GROWN = 1.3  # the style is aligned again when the face has grown or shrunk by this factor
 
 
 @dataclass(frozen=True)
 class Keyframe:
-    """A style that a film takes from the frame `number` on, counted from 0, until the next one is nearer.
+    """A style for the frames that are nearer to frame `number`, counted from 0, than to any other keyframe.
 
-    face: the style picture with its map. own: the frame itself as its user painted it, which lies over the
-    film's frame as it is and needs no alignment.
+    face: the style picture with its map. own: whether the picture is that frame itself, painted over by the
+    user; it then lies exactly over the film's frame and needs no alignment.
     """
 
     number: int
@@ -51,12 +52,12 @@ class Keyframe:
 
 @dataclass
 class FilmState:
-    """What a frame leaves for the next one; all arrays have the working size.
+    """What one frame passes on to the next; all arrays have the size that is worked on.
 
-    frame: (H,W,3) uint8, as it came. picture: (H,W,3) float32, the result. votes: (K,H,W) float32, what the
-    maps so far say of each pixel's class. box: of the face that is followed, in pixels, or None.
-    keyframe: index of the style, and alignment: how that was aligned, None for not at all; face_size: of the
-    face that it was aligned to.
+    frame: (H,W,3) uint8, the frame itself. picture: (H,W,3) float32, its result. votes: (K,H,W) float32, how
+    strongly the maps so far support each class at each pixel. box: of the face that is followed, in pixels,
+    or None. keyframe: index of the style. alignment: of the style, None where it is not aligned. face_size:
+    size of the face to which the style was aligned.
     """
 
     frame: np.ndarray
@@ -71,7 +72,7 @@ class FilmState:
 
 @dataclass(frozen=True)
 class MadeFrame:
-    """A frame's result as a picture, whether a face was found in it, and what is left for the next one."""
+    """The result of a frame, whether a face was found in it, and what it passes on to the next frame."""
 
     picture: Image.Image
     face: bool
@@ -81,9 +82,9 @@ class MadeFrame:
 class FilmMaker:
     """Makes the frames of a film one after another.
 
-    keyframes: one style or several, by their numbers. coherence: of each pixel, how much comes from the frame
-    before, from 0 (every frame is made by itself) to 1. Raises InputError for a coherence outside that, and
-    for a method other than guided, since the others start each frame anew.
+    keyframes: one or more styles. coherence: how much of each pixel comes from the previous frame, from 0,
+    where all frames are independent, to 1. Raises InputError for a coherence outside this range, and for any
+    method other than guided, since only that one can continue from a previous frame.
     """
 
     def __init__(
@@ -105,12 +106,12 @@ class FilmMaker:
         self._last_style: Any = None
 
     def size_of(self, frame: Image.Image) -> tuple[int, int]:
-        """(width, height) of the results: even, as codecs want them."""
+        """(width, height) of the results, both even, as video codecs require."""
         width, height = fitted_size(frame.size, self.settings.size or max(frame.size))
         return width - width % 2, height - height % 2
 
     def frame(self, frame: Image.Image, number: int, before: FilmState | None) -> MadeFrame:
-        """One frame. before: what the one before it left, None where it begins a scene."""
+        """Makes one frame. before: what the previous frame passed on; None at the beginning of a scene."""
         picture = frame.resize(self.size_of(frame), Image.Resampling.LANCZOS)
         pixels = np.asarray(picture)
         known = self._parsed(picture, before.box if before else None)
@@ -133,7 +134,7 @@ class FilmMaker:
         return MadeFrame(shown, content.frame is not None, state)
 
     def _parsed(self, picture: Image.Image, box: tuple[float, float, float, float] | None) -> Parse:
-        """What the parser says, of the face that was followed so far where there are several."""
+        """The parse of a frame. Where there are several faces, it is that of the face followed so far."""
         known = self.parse(picture)
         if box is None or len(known.faces) < 2:
             return known
@@ -145,8 +146,9 @@ class FilmMaker:
     def _alignment(
         self, number: int, content: Face, before: FilmState | None
     ) -> tuple[int, Alignment | None, float]:
-        """Which keyframe is the style of this frame, how it is aligned, and to a face of which size. As long
-        as the face keeps its size, both stay as they were, or the style's own pixels would swim.
+        """The index of the keyframe that is the style of this frame, the alignment of that style, and the
+        size of the face that it was aligned to. Keyframe and alignment stay the same while the face keeps its
+        size; otherwise the style's strokes would swim over the face.
         """
         away = [abs(key.number - number) for key in self.keyframes]
         index, frame = int(np.argmin(away)), content.frame
@@ -161,23 +163,24 @@ class FilmMaker:
         return index, alignment, frame.size
 
     def _style(self, index: int, alignment: Alignment | None, side: int) -> tuple[Face, np.ndarray | None]:
-        """The style of a keyframe, aligned, and where its windows may be taken from. side: longest one of the
-        result, in pixels. The last one is kept.
+        """The aligned style of a keyframe, and where its windows may be taken from. side: the longest side of
+        the result, in pixels. The last style is kept for the next frame.
         """
         last = self._last_style
         if last is None or last[0] != (index, side) or last[1] is not alignment:
             whole = self.keyframes[index].face
-            if alignment is None:
+            source = whole.located
+            if alignment is None or source is None:
                 made: tuple[Face, np.ndarray | None] = whole.fitted(side), None
             else:
-                made = aligned(whole, alignment), alignment.inside(whole.picture.size)
+                made = source.aligned(alignment), alignment.inside(whole.picture.size)
             self._last_style = (index, side), alignment, made
         return self._last_style[2]
 
     def _made(
         self, content: Face, style: Face, allowed: np.ndarray | None, previous: PreviousFrame | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The result (H,W,3) float32 and its windows."""
+        """The result, (H,W,3) float32, and the windows that it was made from."""
         assert content.semantic is not None and style.semantic is not None
         kept = parts_to_keep(content.semantic, content.frame, style.semantic, style.frame)
         guides = guides_of(content.semantic, style.semantic, (content.frame, style.frame), kept)
@@ -210,14 +213,16 @@ class FilmMaker:
 
 
 def _votes(labels: np.ndarray) -> np.ndarray:
-    """A map as votes, (K,H,W) float32: 1 for the class of each pixel."""
+    """A map as votes, (K,H,W) float32: 1 for the class of each pixel, 0 for the others."""
     votes = np.zeros((len(CLASSES), *labels.shape), np.float32)
     np.put_along_axis(votes, labels[None].astype(np.int64), 1.0, 0)
     return votes
 
 
 def _smoothed(votes: np.ndarray, before: np.ndarray, flow: np.ndarray, certainty: np.ndarray) -> np.ndarray:
-    """The votes of this frame with those before it, moved along the flow where that is certain."""
+    """The votes of this frame averaged with the earlier ones, which are moved along the flow, as far as the
+    flow is certain.
+    """
     height, width = certainty.shape
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     grid = np.dstack(((x + flow[..., 0]) * 2 / (width - 1) - 1, (y + flow[..., 1]) * 2 / (height - 1) - 1))

@@ -1,4 +1,4 @@
-"""Films in and out: clips by PyAV, which brings FFmpeg, and folders of frames."""
+"""Reads and writes films: clips with PyAV, which includes FFmpeg, and folders of frames."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ FRAME_RATE = 25  # of a folder of frames
 
 @dataclass(frozen=True)
 class Clip:
-    """A film as it came: a file, or a folder of frames.
+    """A film that is read: a file, or a folder of frames.
 
-    size: (width, height), turned as it is shown. count: about how many frames there are, or 0 where the file
-    does not say. seconds: how long it is, likewise.
+    size: (width, height) as it is displayed, after any rotation. count: the approximate number of frames, and
+    seconds: the duration, each 0 where the file does not say.
     """
 
     path: Path
@@ -42,8 +42,8 @@ class Clip:
     sound: bool
 
     def frames(self, since: int | None = None) -> Iterator[tuple[int, Image.Image]]:
-        """The time of each frame, in units of `time_base`, and the frame; all, or those from a time on.
-        InputError where the clip breaks off: what came before is whole.
+        """Yields the time of each frame, in units of `time_base`, and the frame, for all frames or those from
+        a certain time on. Raises InputError where the clip is cut short; the frames before that are complete.
         """
         if self.path.is_dir():
             for number, path in enumerate(pictures_in([str(self.path)])[0]):
@@ -66,7 +66,7 @@ class Clip:
 
     @property
     def time_base(self) -> Fraction:
-        """Seconds of one unit of time."""
+        """How many seconds one unit of time lasts."""
         if self.path.is_dir():
             return Fraction(1, FRAME_RATE)
         with _opened(self.path) as container:
@@ -74,7 +74,7 @@ class Clip:
 
 
 def _av() -> Any:
-    """PyAV, or InputError where it is not installed."""
+    """The module of PyAV. Raises InputError where it is not installed."""
     try:
         import av
     except ImportError:
@@ -99,7 +99,9 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def open_clip(path: Path) -> Clip:
-    """A clip, or a folder of frames. Raises InputError where it is none, or its frames are too large."""
+    """The clip at that path, a file or a folder of frames. Raises InputError where it is neither, or where
+    its frames are too large.
+    """
     if os.path.isdir(path):
         pictures = pictures_in([str(path)])[0]
         return Clip(path, open_picture(pictures[0]).size, len(pictures), len(pictures) / FRAME_RATE, False)
@@ -122,7 +124,7 @@ def open_clip(path: Path) -> Clip:
 
 
 def _picture(frame: Any) -> Image.Image:
-    """A frame as RGB with 8 bits, turned as its file says."""
+    """A frame as an RGB picture with 8 bits per channel, rotated as the file demands."""
     pixels = frame.to_ndarray(format="rgb24")
     turns = round((frame.rotation or 0) / 90) % 4
     return as_rgb(Image.fromarray(np.ascontiguousarray(np.rot90(pixels, turns))))
@@ -133,8 +135,8 @@ def _time_of(frame: Any, number: int) -> int:
 
 
 class FilmWriter:
-    """Writes frames with their times, and the sound of the clip that they come from, to a file whose ending
-    is one of CODECS.
+    """Writes frames with their times, and the sound of the original clip, to a file whose ending is one of
+    CODECS.
     """
 
     def __init__(self, path: str, suffix: str, size: tuple[int, int], clip: Clip) -> None:
@@ -148,10 +150,12 @@ class FilmWriter:
         self.waiting = next(self.sound, None)
 
     def add(self, picture: Image.Image, time: int) -> None:
-        """A frame at its time, in units of the clip's time base, after the sound before it."""
+        """Writes the frame at its time, in units of the clip's time base, after the sound that
+        precedes it.
+        """
         self._add_sound(time * self.time_base)
         frame = _av().VideoFrame.from_image(picture)
-        # Two frames of one moment, as broken files have them, would be refused.
+        # Broken files have two frames at the same time, which the encoder would refuse.
         self.last = frame.pts = max(time, self.last + 1)
         frame.time_base = self.time_base
         self.container.mux(self.stream.encode(frame))
@@ -162,21 +166,23 @@ class FilmWriter:
             self.waiting = next(self.sound, None)
 
     def close(self) -> None:
-        """Ends the file with the sound that is left."""
+        """Writes the remaining sound and completes the file."""
         self._add_sound()
         self.container.mux(self.stream.encode(None))
         self.container.close()
 
 
 def takes_sound(clip: Clip, suffix: str) -> bool:
-    """Whether a file of that ending can hold the clip's sound as it is."""
+    """Whether a file with that ending can hold the clip's sound without encoding it again."""
     with _opened(clip.path) as container:
         codec = container.streams.audio[0].codec_context.name
     return suffix != ".webm" or codec in ("opus", "vorbis", "libopus", "libvorbis")
 
 
 def _sound_of(clip: Clip, container: Any, suffix: str) -> Iterator[tuple[Fraction, Any]]:
-    """The packets of the clip's sound for a container, each with its time in seconds; nothing is decoded."""
+    """The packets of the clip's sound for another container, each with its time in seconds. They are not
+    decoded.
+    """
     if not clip.sound or not takes_sound(clip, suffix):
         return iter(())
     source = _av().open(str(clip.path), options=dict(READ))
@@ -190,7 +196,7 @@ def _sound_of(clip: Clip, container: Any, suffix: str) -> Iterator[tuple[Fractio
                     if packet.dts is not None:
                         packet.stream = copy
                         yield packet.dts * packet.time_base, packet
-            except _av().error.FFmpegError:  # The pictures tell of a clip that breaks off.
+            except _av().error.FFmpegError:  # Reading the pictures reports a clip that is cut short.
                 return
 
     return packets()

@@ -1,8 +1,8 @@
-"""A whole film, in a way that can be stopped, killed or repeated at any moment.
+"""A whole film. The work can be stopped, killed or repeated at any moment.
 
-The frames that are done lie as pictures in a folder beside the output, with what the next frame needs of
-them; the output is written from these at the end, and the folder is removed. A film falls into scenes, which
-know nothing of each other: on a cluster each is a task.
+Finished frames are kept as pictures in a folder beside the output, together with what the next frame needs
+from them. At the end the output is written from these pictures, and the folder is removed. A film is divided
+into scenes, which do not depend on each other; on a cluster each scene is a task.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from facetransfer.jobs.film_files import CODECS, Clip, FilmWriter
 from facetransfer.jobs.recipe import fingerprint
 from segmentation.alignment import Alignment
 
-CUT = 0.35  # a frame of which less is certain than this share to have been in the one before begins a scene
-CUT_SIDE = 160  # pixels at which cuts are looked for
-SAVE_EVERY = 25  # frames after which the state is written, so that no more than these are made again
+CUT = 0.35  # share of a frame that must be found in the previous one; with less, a new scene begins
+CUT_SIDE = 160  # longest side, in pixels, at which cuts are detected
+SAVE_EVERY = 25  # frames between two saved states; at most so many are made again after a stop
 BYTES_A_PIXEL = 2  # of a frame as a PNG
 PLAN = "film.json"
 
@@ -54,8 +54,8 @@ class Scene:
 
 @dataclass(frozen=True)
 class FilmProgress:
-    """So many of `total` frames are done, among them so many without a face; and the newest picture, or None
-    where that was made before.
+    """How many of `total` frames are done, in how many of them no face was found, and the newest picture,
+    which is None where an earlier call made it.
     """
 
     done: int
@@ -65,20 +65,22 @@ class FilmProgress:
 
 
 class FilmRun:
-    """One film with one set of styles, into one output: a file whose ending is one of CODECS, or a folder of
+    """One film with one set of styles and one output: a file whose ending is one of CODECS, or a folder of
     frames.
 
-    limit: how many frames at most, or None for all of them. Raises InputError where the folder of the frames
-    cannot be made.
+    limit: the largest number of frames to make, None for all of them. Raises InputError where the folder for
+    the frames cannot be made.
     """
 
     def __init__(self, clip: Clip, maker: FilmMaker, output: Path, limit: int | None = None) -> None:
         self.clip, self.maker, self.output, self.limit = clip, maker, output, limit
         self.folder = output if not is_file(output) else output.with_name(f"{output.name}.frames")
-        self.broken = ""  # where the clip breaks off, in words
+        self.broken = ""  # why the clip is cut short, where it is
 
     def scenes(self) -> list[Scene]:
-        """The film's scenes, found once and written down with what the film was made from."""
+        """The scenes of the film. They are found once, and stored together with what the film is
+        made from.
+        """
         make_folder(self.folder)
         wanted, plan = self._recipe(), self._plan()
         if plan.get("recipe") != wanted:
@@ -97,7 +99,7 @@ class FilmRun:
         return [Scene(**scene) for scene in plan["scenes"]]
 
     def frames_of(self, scene: Scene) -> Iterator[FilmProgress]:
-        """Makes the frames of a scene that are not there yet; the counts are the scene's own."""
+        """Makes the missing frames of a scene and yields the progress, counted within that scene."""
         state, number, without = self._state(scene)
         if number > scene.first:
             yield FilmProgress(number - scene.first, scene.count, without)
@@ -129,7 +131,7 @@ class FilmRun:
             without += progress.without_face if progress else 0
 
     def finish(self) -> None:
-        """Writes the output of the frames and removes them; a folder of frames stays as it is."""
+        """Writes the output from the frames and removes them. A folder of frames is left as it is."""
         if is_file(self.output):
             first = open_picture(self.frame_file(0))
             with written_whole(self.output) as temporary:
@@ -148,7 +150,7 @@ class FilmRun:
         return self.folder / f"{number:06d}.png"
 
     def _recipe(self) -> dict[str, Any]:
-        """What the frames depend on, as values of JSON."""
+        """Everything that the frames depend on, as values for JSON."""
         styles = [
             [
                 key.number,
@@ -204,8 +206,8 @@ class FilmRun:
         return self.folder / f"state-{scene.first:06d}.npz"
 
     def _state(self, scene: Scene) -> tuple[FilmState | None, int, int]:
-        """What the last frame that is surely done left, the number of the next one, and how many of those
-        before it had no face.
+        """What the last frame that is certainly finished passed on, the number of the next frame, and in how
+        many frames before that one no face was found.
         """
         try:
             with np.load(self._state_file(scene), allow_pickle=False) as saved:
@@ -250,7 +252,7 @@ class FilmRun:
             )
 
     def _remove_frames(self) -> None:
-        """Removes what a film left in its folder, by the names that films give: nothing else."""
+        """Removes the files that a film left in its folder, recognised by their names, and no others."""
         names = ("[0-9]" * 6 + ".png", "state-[0-9]*.npz", PLAN, ".[0-9s]*.part.*")
         for name in names:
             for path in self.folder.glob(name):
@@ -258,15 +260,15 @@ class FilmRun:
 
 
 def is_file(output: Path) -> bool:
-    """Whether the output is one file; otherwise it is a folder of frames."""
+    """Whether the output is a single file; otherwise it is a folder of frames."""
     return output.suffix.lower() in CODECS
 
 
 def room_for(clip: Clip, size: tuple[int, int], folder: Path) -> str:
-    """What is to be said where the disk may be too small for the frames; empty where it is not."""
+    """A warning where the disk may be too small for the frames; empty where there is enough room."""
     needed = (
         clip.count * size[0] * size[1] * 2
-    )  # Bytes: pictures of strokes are compressed to about 2 a pixel.
+    )  # in bytes: pictures of brush strokes take about 2 bytes per pixel when compressed
     free = shutil.disk_usage(folder).free
     if needed < free:
         return ""

@@ -1,4 +1,4 @@
-"""Numbers that say how good a result is. All need nothing but pictures and maps."""
+"""Measurements of how good a result is. They need only pictures and maps."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ LEAST = 32  # cells that a class must have in both pictures
 def style_distance(
     result: Tensor, style: Tensor, result_classes: Tensor | None = None, style_classes: Tensor | None = None
 ) -> float:
-    """How far the result's skin is from the style's: 0 for the same statistics, about 1 for those of another
-    picture.
+    """How far the result's texture and colours are from the style's: 0 where their statistics are the same,
+    about 1 for those of an unrelated picture.
 
-    Sliced Wasserstein distance (Rabin et al. 2011) of colours and of `compact` features 3_1 within each
-    class, divided by the style's own spread, the mean over classes weighted by their share of the result.
-    Pictures (1,3,H,W) in [0,1]; classes (H,W) integer labels of each picture's size, None for the pictures as
-    a whole.
+    Sliced Wasserstein distance (Rabin et al. 2011) of the colours and of the `compact` features 3_1 within
+    each class, divided by the style's own spread; the mean over the classes, weighted by their share of the
+    result. Pictures are (1,3,H,W) in [0,1]. Classes are integer labels (H,W) of each picture's size; None
+    treats each picture as a single class.
     """
     network, distances = load_network("compact"), []
     for layer in ("pixels", "3_1"):
@@ -54,7 +54,7 @@ def style_distance(
 
 
 def _quantiles(cells: Tensor, directions: Tensor) -> Tensor:
-    """(D,QUANTILES) of the cells (C,N) along each of the directions (D,C)."""
+    """The quantiles (D,QUANTILES) of cells (C,N) along each of the directions (D,C)."""
     at, found = (torch.linspace(0.01, 0.99, QUANTILES) * (cells.shape[1] - 1)).long().numpy(), []
     for some in directions.split(AT_ONCE):
         along = (some @ cells).numpy()
@@ -64,7 +64,7 @@ def _quantiles(cells: Tensor, directions: Tensor) -> Tensor:
 
 
 def _fine(picture: Tensor) -> float:
-    """Energy of the finest detail: mean square of the luminance minus its mean over 3x3 pixels."""
+    """The energy of the finest detail: the mean square of the luminance minus its mean over 3x3 pixels."""
     gray = luminance(picture)
     return (
         (gray - F.avg_pool2d(F.pad(gray, (1, 1, 1, 1), mode="replicate"), 3, stride=1)).square().mean().item()
@@ -72,15 +72,15 @@ def _fine(picture: Tensor) -> float:
 
 
 def sharpness(result: Tensor, style: Tensor) -> float:
-    """The result's finest detail against the style's: 1 the same, below blurred, well above noisy. Pictures
-    (1,3,H,W) in [0,1].
+    """The finest detail of the result compared with the style's: 1 where they are equal, clearly lower where
+    the result is blurred, clearly higher where it is noisy. Pictures are (1,3,H,W) in [0,1].
     """
     return (_fine(result) / max(_fine(style), 1e-8)) ** 0.5
 
 
 def weave(picture: Tensor) -> float:
-    """Energy at a period of 2 pixels over that at 3, along rows and columns: high where neighbouring pixels
-    alternate, as in a weave. Picture (1,3,H,W) in [0,1].
+    """The energy at a period of 2 pixels divided by that at 3 pixels, along rows and columns. It is high
+    where neighbouring pixels alternate, as in woven cloth. The picture is (1,3,H,W) in [0,1].
     """
     gray, energies = luminance(picture)[0, 0].double(), []
     for axis in (0, 1):
@@ -93,10 +93,10 @@ def weave(picture: Tensor) -> float:
 
 
 def layout_iou(found: np.ndarray, wanted: np.ndarray, classes: int, least: float = 2e-3) -> float:
-    """How well the result kept the content's layout: the mean over classes of intersection over union of two
-    maps (H,W).
+    """How well the result kept the layout of the content: the intersection over union of two maps (H,W),
+    averaged over the classes.
 
-    Classes that cover less than `least` of the wanted map do not count.
+    Classes that cover less than the share `least` of the wanted map are not counted.
     """
     scores = []
     for k in range(classes):

@@ -36,11 +36,11 @@ DEFAULT_NAME = "{content}--{style}.png"
 
 @dataclass(frozen=True)
 class Pair:
-    """One content with one style, as files, and all that its result depends on beside them.
+    """A content file and a style file, with everything else that their result depends on.
 
-    place: one of PLACES. strengths: by class name, see `class_weights`. face: which face of the content, the
-    largest is 1. preset: what the settings were called, for names and tables alone. problem: what is wrong
-    with the pair, where its list was wrong about it; empty otherwise.
+    place: one of PLACES. strengths: by class name, see `class_weights`. face: which face of the content,
+    counted from 1, the largest. preset: the name of the settings, used only in file names and tables.
+    problem: an error in the list that the pair comes from; empty where there is none.
     """
 
     content: Path
@@ -57,15 +57,15 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """The pair in a line for people."""
+        """A short name of the pair for messages."""
         return f"{self.content.name} in the skin of {self.style.name}"
 
 
 def pictures_in(given: Sequence[str], map_ending: str = MAP_ENDING) -> tuple[list[Path], list[str]]:
-    """The pictures that files, folders, patterns like `faces/**/*.jpg` and lists (.txt) name, each once, and
-    notes on what was passed over.
+    """The pictures that are named by files, folders, patterns like `faces/**/*.jpg` and lists (.txt), each
+    once, and notes on what was left out.
 
-    Of a folder all pictures that lie directly in it, by name; hidden files and maps are none of them. Raises
+    A folder stands for all pictures directly in it, sorted by name, without hidden files and maps. Raises
     InputError where a folder, a pattern or a list names no picture.
     """
     found: list[Path] = []
@@ -109,7 +109,7 @@ def _is_map(path: Path, map_ending: str) -> bool:
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a text file that are not empty."""
+    """The non-empty lines of a text file."""
     try:
         text = readable_file(path).read_text("utf-8-sig")
     except UnicodeDecodeError:
@@ -118,12 +118,14 @@ def _lines(path: Path) -> list[str]:
 
 
 def product(contents: Sequence[Path], styles: Sequence[Path], like: Pair) -> list[Pair]:
-    """Every content with every style. like: the pair whose settings all of them have."""
+    """Every content with every style. like: a pair with the settings that all of them get."""
     return [replace(like, content=content, style=style) for content in contents for style in styles]
 
 
 def zipped(contents: Sequence[Path], styles: Sequence[Path], like: Pair) -> list[Pair]:
-    """The first content with the first style, and so on. InputError where there are more of one."""
+    """The first content with the first style, the second with the second, and so on. Raises InputError where
+    their numbers differ.
+    """
     if len(contents) != len(styles):
         raise InputError(
             f"there are {len(contents)} contents and {len(styles)} styles: give as many of each, or every "
@@ -133,12 +135,12 @@ def zipped(contents: Sequence[Path], styles: Sequence[Path], like: Pair) -> list
 
 
 def listed(path: Path, like: Pair) -> list[Pair]:
-    """The pairs that a CSV file with a line of column names, or a file with a JSON object in each line
-    (.jsonl), names.
+    """The pairs in a CSV file, whose first line names the columns, or in a file with one JSON object per line
+    (.jsonl).
 
-    Columns: content and style, relative to the list; where given, also output, content_map, style_map, into,
-    strength, face, preset, and every setting by its name. An empty one is as if it were not there. A line
-    that is wrong becomes a pair with its `problem`. Raises InputError where the list cannot be read at all.
+    Columns are content and style, relative to the list, and optionally output, content_map, style_map, into,
+    strength, face, preset, and any setting by its name. An empty value counts as missing. A line with an
+    error becomes a pair with a `problem`. Raises InputError where the list cannot be read at all.
     """
     pairs = [_listed_pair(values, number, path, like) for number, values in _rows(path)]
     if not pairs:
@@ -147,7 +149,7 @@ def listed(path: Path, like: Pair) -> list[Pair]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Any]]:
-    """The number of each line of a list, and what stands in it."""
+    """The number of each line of a list, and its values by column."""
     lines = _lines(path)
     if path.suffix.lower() == ".jsonl":
         for number, line in enumerate(lines, 1):
@@ -233,7 +235,9 @@ def _face_number(value: Any) -> int:
 
 
 def _setting(setting: Setting, value: Any) -> Any:
-    """A setting's value as its kind has it; what cannot be one is left for the settings to refuse."""
+    """The value of a setting, converted to the type of that setting. A value that cannot be converted is
+    returned unchanged, and refused when the settings are made.
+    """
     try:
         return value if isinstance(value, setting.kind) else setting.kind(value)
     except (TypeError, ValueError):
@@ -241,12 +245,13 @@ def _setting(setting: Setting, value: Any) -> Any:
 
 
 def with_outputs(pairs: Sequence[Pair], template: str) -> list[Pair]:
-    """The pairs with the files of their results: a name with FIELDS in braces, or a folder.
+    """The pairs with their output files. The output is a folder, or a file name with some of FIELDS in
+    braces.
 
-    {content} and {style} are the pictures' names without their endings. Where two pictures share theirs, the
-    ending is part of it; where that is not enough, the folder, or a number made from the file's whole name.
-    So no result takes another's place. Raises InputError where a field is unknown, results would share a
-    file, or would replace a picture that is read.
+    {content} and {style} are the names of the pictures without their endings. Where two pictures have the
+    same name, the ending is added; where that is not enough, the folder, or a number derived from the full
+    path. Thus no two results get the same file. Raises InputError where a field is unknown, where results
+    would share a file, or where one would replace a picture that is read.
     """
     template = as_template(template)
     names = {
@@ -267,7 +272,7 @@ def with_outputs(pairs: Sequence[Pair], template: str) -> list[Pair]:
 
 
 def as_template(output: str) -> str:
-    """The output with its fields; DEFAULT_NAME in it where it is a folder."""
+    """The output as a file name with fields; for a folder, DEFAULT_NAME in it."""
     try:
         fields = [name for _, name, _, _ in Formatter().parse(output) if name is not None]
     except ValueError:
@@ -287,14 +292,16 @@ def as_template(output: str) -> str:
 
 
 def base_folder(template: str) -> Path:
-    """The folder in which all results lie, also in folders of their own: what stands before any brace."""
+    """The folder that contains all results, including those in subfolders: the part of the template before
+    the first brace.
+    """
     return Path(os.path.join(os.path.dirname(template.split("{")[0]), "."))
 
 
 def _distinct(paths: Sequence[Path]) -> dict[Path, str]:
-    """A name for each file: its stem, with as much of its ending and its folders as sets it apart.
+    """A unique name for each file: its stem, with as much of its ending and its folders as is needed.
 
-    Compared without regard to case, since some disks have none.
+    Names are compared without regard to case, because some file systems ignore it.
     """
     paths = list(dict.fromkeys(paths))
     names = {path: path.stem for path in paths}
@@ -330,7 +337,7 @@ def _check_outputs(pairs: Sequence[Pair]) -> None:
 
 
 def shard(pairs: Sequence[Pair], number: int, count: int) -> list[Pair]:
-    """The part `number` of `count`, from 1: neighbours stay together, so that each picture is parsed by as
-    few machines as can be.
+    """Part `number` of `count`, counted from 1. Neighbouring pairs stay together, so that as few machines as
+    possible parse the same picture.
     """
     return list(pairs[len(pairs) * (number - 1) // count : len(pairs) * number // count])

@@ -1,5 +1,5 @@
-"""The recipe in a result's PNG: settings, versions and fingerprints of the inputs. Data, never executed; it
-names no path.
+"""The recipe in a result's PNG file: the settings, versions and fingerprints of the inputs. It is read as
+data, never executed, and contains no paths.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from facetransfer.base.images import FORMATS, open_picture
 from facetransfer.base.settings import PLACES, TransferSettings, all_settings
 from facetransfer.jobs.class_weights import strengths_as_text
 
-KEY = "facetransfer"  # of the PNG's text
-LARGEST = 20_000  # characters; more is no recipe of ours
+KEY = "facetransfer"  # keyword of the text chunk in the PNG file
+LARGEST = 20_000  # characters that a recipe can have at most
 RETIRED: dict[str, Any] = {"edges": "hard", "completeness": 0.0, "kinship": 1.0, "memory": 96}
 """Settings of earlier versions, and the values with which they changed nothing."""
 STATEMENT = "made by Face transfer: a picture made by a program"
@@ -38,11 +38,11 @@ def fingerprint(pixels: np.ndarray) -> str:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a result was made from. inputs: fingerprints of pictures and maps by role; options: of the job, by
-    name.
+    """What a result was made from.
 
-    retired: settings of an earlier version that the recipe names and that changed its result; this version
-    has none like them.
+    inputs: fingerprints of the pictures and maps by role. options: other choices that the result depends on,
+    by name. retired: settings of an earlier version that changed the result and that this version no longer
+    has.
     """
 
     settings: TransferSettings
@@ -64,7 +64,9 @@ class Recipe:
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        """Raises InputError where the text is no recipe, or a setting is unknown or out of its range."""
+        """Reads the text in a PNG file. Raises InputError where it is not a recipe, or where a setting is
+        unknown or out of its range.
+        """
         if len(text) > LARGEST:
             raise InputError(
                 f"the recipe has {len(text)} characters, more than the {LARGEST} that one can have: give a "
@@ -99,7 +101,7 @@ class Recipe:
         return cls(TransferSettings(**given), texts["inputs"], options, texts["versions"], tuple(retired))
 
     def in_png(self) -> PngInfo:
-        """The text chunks of a PNG that carry it."""
+        """The recipe as text chunks for a PNG file."""
         info = PngInfo()
         info.add_text(KEY, self.to_json())
         info.add_text("Software", f"Face transfer {__version__}")
@@ -107,8 +109,8 @@ class Recipe:
         return info
 
     def command(self, files: dict[str, str] | None = None) -> str:
-        """The command line that makes the result again. files: by flag, what each file is called; without
-        them, content, style and output.
+        """The command line that makes the same result. files: file names by flag; without them, placeholders
+        for content, style and output.
         """
         files = files or {"content": "content.png", "style": "style.png", "output": "result.png"}
         given = {
@@ -131,7 +133,7 @@ class Recipe:
 
 
 def versions() -> dict[str, str]:
-    """What the bytes of a result may depend on."""
+    """The versions and the kind of processor that the exact bytes of a result may depend on."""
     import torch
 
     return {
@@ -148,7 +150,9 @@ def options_of(
     face: int,
     output_size: tuple[int, int] | None = None,
 ) -> dict[str, str]:
-    """What a result depends on beside its settings, as the command line has it. What is usual is left out."""
+    """What a result depends on beside its settings, named like the flags of the command line. Default values
+    are left out.
+    """
     options = {
         "into": "" if place == PLACES[0] else place,
         "strength": strengths_as_text(strengths),
@@ -160,20 +164,22 @@ def options_of(
 
 
 def carried_recipe(path: str | os.PathLike[str]) -> Recipe | None:
-    """The recipe in a file without a look at its pixels, None where it carries none. Raises InputError where
-    the recipe is spoilt.
+    """The recipe in a file, read without decoding its pixels; None where there is none. Raises InputError
+    where the recipe is damaged.
     """
     try:
         with open(path, "rb") as file, Image.open(file, formats=FORMATS) as picture:
             text = getattr(picture, "text", {}).get(KEY)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # It is no picture at all.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # The file is not a picture.
         return None
     return Recipe.from_json(text) if isinstance(text, str) else None
 
 
 def read_recipe(path: str | os.PathLike[str]) -> Recipe:
-    """The recipe in a PNG file. Raises InputError where there is none, or it is spoilt."""
-    open_picture(path)  # our words for what is not there, not a picture, or too large
+    """The recipe in a PNG file. Raises InputError where there is none, or where it is damaged."""
+    open_picture(
+        path
+    )  # raises InputError for a missing file, one that is not a picture, and one that is too large
     recipe = carried_recipe(path)
     if recipe is None:
         raise InputError(f"{Path(path).name} carries no recipe: give a PNG that this program made")

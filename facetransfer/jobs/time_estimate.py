@@ -1,4 +1,4 @@
-"""How long a run will take here, from a measurement of a tenth of a second."""
+"""Estimates how long a run takes on this machine, from measurements of about a tenth of a second."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from facetransfer.core.guided import guided_rounds
 from facetransfer.core.phases import phases_that_fit, style_layers_of
 from facetransfer.core.search import search_times
 
-SIDE = 128  # pixels of the picture that is measured with
+SIDE = 128  # side, in pixels, of the picture used for measuring
 FIRST, MOST = 3, 8  # measurements at the first time that is asked, and at all times together
 BESIDE = 1.2  # what a whole evaluation costs, in runs of the network forward and backward alone
-LATER_LEVELS = 0.6  # A small picture takes more rounds for each of its pixels than a large one.
-SEARCH = 1.5  # what a search costs, in evaluations
+LATER_LEVELS = 0.6  # A small picture needs more rounds per pixel than a large one.
+SEARCH = 1.5  # cost of a search, in evaluations
 
 _measured: dict[tuple[object, ...], list[float]] = {}  # seconds so far, by what was asked
 
@@ -36,7 +36,7 @@ def _least(key: tuple[object, ...], work: Callable[[], object]) -> float:
 
 
 def seconds_per_pixel(network: str, layers: tuple[str, ...], device: str, precision: str = "auto") -> float:
-    """Seconds of one evaluation for each pixel of the picture, see `_least`."""
+    """Seconds per pixel of the picture for one evaluation of the network, see `_least`."""
     net, picture = (
         load_network(network, device),
         torch.rand(1, 3, SIDE, SIDE, device=device, requires_grad=True),
@@ -52,7 +52,7 @@ def seconds_per_pixel(network: str, layers: tuple[str, ...], device: str, precis
 
 
 def guided_seconds_per_pixel() -> float:
-    """Seconds of a whole run of the method guided for each pixel of the result, measured as above."""
+    """Seconds per pixel of the result for a whole run of the method guided, measured as above."""
     pictures = torch.rand(2, 1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
 
     def whole_run() -> None:
@@ -63,7 +63,7 @@ def guided_seconds_per_pixel() -> float:
 
 
 def expected_seconds(settings: TransferSettings, size: tuple[int, int], device: str = "cpu") -> float:
-    """Seconds that a run at (width, height) will take here, within a factor of about one and a half."""
+    """How many seconds a run at (width, height) will take here, correct within a factor of about 1.5."""
     if settings.method == GUIDED:
         return size[0] * size[1] * guided_seconds_per_pixel()
     per_pixel = seconds_per_pixel(
@@ -78,7 +78,7 @@ def expected_seconds(settings: TransferSettings, size: tuple[int, int], device: 
 
 
 def in_words(seconds: float) -> str:
-    """About how long, for people."""
+    """The estimated time in words, for messages."""
     if seconds < 90:
         return f"about {max(1, round(seconds))} s" if seconds < 10 else f"about {5 * round(seconds / 5)} s"
     return f"about {round(seconds / 60)} min" if seconds < 5400 else f"about {round(seconds / 3600)} h"

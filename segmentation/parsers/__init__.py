@@ -1,4 +1,5 @@
-"""Face parsers: one file each, its name is its key. `compact` is ours and ships with the program.
+"""Face parsers. Each has a module of its own, whose name is the name of the parser; `compact` is ours and
+ships with the program.
 
 A parser is a function from an RGB picture to a `Parse`.
 """
@@ -23,8 +24,10 @@ PROBABILITIES_SIDE = 384  # pixels: finer than any layer that they guide
 
 @dataclass(frozen=True)
 class FoundFace:
-    """A face in a picture: its middle and its length, in pixels; tilt: degrees that its top leans to the
-    right, 0 where it hardly does.
+    """A face that was found in a picture.
+
+    x, y: its middle, and length: its length, in pixels. tilt: how many degrees its top leans to the right; 0
+    where the tilt is small.
     """
 
     x: float
@@ -37,16 +40,18 @@ class FoundFace:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """(left, top, right, bottom) of the square that holds its parts and no other face's."""
+        """(left, top, right, bottom) of the square that contains the parts of this face and of no other."""
         half = 0.65 * self.length
         return self.x - half, self.y - half, self.x + half, self.y + half
 
 
 @dataclass(frozen=True)
 class Parse:
-    """What a parser found: the map, of the picture's size; confidence (H,W) float32 in [0,1], the winning
-    class's probability; the faces, the largest first, and which of them was looked at closely, counted from
-    1.
+    """What a parser found in a picture.
+
+    semantic: the map, of the picture's size. confidence: (H,W) float32 in [0,1], the probability of the most
+    likely class. faces: the faces, the largest first. chosen: the face that was parsed at close range,
+    counted from 1.
     """
 
     semantic: SemanticMap
@@ -56,13 +61,13 @@ class Parse:
 
     @classmethod
     def of(cls, probabilities: np.ndarray, faces: tuple[FoundFace, ...] = (), chosen: int = 1) -> Parse:
-        """From the probabilities (19,H,W) float32 at the picture's size."""
+        """The parse that follows from class probabilities (19,H,W) float32 at the size of the picture."""
         confidence, labels = (found.numpy() for found in torch.from_numpy(probabilities).max(0))
         return cls(SemanticMap(labels.astype(np.uint8)), confidence, faces, chosen)
 
     @property
     def frame(self) -> FaceFrame | None:
-        """Where the chosen face is. Other faces, and what looks like parts of one beside it, do not count."""
+        """Where the chosen face is. Other faces, and false parts beside the face, are ignored."""
         return self.semantic.frame(self.box)
 
     @property
@@ -77,8 +82,8 @@ class Parse:
 
 
 class Parser(Protocol):
-    """Raises nothing for a picture without a face: the map is then background, or what looks like parts.
-    `face` counts from 1.
+    """The type of parsers. They do not raise errors for a picture without a face; its map is then background,
+    or whatever resembles parts of a face. `face` counts from 1.
     """
 
     def __call__(self, picture: Image.Image, face: int = 1) -> Parse: ...
@@ -86,8 +91,9 @@ class Parser(Protocol):
 
 @lru_cache(maxsize=3)
 def load_parser(name: str = "compact", device: str = "cpu", file: str | None = None) -> Parser:
-    """The parser called `name`, ready on `device`. `file` has the weights of a published one; without it they
-    are downloaded once. Raises InputError if there is no such parser, or its weights cannot be had.
+    """The parser called `name`, ready on `device`. `file` contains the weights of a published parser; without
+    it they are downloaded once. Raises InputError where there is no such parser, or where its weights are not
+    available.
     """
     if name not in PARSERS:
         raise InputError(f"no parser is called {name!r}: choose from {', '.join(PARSERS)}")

@@ -1,5 +1,5 @@
-"""Scraps of glasses and hats: these are worn whole or not at all, so what is far too small for any is
-something else.
+"""Removes scraps of glasses and hats. People wear these whole or not at all, so a region that is far too
+small is something else.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ AROUND = 1.3  # lengths of the face to each side, within which it wears things
 
 
 def drop_scraps(probabilities: np.ndarray, faces: tuple[FoundFace, ...], chosen: int) -> None:
-    """In place: where the chosen face (counted from 1) would wear a scrap, the second most likely class is
-    the most likely.
+    """Changes the probabilities in place: where the chosen face would wear a scrap, the second most likely
+    class becomes the most likely.
 
-    probabilities (19,H,W) float32. What lies nearer to another face, in lengths of that, or beyond AROUND is
-    left as it is.
+    probabilities: (19,H,W) float32. chosen: counted from 1. Regions that are nearer to another face, measured
+    in lengths of that face, or further away than AROUND, are left as they are.
     """
     face = faces[chosen - 1]
     reach = AROUND * face.length
@@ -47,5 +47,5 @@ def drop_scraps(probabilities: np.ndarray, faces: tuple[FoundFace, ...], chosen:
 
 
 def nearest(x: float, y: float, faces: tuple[FoundFace, ...]) -> int:
-    """Which of the faces is nearest to a place, in lengths of each."""
+    """The index of the face that is nearest to a position, measured in lengths of each face."""
     return int(np.argmin([np.hypot(x - f.x, y - f.y) / f.length for f in faces]))

@@ -1,4 +1,6 @@
-"""`compact`: our own face parser. Finds the faces, then looks again at squares around one of them."""
+"""`compact`: our own face parser. It finds the faces, then parses squares around one of them at higher
+resolution.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,8 @@ Look = tuple[
 
 @dataclass(frozen=True)
 class CompactParser:
-    """Calls give a `Parse` of the picture's own size. `published` replaces our later looks by one of another
-    network.
+    """A call returns a `Parse` of the picture's own size. `published` replaces the close looks of our network
+    by one of another network.
     """
 
     network: CompactParserNetwork
@@ -80,7 +82,7 @@ class CompactParser:
                 f"{'face was' if len(faces) == 1 else 'faces were'} found: "
                 f"give a number from 1 to {max(1, len(faces))}"
             )
-        if not faces:  # What looks like parts of a face is something else.
+        if not faces:  # Without a face, any apparent parts of one are something else.
             without = _enlarged(coarse, height, width)
             without[FACE_CLASSES] = 0
             return Parse.of((without / without.sum(0).clamp_min(1e-6)).numpy())
@@ -131,12 +133,12 @@ class CompactParser:
 
 
 def _enlarged(values: Tensor, height: int, width: int) -> Tensor:
-    """(19,h,w) at (height, width)."""
+    """Probabilities (19,h,w) resized to (height, width)."""
     return F.interpolate(values[None], size=(height, width), mode="bilinear", align_corners=False)[0]
 
 
 def load(device: str) -> CompactParser:
-    """The trained parser, from the weights that ship with the program."""
+    """The trained parser, with the weights that ship with the program."""
     network = CompactParserNetwork()
     network.load_state_dict(load_weights("parser"), strict=False)
     frozen = network.eval().folded().requires_grad_(False).to(device)

@@ -80,8 +80,8 @@ class CompactParserNetwork(nn.Module):
         return self.logits(self.fuse(torch.cat((up, half), 1)))
 
     def folded(self) -> CompactParserNetwork:
-        """Itself, in eval mode, with each normalisation folded into the convolution before it: the same
-        logits, sooner.
+        """The same network in eval mode, with each normalisation folded into the preceding convolution: it
+        computes the same logits faster.
         """
         for block in [m for m in self.modules() if isinstance(m, nn.Sequential)]:
             for i, (layer, after) in enumerate(zip(block[:-1], block[1:])):

@@ -1,4 +1,4 @@
-"""The square around a face that the networks see: cut out upright, and put back to where it was."""
+"""The square around a face that the networks see. It is cut out upright and later put back in its place."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Square:
-    """Its middle and its side in pixels of the picture (0, 0 is the picture's corner); tilt: degrees that its
-    top leans to the right.
+    """A square in a picture. Its middle and side are in pixels from the picture's top left corner. tilt: how
+    many degrees its top leans to the right.
     """
 
     x: float
@@ -20,7 +20,7 @@ class Square:
     tilt: float = 0.0
 
     def within(self, width: int, height: int) -> Square:
-        """Moved into the picture, as far as it fits; one that is tilted stays where it is."""
+        """The square moved into the picture as far as it fits. A tilted square stays where it is."""
 
         def moved(middle: float, size: int) -> float:
             room = (size - self.side) / 2
@@ -29,7 +29,9 @@ class Square:
         return self if self.tilt else Square(moved(self.x, width), moved(self.y, height), self.side)
 
     def to_picture(self, size: int) -> np.ndarray:
-        """(2,3): from places in the square, seen at `size` pixels, to places in the picture."""
+        """The (2,3) matrix from positions in the square, at a resolution of `size` pixels, to positions in
+        the picture.
+        """
         angle, scale = np.deg2rad(self.tilt), self.side / size
         turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         return np.c_[turn, (self.x, self.y) - turn @ np.full(2, size / 2)]
@@ -54,7 +56,7 @@ class Square:
         )
 
     def box(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """(left, top, right, bottom) of the part of the picture that it covers."""
+        """(left, top, right, bottom) of the part of the picture that the square covers."""
         corners = self.to_picture(1) @ np.array([[0, 1, 0, 1], [0, 0, 1, 1], [1, 1, 1, 1]])
         (left, top), (right, bottom) = (
             np.round(corners.min(1)).astype(int),
@@ -63,7 +65,7 @@ class Square:
         return max(0, left), max(0, top), min(width, right), min(height, bottom)
 
     def back(self, seen: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-        """What was seen in the square (K,S,S) at the pixels of `box` of the picture, (K,h,w)."""
+        """Values in the square (K,S,S), resampled at the pixels of `box` of the picture, (K,h,w)."""
         left, top, right, bottom = box
         matrix = _of_pixels(self.to_picture(seen.shape[1])) - ((0, 0, left), (0, 0, top))
         found = np.empty((len(seen), bottom - top, right - left), seen.dtype)
@@ -80,8 +82,8 @@ class Square:
         return found
 
     def fade(self, box: tuple[int, int, int, int], width: int, height: int) -> np.ndarray:
-        """Weights (h,w) float32 at the pixels of `box`: 1 inside, 0 outside, falling over a 16th of the side
-        where its rim is not the picture's.
+        """Weights (h,w) float32 at the pixels of `box`: 1 inside and 0 outside. They fall over a 16th of the
+        side, except where the rim of the square is that of the picture.
         """
         left, top, right, bottom = box
         x, y = (

@@ -30,8 +30,9 @@ RELEASES = "https://github.com/xinntao/facexlib/releases/download"
 
 @dataclass(frozen=True)
 class PublishedNetwork:
-    """What a published network wants. order: our class names in its numbering; margin: its square in lengths
-    of the face.
+    """What a published network expects.
+
+    order: our class names in its numbering. margin: the side of its square, in lengths of the face.
     """
 
     address: str
@@ -69,7 +70,9 @@ NETWORKS = {
 
 @dataclass(frozen=True)
 class SquareParser:
-    """Sees a square of a picture (H,W,3) uint8: class probabilities (19,SIDE,SIDE) in our numbering."""
+    """A published network that sees a square of a picture (H,W,3) uint8 and returns class probabilities
+    (19,SIDE,SIDE) in our numbering.
+    """
 
     network: nn.Module
     kind: PublishedNetwork
@@ -85,7 +88,7 @@ class SquareParser:
 
 
 def build(name: str) -> nn.Module:
-    """The network without weights. Raises InputError where the package that has it is not installed."""
+    """The network with untrained weights. Raises InputError where its package is not installed."""
     try:
         from facexlib.parsing import BiSeNet, ParseNet  # only here: heavy
     except ImportError:
@@ -100,7 +103,9 @@ def build(name: str) -> nn.Module:
 
 
 def load(name: str, device: str, file: str | None = None) -> CompactParser:
-    """Raises InputError where the weights are not there, cannot be downloaded, or are not this network's."""
+    """The parser with its weights. Raises InputError where they are missing, cannot be downloaded, or belong
+    to another network.
+    """
     if file and not Path(file).exists():
         raise InputError(
             f"{file} does not exist: check the name, or leave it out and the weights are downloaded"
@@ -123,7 +128,9 @@ def load(name: str, device: str, file: str | None = None) -> CompactParser:
 
 
 def downloaded(name: str) -> Path:
-    """The weights in torch's cache, downloaded with progress where they are not there yet."""
+    """The path of the weights in torch's cache, after they were downloaded where necessary, with a progress
+    bar.
+    """
     address = NETWORKS[name].address
     path = Path(torch.hub.get_dir()) / "checkpoints" / address.rsplit("/", 1)[1]
     if not path.exists():

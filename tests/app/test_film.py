@@ -149,7 +149,7 @@ def test_strokes_stick_to_what_moves(clip: Path, green_face) -> None:
         errors[coherence] = np.mean(
             [np.square(b[inner] - a[inner]).mean() for a, b in zip(shifted, results[1:])]
         )
-    assert errors[0.45] < 0.4 * errors[0.0]
+    assert errors[COHERENCE] < 0.4 * errors[0.0]
 
 
 def test_a_cut_begins_a_scene_that_knows_nothing_of_the_one_before(clip: Path) -> None:

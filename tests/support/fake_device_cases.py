@@ -17,8 +17,7 @@ from facetransfer.core.engine import Step, transfer_steps
 from facetransfer.jobs.job import Face, prepare, result_picture
 from facetransfer.jobs.time_estimate import expected_seconds
 from segmentation.guidance import guides_of
-from segmentation.parsers import load_parser
-from segmentation.parsers.published import build
+from segmentation.parsers import load_parser, published
 from tests.support import fake_device as elsewhere
 from tests.support.drawn_face import draw_face
 
@@ -126,7 +125,7 @@ def test_half_precision_stays_near_there() -> None:
 def test_textures_and_doodles_are_made_there(content: str | None) -> None:
     picture, semantic = draw_face((96, 96))
     job = prepare(
-        Face(None, semantic) if content else None,
+        semantic if content else None,
         Face.of(picture, semantic),
         replace(QUICK, size=64, phases=1),
     )
@@ -137,11 +136,12 @@ def test_textures_and_doodles_are_made_there(content: str | None) -> None:
 
 
 @pytest.mark.parametrize("name", ["compact", "bisenet"])
-def test_parsers_see_the_same_face_there(name: str, tmp_path: Path) -> None:
+def test_parsers_see_the_same_face_there(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(published, "SIDE", 128)  # less than the weights were trained on, which takes seconds
     (picture, _), file = draw_face((160, 160)), None
     if name != "compact":
         file = str(tmp_path / "weights.pth")
-        torch.save(build(name).state_dict(), file)
+        torch.save(published.build(name).state_dict(), file)
     here = load_parser(name, "cpu", file)(picture)
     with elsewhere.device_elsewhere():
         there = load_parser(name, elsewhere.DEVICE, file)(picture)

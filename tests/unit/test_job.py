@@ -203,7 +203,7 @@ def test_a_result_in_the_style_picture_is_not_gone_on_from(face, green_face) -> 
 
 def test_a_doodle_may_start_from_an_image(face, green_face) -> None:
     job = prepare(
-        Face(None, face[1], face[1].frame()),
+        face[1],
         Face.of(*green_face),
         replace(SETTINGS, start="image"),
         start=face[0],

@@ -262,12 +262,14 @@ def test_improving_comes_near_every_pair_in_both_ways(
 
 def test_threads_do_not_change_what_is_found() -> None:
     f, s, guess = planted_guesses(5)
-    found = []
-    for threads in (1, 2, 3):
-        torch.set_num_threads(threads)
-        matches = matching.improve_matches(f, s, [guess], torch.Generator().manual_seed(1))
-        found.append(matching.coherent(f, s, matches, 0.1))
-    torch.set_num_threads(2)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            matches = matching.improve_matches(f, s, [guess], torch.Generator().manual_seed(1))
+            found.append(matching.coherent(f, s, matches, 0.1))
+    finally:
+        torch.set_num_threads(before)
     for other in found[1:]:
         assert (
             torch.equal(found[0].rows, other.rows)

@@ -34,15 +34,20 @@ from tests.support.drawn_face import COLOURS, draw_face
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 
 
+def nearness(pictures: Tensor, palette: Tensor) -> Tensor:
+    """Logits (B,C,H,W) of RGB pictures: -100 |pixel - colour|^2 for each colour of a palette (C,3), up to a
+    number that all classes of a pixel share.
+    """
+    return nn.functional.conv2d(pictures, 200 * palette[:, :, None, None], -100 * palette.square().sum(1))
+
+
 class ByColour(nn.Module):
     """Reads the class off a picture painted in the palette: its parse is known beforehand. Of two pictures
     that mirror each other it names left and right by their place, as a parser does, and not by the colour.
     """
 
     def forward(self, pictures: Tensor) -> Tensor:
-        half = nn.functional.avg_pool2d(pictures, 2)
-        palette = torch.from_numpy(PALETTE / 255.0).float()
-        logits = -(half[:, None] - palette[None, :, :, None, None]).square().sum(2) * 100
+        logits = nearness(nn.functional.avg_pool2d(pictures, 2), torch.from_numpy(PALETTE / 255.0).float())
         if len(pictures) == 2 and torch.equal(pictures[0], pictures[1].flip(-1)):
             logits[1] = logits[1][torch.from_numpy(MIRROR.astype(np.int64))]
         return logits
@@ -74,7 +79,7 @@ def test_both_looks_land_where_the_face_is(face, width: int, height: int, x: int
 
 def test_the_second_look_sees_more_than_the_first(face) -> None:
     """A small face in a large picture: eyes that the coarse look blurs away are there."""
-    truth = in_larger(face[1].resized((256, 256)), 2000, 1500, 1200, 700)
+    truth = in_larger(face[1], 1000, 750, 600, 350)
     parser, eye = CompactParser(ByColour(), "cpu"), truth.labels == INDEX["l_eye"]
     found = parser(Image.fromarray(truth.rgb())).semantic.labels
     coarse = (
@@ -83,7 +88,7 @@ def test_the_second_look_sees_more_than_the_first(face) -> None:
         .byte()
         .numpy()
     )
-    at_first = SemanticMap(coarse).resized((2000, 1500)).labels
+    at_first = SemanticMap(coarse).resized((1000, 750)).labels
     assert (found[eye] == INDEX["l_eye"]).mean() > 0.5 > 2 * (at_first[eye] == INDEX["l_eye"]).mean()
 
 
@@ -111,10 +116,15 @@ def test_where_looks_overlap_both_count(face, monkeypatch: pytest.MonkeyPatch) -
         assert found.confidence[row, column] == pytest.approx(share, abs=2e-3)
 
 
-def test_a_large_photo_costs_no_more_memory_and_keeps_its_size(face) -> None:
-    truth = in_larger(face[1].resized((1000, 1000)), 4000, 3000, 2000, 1500)
+def test_a_large_photo_costs_no_more_memory_and_keeps_its_size(face, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The probabilities of all classes are enlarged to a limit and no further."""
+    shapes = []
+    monkeypatch.setattr(compact, "LARGEST_SIDE", 512)
+    monkeypatch.setattr(compact, "drop_scraps", lambda whole, *faces: shapes.append(whole.shape))
+    truth = in_larger(face[1].resized((400, 400)), 1600, 1200, 800, 600)
     found = CompactParser(ByColour(), "cpu")(Image.fromarray(truth.rgb()))
-    assert found.semantic.size == (4000, 3000) and found.confidence.shape == (3000, 4000)
+    assert found.semantic.size == (1600, 1200) and found.confidence.shape == (1200, 1600)
+    assert shapes == [(19, 384, 512)]
     assert (found.semantic.labels == truth.labels).mean() > 0.97
 
 
@@ -241,11 +251,11 @@ def test_a_far_face_of_40_pixels_is_found_in_a_large_photo(longest: int) -> None
     picture, truth = draw_face((384, 384))
     scale = 40 / load_parser("compact")(picture).faces[0].length
     small = picture.resize([round(n * scale) for n in picture.size], Image.Resampling.LANCZOS)
-    photo = Image.new("RGB", (longest, longest * 3 // 4), COLOURS["background"])
-    photo.paste(small, (longest // 3, longest // 4))
+    photo = Image.new("RGB", (longest, 640), COLOURS["background"])
+    photo.paste(small, (longest // 3, 213))
     (found,) = load_parser("compact")(photo).faces
     frame = truth.frame().scaled(small.width / truth.size[0])
-    at = longest // 3 + frame.x, longest // 4 + frame.y
+    at = longest // 3 + frame.x, 213 + frame.y
     assert (found.x, found.y) == pytest.approx(at, abs=10) and found.length == pytest.approx(40, rel=0.4)
 
 
@@ -377,8 +387,7 @@ class Planted(nn.Module):
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         assert pictures.shape[-2:] == (512, 512)
         rgb = pictures * self.std + self.mean
-        palette = torch.from_numpy(PALETTE / 255.0).float()[self.order]
-        return -(rgb[:, None] - palette[None, :, :, None, None]).square().sum(2) * 100, rgb
+        return nearness(rgb, torch.from_numpy(PALETTE / 255.0).float()[self.order]), rgb
 
 
 @pytest.mark.parametrize("name", ["bisenet", "parsenet"])
@@ -399,13 +408,16 @@ def test_published_parsers_are_normalised_and_renumbered(face, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["bisenet", "parsenet"])
-def test_published_weights_are_read_from_a_file_and_checked(name: str, tmp_path, face) -> None:
+def test_published_weights_are_read_from_a_file_and_checked(
+    name: str, tmp_path, face, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Weights of the right shapes, made here; then a file with one tensor missing, and one that is no weights
-    at all.
+    at all. The networks see a smaller square than the published ones, which take seconds.
     """
-    from segmentation.parsers.published import build
+    from segmentation.parsers import published
 
-    network = build(name)
+    monkeypatch.setattr(published, "SIDE", 128)
+    network = published.build(name)
     torch.save(network.state_dict(), tmp_path / "w.pth")
     found = load_parser(name, "cpu", str(tmp_path / "w.pth"))(face[0])
     assert found.semantic.size == face[0].size

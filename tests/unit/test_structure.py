@@ -5,6 +5,7 @@ where they are asked for.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -35,10 +36,16 @@ def layer_of(path: str) -> str | None:
     return next((folder for folder in RANKS if path == folder or path.startswith(f"{folder}/")), None)
 
 
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@functools.cache
 def imported_modules(path: Path) -> set[str]:
     """The full names of all modules that a file imports, also inside functions, with "/" in place of dots."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -49,7 +56,7 @@ def imported_modules(path: Path) -> set[str]:
 
 def imported(path: Path, top_level_only: bool = False) -> set[str]:
     """The first names of all modules that a file imports."""
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = tree_of(path)
     nodes = tree.body if top_level_only else ast.walk(tree)
     found = set()
     for node in nodes:

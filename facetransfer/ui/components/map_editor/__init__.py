@@ -25,7 +25,7 @@ from PIL import Image
 from facetransfer.base.errors import InputError
 from facetransfer.base.images import fit
 from facetransfer.jobs.advice import advice, shares
-from facetransfer.jobs.job import Face, check_shape
+from facetransfer.jobs.face import Face, check_shape
 from facetransfer.ui.files import add_map, result_folder
 from facetransfer.ui.form import Asked
 from facetransfer.ui.gradio_compat import event_says
