@@ -3,7 +3,7 @@
     python -m docs.make_method_figures [--only NAME]
 
 Every picture shows what the program computes on its way from two pictures to the result, by the functions
-that compute it. It takes about a minute on two cores.
+that compute it. It takes about three minutes on two cores, most of them for the three older methods.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import torch
 from PIL import Image, ImageDraw
 
 from assets.make_examples import character
-from docs.panels import image_of, row, write
+from docs.panels import GAP, image_of, row, write
 from facetransfer.base.images import to_tensor
 from facetransfer.base.settings import GUIDED, TransferSettings
-from facetransfer.core.appearance import appearance_guides
+from facetransfer.core.appearance import LUMA, appearance_guides
 from facetransfer.core.colour_transfer import toned
 from facetransfer.core.guided import guided_rounds
 from facetransfer.core.guides import Guide
@@ -85,8 +85,9 @@ class Pair:
     @cached_property
     def landmarks(self) -> tuple[Landmarks, Landmarks]:
         """Of content and aligned style."""
-        maps = self.content.semantic, self.job.style.semantic
-        return tuple(landmarks(m, frame) for m, frame in zip(maps, self.frames, strict=True) if m)  # type: ignore
+        first, second = self.content.semantic, self.job.style.semantic
+        assert first and second
+        return landmarks(first, self.frames[0]), landmarks(second, self.frames[1])
 
     @cached_property
     def appearance(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -212,17 +213,14 @@ def guided_pictures(two: Pair) -> tuple[GuidedPicture, GuidedPicture]:
 
 def appearance(two: Pair) -> Image.Image:
     """How the content's light becomes a guide in the style's tones."""
-    luma = np.array((0.299, 0.587, 0.114), np.float32)
-    pixels, (here, there) = two.appearance[0], two.appearance[1:]
+    pixels, here, there = two.appearance
     first, second = two.frames
-    own = two.content.picture
     panels = [
-        ("the content's light", around(pixels_of(two.tensors[0]) @ luma, first)),
+        ("the content's light", around(pixels_of(two.tensors[0]) @ LUMA, first)),
         ("the style's", around(there[..., 0], second)),
         ("the guide: its tones", around(here[..., 0], first)),
         ("the guide: its colours", around(pixels, first)),
     ]
-    assert own.size == pixels.shape[1::-1]
     return row(panels, SIDE)
 
 
@@ -278,7 +276,7 @@ def matches(two: Pair) -> Image.Image:
     inner = last.picture.numpy()[MIDDLE:-MIDDLE, MIDDLE:-MIDDLE]
 
     def tinted(picture: np.ndarray, colours: np.ndarray) -> np.ndarray:
-        light = picture @ np.array((0.299, 0.587, 0.114), np.float32)
+        light = picture @ LUMA
         return colours * (0.25 + 0.9 * light[..., None] ** 0.7)
 
     first = replace(two.frames[0], x=two.frames[0].x - MIDDLE, y=two.frames[0].y - MIDDLE)
@@ -328,9 +326,10 @@ def followed(two: Pair, last: SynthesisRound) -> Image.Image:
 
 
 def stack(above: Image.Image, below: Image.Image) -> Image.Image:
-    whole = Image.new("RGBA", (max(above.width, below.width), above.height + below.height + 8))
+    """One picture above the other."""
+    whole = Image.new("RGBA", (max(above.width, below.width), above.height + GAP + below.height))
     whole.paste(above, (0, 0))
-    whole.paste(below, (0, above.height + 8))
+    whole.paste(below, (0, above.height + GAP))
     return whole
 
 

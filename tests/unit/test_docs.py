@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 import yaml
 
@@ -68,6 +69,27 @@ def test_the_site_names_every_page() -> None:
     found = {"README.md" if name == "index.md" else name for name in named(said["nav"])}
     pages = {str(page.relative_to(ROOT)).removeprefix("docs/") for page in PAGES}
     assert found == {page for page in pages if not page.endswith("CREDITS.md")}
+
+
+def test_each_picture_of_a_page_has_a_function_that_makes_it() -> None:
+    from docs import make_method_figures, make_tuning_figures
+
+    made = {*make_method_figures.FIGURES, *(f"tuning-{name}" for name in make_tuning_figures.FIGURES)}
+    assert made == {path.stem for path in (ROOT / "docs" / "pictures").iterdir()}
+
+
+def test_the_pictures_of_the_method_show_where_a_place_lies() -> None:
+    """Planted: a face that is tilted, and not in the middle of its picture."""
+    from docs.make_method_figures import colours_of_places, to_pixels
+    from segmentation.semantic_map import FaceFrame
+
+    frame = FaceFrame(40.0, 60.0, 50.0, 0.3)
+    place = frame.position(96, 128).transpose(1, 2, 0)
+    y, x = np.mgrid[0:128, 0:96] + 0.5
+    inside = np.abs(place).max(2) < 1.9  # further out they are held
+    np.testing.assert_allclose(to_pixels(place, frame)[inside], np.stack((x, y), -1)[inside], atol=1e-3)
+    wheel = colours_of_places(np.stack((x / 96, y / 128), -1))
+    assert wheel.shape == (128, 96, 3) and np.abs(wheel[64, 8] - wheel[64, 88]).max() > 0.5
 
 
 def test_every_picture_of_the_docs_is_shown_somewhere() -> None:
