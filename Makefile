@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: run test check install install-test bench bench-gpu soak attack audit oldest
+.PHONY: run test check install install-test bench bench-gpu soak attack audit oldest docs
 
 run: install
 	$(BIN)/python app.py
@@ -46,6 +46,12 @@ oldest:
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
 	$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct -r requirements-dev.txt
 	$(OLDEST)/bin/python -m pytest
+
+# The documentation as a site, in site/; a link or a picture that leads nowhere is an error.
+docs:
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 $(VENV)/installed: requirements.txt
 	sh scripts/check-python.sh $(PYTHON)

@@ -17,12 +17,12 @@ from facetransfer.core.features import LAYERS, load_network, stride_of
 from facetransfer.core.features.vgg19 import CONVS, WIDTHS, from_torchvision
 
 
-@pytest.mark.parametrize("name", ["compact"])
-def test_layers_have_their_sizes(name: str) -> None:
+@pytest.mark.parametrize("name, width", [("compact", 16)])  # of the first block
+def test_layers_have_their_sizes(name: str, width: int) -> None:
     found = load_network(name)(torch.rand(1, 3, 50, 37), LAYERS)
     for layer in LAYERS:
         s = stride_of(layer)
-        assert found[layer].shape == (1, 16 * s, -(-50 // s), -(-37 // s)) and (found[layer] >= 0).all()
+        assert found[layer].shape == (1, width * s, -(-50 // s), -(-37 // s)) and (found[layer] >= 0).all()
 
 
 def test_a_flat_picture_has_flat_features_to_the_rim() -> None:
