@@ -75,9 +75,11 @@ def toned_as_skin(content: Tensor, style: Tensor, guides: tuple[Guide, Guide]) -
     if not inside.any():
         return content
     around = torch.bincount(guides[0].strongest[inside]).argmax()
-    masks = (guides[0].strongest == around) & ~inside, guides[1].strongest == around
-    if not (masks[0].any() and masks[1].any()):
-        return content
+    masks = [(guides[0].strongest == around) & ~inside, guides[1].strongest == around]
+    if not masks[0].any():
+        masks[0] = inside
+    if not masks[1].any():  # The colours of the photo would be foreign all the same.
+        masks[1] = torch.ones_like(masks[1])
     light, colour = luminance(content), content - luminance(content)
     own, wanted = light[0, 0][masks[0]], luminance(style)[0, 0][masks[1]]
     spread, own_spread = wanted.std(correction=0), own.std(correction=0)  # of one pixel too

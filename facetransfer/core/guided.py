@@ -54,8 +54,10 @@ def guided_rounds(
     if first is not None and content is not None and guides[0] and guides[1] and guides[0].kept is not None:
         kept = guides[0].kept.cpu().numpy()
         if start is None:
+            # Whole, since what is kept is blended in by its share: colours of the photo that were left in
+            # the first picture would stand around it as a fringe.
             own = _pixels(toned_as_skin(content, style, (guides[0], guides[1])))
-            first = first + kept[..., None] * (own - first)
+            first = np.where(kept[..., None] > 0, own, first)
     result = GuidedPicture(first, labels, _position(guides[0], size), appearance[0], kept=kept)
     allowed = None if guides[1] is None or guides[1].allowed is None else guides[1].allowed.cpu().numpy()
     source = GuidedPicture(

@@ -456,14 +456,21 @@ def size_in_place(content: Face, style: Face, settings: TransferSettings) -> int
 def face_box(face: Face, around: float) -> tuple[int, int, int, int] | None:
     """The square around the face that is worked on, `around` face sizes wide, cut at the picture's rim; None
     where that is nearly the whole picture.
+
+    Its sides lie on a coarse grid, so that a face that is found a pixel aside gives the same square.
     """
     width, height = face.picture.size
     half = around * face.frame.size / 2
+    grid = 2 ** max(0, round(np.log2(half / 8)))
+
+    def on_grid(place: float, size: int) -> int:
+        return min(max(0, grid * round(place / grid)), size)
+
     box = (
-        max(0, round(face.frame.x - half)),
-        max(0, round(face.frame.y - half)),
-        min(width, round(face.frame.x + half)),
-        min(height, round(face.frame.y + half)),
+        on_grid(face.frame.x - half, width),
+        on_grid(face.frame.y - half, height),
+        on_grid(face.frame.x + half, width),
+        on_grid(face.frame.y + half, height),
     )
     return box if (box[2] - box[0]) * (box[3] - box[1]) < 0.8 * width * height else None
 
