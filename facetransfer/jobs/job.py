@@ -37,6 +37,8 @@ AROUND = {
     # side of what is worked on, in face sizes, when only the face goes somewhere: with hair and shoulders, or
     # without
 }
+# Guide classes that are missed where they are not seen again in a result.
+SEEN_PARTS = ("skin", "brow", "eye", "eye_glasses", "nose", "u_lip", "l_lip", "mouth", "hair", "hat", "cloth")
 LEAST = 160  # pixels of the longest side that a face is worked at, however small it is where it goes
 
 
@@ -193,9 +195,12 @@ class Job:
             self.strength.clamp(max=1).numpy(), person.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT
         )
 
-    def report(self, picture: Image.Image, leak: float | None, parse: Parser | None = None) -> dict[str, Any]:
-        """The numbers that say how good the result is, see `facetransfer.jobs.metrics`; layout_iou needs a
-        parser.
+    def report(self, picture: Image.Image, step: Step | None, parse: Parser | None = None) -> dict[str, Any]:
+        """The numbers that say how good the result of the last step is, see `facetransfer.jobs.metrics`; step is
+        None where only the picture of a run that was stopped is known.
+
+        What is seen again in the result needs a parser: layout_iou; lost, the guide classes that are not;
+        face_found; and likeness, of the content's face, None where there is none.
         """
         maps = self.content and self.content.semantic, self.style.semantic
         classes = (
@@ -204,17 +209,37 @@ class Job:
             else [None, None]
         )
         result, style = to_tensor(picture), to_tensor(self.style.picture)
-        layout = None
-        if parse is not None and maps[0] is not None and maps[0].is_face:
-            layout = quality.layout_iou(parse(picture).semantic.labels, maps[0].labels, len(CLASSES))
-        return {
-            "leak": leak,
-            "layout_iou": layout,
+        told = {
+            "leak": step and step.leak,
+            "layout_iou": None,
             "style_distance": quality.style_distance(result, style, *classes),
             "sharpness": quality.sharpness(result, style),
             "weave": quality.weave(result) / max(quality.weave(style), 1e-6),
+            "overused": step.sources if step.sources is None else quality.overused(step.sources.cpu(), style),
             "substitutes": self.substitutes,
             "kept": list(self.kept),
+        }
+        if parse is not None and maps[0] is not None and maps[0].is_face:
+            told |= self._seen_again(picture, maps[0], parse)
+        return told
+
+    def _seen_again(self, picture: Image.Image, wanted: SemanticMap, parse: Parser) -> dict[str, Any]:
+        """What of the content a parser sees in the result, see `report`."""
+        found, frame = parse(picture), self.content.frame
+        labels = found.semantic.labels
+        parts = {part: [i for i, g in enumerate(GUIDE_OF) if GUIDES[g] == part] for part in SEEN_PARTS}
+        seen = found.frame
+        near = bool(frame and seen and np.hypot(seen.x - frame.x, seen.y - frame.y) < 0.5 * frame.size)
+        photo = self.content.picture
+        return {
+            "layout_iou": quality.layout_iou(labels, wanted.labels, len(CLASSES)),
+            "lost": quality.lost_parts(labels, wanted.labels, parts),
+            "face_found": near if frame else None,
+            "likeness": quality.face_likeness(
+                to_tensor(picture), to_tensor(photo), np.isin(wanted.labels, FACE_CLASSES), frame.size
+            )
+            if frame and photo
+            else None,
         }
 
     @property
