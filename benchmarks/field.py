@@ -83,24 +83,32 @@ def far(pictures: list[Image.Image], parse: Parser) -> Iterator[Case]:
             yield there, f"{longest} px: {'found' if there else 'missed'} in {took:.2f} s"
 
 
-def no_face(pictures: list[Image.Image], parse: Parser) -> Iterator[Case]:
-    """Neither the parser nor the frame knows a face."""
+def without_faces(pictures: list[Image.Image], parse: Parser) -> Iterator[np.ndarray]:
+    """Plain colours, noise, soft blots, two of them as large as photos are, and skin without a face."""
     rng = np.random.default_rng(0)
-    plain = [np.full((400, 320, 3), colour) for colour in (255, 0, (224, 180, 150), (70, 90, 140))]
-    noise = [rng.integers(0, 256, (side, side, 3)) for side in (64, 400, 700)]
+    for colour in (255, 0, (224, 180, 150), (70, 90, 140)):
+        yield np.full((400, 320, 3), colour)
+    for side in (64, 400, 700):
+        yield rng.integers(0, 256, (side, side, 3))
     soft = [cv2.GaussianBlur(rng.normal(128, 900, (400, 500, 3)), (0, 0), s).clip(0, 255) for s in (3, 9, 25)]
-    soft += [cv2.resize(s, (2400, 1800), interpolation=cv2.INTER_CUBIC).clip(0, 255) for s in soft[:2]]
-    textures = []
+    yield from soft
+    for blots in soft[:2]:
+        yield cv2.resize(blots, (2400, 1800), interpolation=cv2.INTER_CUBIC).clip(0, 255)
     for picture in pictures:  # its cheek, repeated
         face = parse(picture).faces[0]
         half = max(4, round(face.length / 10))
         x, y = round(face.x - face.length / 6), round(face.y + face.length / 10)
         tile = np.asarray(picture)[y - half : y + half, x - half : x + half][::-1]
-        textures.append(np.tile(tile, (8, 8, 1)))
-    for pixels in (*plain, *noise, *soft, *textures):
-        found = parse(Image.fromarray(pixels.astype(np.uint8)))
-        known = bool(found.faces) or Face.of(Image.fromarray(pixels.astype(np.uint8)), parse=found).frame
-        yield not known, f"{pixels.shape[1]}x{pixels.shape[0]}: {'a face' if known else 'no face'}"
+        yield np.tile(tile, (8, 8, 1))
+
+
+def no_face(pictures: list[Image.Image], parse: Parser) -> Iterator[Case]:
+    """Neither the parser nor the frame knows a face."""
+    for pixels in without_faces(pictures, parse):
+        picture = Image.fromarray(pixels.astype(np.uint8))
+        found = parse(picture)
+        known = bool(found.faces) or Face.of(picture, parse=found).frame
+        yield not known, f"{picture.width}x{picture.height}: {'a face' if known else 'no face'}"
 
 
 def saved_again(picture: Image.Image) -> Image.Image:
