@@ -180,7 +180,12 @@ def far_looks(rgb: np.ndarray, see: See) -> list[tuple[float, FoundFace]]:
             np.maximum(features[:, rows, columns], seen, out=features[:, rows, columns])
     around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * FAR_AROUND + 1,) * 2)
     near = [cv2.GaussianBlur(cv2.dilate(kind, around), (0, 0), FAR_BLUR) for kind in features]
-    likely = likeliest(np.sort(near, 0)[-2])
+    eyes, nose, mouth, brows = near
+    second = np.maximum(  # the second highest of the four: a third of the time of sorting them
+        np.minimum(np.maximum(eyes, nose), np.maximum(mouth, brows)),
+        np.maximum(np.minimum(eyes, nose), np.minimum(mouth, brows)),
+    )
+    likely = likeliest(second)
     places = [
         FoundFace((x + 0.5) / scale, (y + 0.5) / scale, length / scale)
         for length, most in FAR_PLACES
