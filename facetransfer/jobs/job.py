@@ -196,8 +196,8 @@ class Job:
         )
 
     def report(self, picture: Image.Image, step: Step | None, parse: Parser | None = None) -> dict[str, Any]:
-        """The numbers that say how good the result of the last step is, see `facetransfer.jobs.metrics`; step is
-        None where only the picture of a run that was stopped is known.
+        """The numbers that say how good the result of the last step is, see `facetransfer.jobs.metrics`;
+        step is None where only the picture of a run that was stopped is known.
 
         What is seen again in the result needs a parser: layout_iou; lost, the guide classes that are not;
         face_found; and likeness, of the content's face, None where there is none.
