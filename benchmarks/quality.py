@@ -132,7 +132,7 @@ def main() -> None:
             picture = result_picture(step, job.size)
             # All are measured against the same thing: the style aligned, and the plain guides of our own
             # method.
-            report = prepare(content, style, settings).report(picture, step.leak, load_parser())
+            report = prepare(content, style, settings).report(picture, step, load_parser())
             rows[name][variant] = {
                 k: report[k] for k in ("leak", "layout_iou", "style_distance", "sharpness")
             } | {"noise": max(0.0, report["sharpness"] - 1), "seconds": seconds}

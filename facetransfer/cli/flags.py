@@ -200,7 +200,8 @@ def _add_outputs(group: Any) -> None:
     group.add_argument(
         "--report",
         type=Path,
-        help="write what the result measures as JSON: leak, layout_iou, style_distance, sharpness",
+        help="write what the result measures as JSON: leak, layout_iou, style_distance, sharpness, weave, "
+        "overused, lost, face_found, likeness",
     )
 
 

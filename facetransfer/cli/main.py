@@ -338,7 +338,7 @@ def write_report(
     from facetransfer.base.images import write_json
     from facetransfer.cli import inputs as reading
 
-    report = job.report(picture, step.leak, reading.parser_of(args, device))
+    report = job.report(picture, step, reading.parser_of(args, device))
     report |= {
         "seconds": round(seconds, 2),
         "losses": dict(step.losses),

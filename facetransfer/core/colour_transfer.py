@@ -21,6 +21,8 @@ BORDER = 0.01  # of the shorter side: how far the border between two classes is 
 BORDER_CELLS = (
     2  # what is measured and blended lies on a grid that has so many cells there, where pixels are finer
 )
+MEAN_ROUNDS = 3
+MOST_MOVED = 0.2  # by which a class's mean colour moves in one of them
 
 
 @torch.no_grad()
@@ -48,16 +50,8 @@ def toned(content: Tensor, style: Tensor, guides: tuple[Guide, Guide], share: fl
     table = torch.cat((1 + share * (contrast - 1), share * offset), 1).to(
         content.dtype
     )  # (K,6): what each class's pixels are multiplied by, and what is added
-    blended = F.avg_pool2d(
-        table[labels].permute(2, 0, 1)[None],
-        2 * BORDER_CELLS + 1,
-        stride=1,
-        padding=BORDER_CELLS,
-        count_include_pad=False,
-    )
-    factor, added = F.interpolate(
-        blended, size=content.shape[2:], mode="bilinear", align_corners=False
-    ).split(3, 1)
+    whole = content.shape[2], content.shape[3]
+    factor, added = _blended(table[labels].permute(2, 0, 1)[None], whole).split(3, 1)
     return (content * factor).add_(added).clamp_(0, 1)
 
 
@@ -75,9 +69,11 @@ def toned_as_skin(content: Tensor, style: Tensor, guides: tuple[Guide, Guide]) -
     if not inside.any():
         return content
     around = torch.bincount(guides[0].strongest[inside]).argmax()
-    masks = (guides[0].strongest == around) & ~inside, guides[1].strongest == around
-    if not (masks[0].any() and masks[1].any()):
-        return content
+    masks = [(guides[0].strongest == around) & ~inside, guides[1].strongest == around]
+    if not masks[0].any():
+        masks[0] = inside
+    if not masks[1].any():  # The colours of the photo would be foreign all the same.
+        masks[1] = torch.ones_like(masks[1])
     light, colour = luminance(content), content - luminance(content)
     own, wanted = light[0, 0][masks[0]], luminance(style)[0, 0][masks[1]]
     spread, own_spread = wanted.std(correction=0), own.std(correction=0)  # of one pixel too
@@ -88,6 +84,33 @@ def toned_as_skin(content: Tensor, style: Tensor, guides: tuple[Guide, Guide]) -
     )
     faded = (style_strength / strength.clamp_min(1e-3)).clamp(max=1)
     return ((light - own.mean()) * contrast + wanted.mean() + colour * faded).clamp(0, 1)
+
+
+@torch.no_grad()
+def with_means_of(picture: Tensor, content: Tensor, guide: Guide) -> Tensor:
+    """The picture with the content's mean colour in each class of the content's guide; both (1,3,H,W) in
+    [0,1].
+
+    Contrasts stay. The border between two classes is blended, which changes the mean of thin parts again, as
+    does what cannot be darker than black: so it is done MEAN_ROUNDS times.
+    """
+    for _ in range(MEAN_ROUNDS):
+        pixels, classes = _on_grid(picture, guide)
+        labels = classes.argmax(0)
+        masks = torch.arange(len(classes), device=labels.device).view(-1, 1, 1) == labels
+        own, wanted = (_statistics(p, masks)[0] for p in (pixels, _on_grid(content, guide)[0]))
+        offset = (wanted - own).clamp(-MOST_MOVED, MOST_MOVED).to(picture.dtype)
+        added = _blended(offset[labels].permute(2, 0, 1)[None], (picture.shape[2], picture.shape[3]))
+        picture = (picture + added).clamp_(0, 1)
+    return picture
+
+
+def _blended(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Values (1,C,h,w) on the grid, blended at the borders, at (height, width)."""
+    blended = F.avg_pool2d(
+        values, 2 * BORDER_CELLS + 1, stride=1, padding=BORDER_CELLS, count_include_pad=False
+    )
+    return F.interpolate(blended, size=size, mode="bilinear", align_corners=False)
 
 
 def _on_grid(picture: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:

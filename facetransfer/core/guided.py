@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
 
 from facetransfer.core.appearance import appearance_guides
-from facetransfer.core.colour_transfer import toned, toned_as_skin
+from facetransfer.core.colour_transfer import toned, toned_as_skin, with_means_of
 from facetransfer.core.guides import Guide
 from facetransfer.core.patch_search import GuidedPicture, PatchWeights
 from facetransfer.core.patch_synthesis import PreviousFrame, SynthesisRound, class_costs, synthesise
@@ -54,8 +55,10 @@ def guided_rounds(
     if first is not None and content is not None and guides[0] and guides[1] and guides[0].kept is not None:
         kept = guides[0].kept.cpu().numpy()
         if start is None:
+            # Whole, since what is kept is blended in by its share: colours of the photo that were left in
+            # the first picture would stand around it as a fringe.
             own = _pixels(toned_as_skin(content, style, (guides[0], guides[1])))
-            first = first + kept[..., None] * (own - first)
+            first = np.where(kept[..., None] > 0, own, first)
     result = GuidedPicture(first, labels, _position(guides[0], size), appearance[0], kept=kept)
     allowed = None if guides[1] is None or guides[1].allowed is None else guides[1].allowed.cpu().numpy()
     source = GuidedPicture(
@@ -63,7 +66,14 @@ def guided_rounds(
     )
     generator = np.random.default_rng(seed)
     weights = PatchWeights.of(likeness)
-    yield from synthesise(result, source, costs, weights, generator, style.device, previous, coherence)
+    rounds = synthesise(result, source, costs, weights, generator, style.device, previous, coherence)
+    for made in rounds:
+        # The style's tones fit the content's by their means over all windows, but not all are taken.
+        if keep_colours and content is not None and made.picture.shape[:2] == size:
+            guide = guides[0] or Guide(content.new_ones((1, *size)))
+            kept_means = with_means_of(made.picture.permute(2, 0, 1)[None], content, guide)
+            made = replace(made, picture=kept_means[0].permute(1, 2, 0).contiguous())
+        yield made
 
 
 def _toned(content: Tensor, style: Tensor, guides: Guides, share: float) -> Tensor:

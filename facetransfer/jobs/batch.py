@@ -145,7 +145,7 @@ class PairMaker:
             pass
         assert step is not None
         picture = result_picture(step, job.size)
-        report = job.report(picture, step.leak, self.parse) if self.report else {}
+        report = job.report(picture, step, self.parse) if self.report else {}
         save_picture(job.placed(picture), pair.output, pnginfo=job.recipe.in_png())
         return Outcome(pair, MADE, job.recipe.inputs, report=report, notes=notes + job.notes)
 

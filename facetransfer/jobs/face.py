@@ -102,11 +102,18 @@ class LocatedFace(Face):
     def box_around(self, side: float) -> tuple[int, int, int, int]:
         """The square (left, top, right, bottom) around the face, `side` face sizes wide and cut at the rim of
         the picture; the whole picture where the square is nearly that.
+
+        Its sides lie on a coarse grid, so that a face that is found a pixel aside gives the same square.
         """
         width, height = self.picture.size
         half = side * self.frame.size / 2
-        left, right = max(0, round(self.frame.x - half)), min(width, round(self.frame.x + half))
-        top, bottom = max(0, round(self.frame.y - half)), min(height, round(self.frame.y + half))
+        grid = 2 ** max(0, round(np.log2(half / 8)))
+
+        def on_grid(place: float, size: int) -> int:
+            return min(max(0, grid * round(place / grid)), size)
+
+        left, right = on_grid(self.frame.x - half, width), on_grid(self.frame.x + half, width)
+        top, bottom = on_grid(self.frame.y - half, height), on_grid(self.frame.y + half, height)
         if (right - left) * (bottom - top) >= 0.8 * width * height:
             return 0, 0, width, height
         return left, top, right, bottom

@@ -25,11 +25,13 @@ from facetransfer.jobs.compositing import IntoContent, IntoStyle
 from facetransfer.jobs.face import Face, LocatedFace
 from facetransfer.jobs.recipe import Recipe, fingerprint, versions
 from segmentation.alignment import align
-from segmentation.classes import CLASSES, GUIDE_OF, GUIDES, INDEX, guide_words
+from segmentation.classes import CLASSES, FACE_CLASSES, GUIDE_OF, GUIDES, INDEX, guide_words
 from segmentation.guidance import guides_of, parts_to_keep, substitutes
 from segmentation.parsers import Parser
 from segmentation.semantic_map import SemanticMap
 
+# Guide classes that are missed where they are not seen again in a result.
+SEEN_PARTS = ("skin", "brow", "eye", "eye_glasses", "nose", "u_lip", "l_lip", "mouth", "hair", "hat", "cloth")
 # Side of the square around the content's face that is worked on, in face sizes, when the result is placed
 # into a picture: with hair and shoulders in the content photo, without them in the style picture.
 AROUND = {"content": 3.0, "style": 2.0}
@@ -115,26 +117,51 @@ class Job:
             return result
         return with_alpha_of(result, photo.picture)
 
-    def report(self, picture: Image.Image, leak: float | None, parse: Parser | None = None) -> dict[str, Any]:
-        """The numbers that say how good the result is, see `facetransfer.jobs.metrics`. layout_iou needs a
-        parser.
+    def report(self, picture: Image.Image, step: Step | None, parse: Parser | None = None) -> dict[str, Any]:
+        """The numbers that say how good the result of the last step is, see `facetransfer.jobs.metrics`.
+        step is None where only the picture of a run that was stopped is known.
+
+        What is seen again in the result needs a parser: layout_iou; lost, the guide classes that are not;
+        face_found; and likeness, of the content's face, None where there is none.
         """
         content, style = self.maps
         classes: list[torch.Tensor | None] = [None, None]
         if self.guides is not None and content is not None and style is not None:
             classes = [torch.from_numpy(m.labels.astype(np.int64)) for m in (content, style)]
-        layout = None
-        if parse is not None and content is not None and content.is_face:
-            layout = quality.layout_iou(parse(picture).semantic.labels, content.labels, len(CLASSES))
         result, given = to_tensor(picture), to_tensor(self.style.picture)
-        return {
-            "leak": leak,
-            "layout_iou": layout,
+        sources = step.sources if step else None
+        told: dict[str, Any] = {
+            "leak": step.leak if step else None,
+            "layout_iou": None,
             "style_distance": quality.style_distance(result, given, *classes),
             "sharpness": quality.sharpness(result, given),
             "weave": quality.weave(result) / max(quality.weave(given), 1e-6),
+            "overused": None if sources is None else quality.overused(sources.cpu(), given),
             "substitutes": self.substitutes,
             "kept": list(self.kept),
+        }
+        if parse is not None and content is not None and content.is_face:
+            told |= self._seen_again(picture, content, parse)
+        return told
+
+    def _seen_again(self, picture: Image.Image, wanted: SemanticMap, parse: Parser) -> dict[str, Any]:
+        """What of the content a parser sees in the result, see `report`."""
+        found = parse(picture)
+        own = self.content if isinstance(self.content, Face) else None
+        frame = own.frame if own else None
+        labels = found.semantic.labels
+        parts = {part: [i for i, g in enumerate(GUIDE_OF) if GUIDES[g] == part] for part in SEEN_PARTS}
+        seen = found.frame
+        near = bool(frame and seen and np.hypot(seen.x - frame.x, seen.y - frame.y) < 0.5 * frame.size)
+        return {
+            "layout_iou": quality.layout_iou(labels, wanted.labels, len(CLASSES)),
+            "lost": quality.lost_parts(labels, wanted.labels, parts),
+            "face_found": near if frame else None,
+            "likeness": quality.face_likeness(
+                to_tensor(picture), to_tensor(own.picture), np.isin(wanted.labels, FACE_CLASSES), frame.size
+            )
+            if own and frame
+            else None,
         }
 
 

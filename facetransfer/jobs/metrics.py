@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,6 +15,11 @@ DIRECTIONS = 64  # that a cloud of features is looked at from
 QUANTILES = 64  # by which two clouds are compared along a direction
 AT_ONCE = 8  # directions: of a picture of 2048 pixels, 128 MB
 LEAST = 32  # cells that a class must have in both pictures
+CELL = 4  # pixels of the style's side: windows that are taken from one cell count as one source
+OVERUSED = 6  # times as often as there are windows in a cell, or as its share is, that it is taken
+PLAIN = 0.04  # deviation of light and dark around a cell: below, nobody sees a repeat
+FOUND_AGAIN = 0.15  # of a part's pixels that must be seen in the result, or the part is lost
+FEATURE_BANDS = 1 / 40, 1 / 6  # of the face's size: finer is brush stroke, coarser is light
 
 
 @torch.no_grad()
@@ -104,3 +110,50 @@ def layout_iou(found: np.ndarray, wanted: np.ndarray, classes: int, least: float
         if there.mean() >= least:
             scores.append((here & there).sum() / (here | there).sum())
     return float(np.mean(scores)) if scores else float("nan")
+
+
+def overused(sources: Tensor, style: Tensor) -> float:
+    """Share of the windows, 0 to 1, that are taken from where far more are taken than there are, and where
+    the style (1,3,H,W) is not plain: repeats that one sees. sources (2,h,w): x and y of each in shares of
+    the style's width and height.
+    """
+    gray = luminance(style)
+    height, width = (max(1, round(length / CELL)) for length in gray.shape[-2:])
+    mean, square = (F.adaptive_avg_pool2d(x, (height, width)) for x in (gray, gray.square()))
+    mean, square = (F.avg_pool2d(x, 3, 1, 1, count_include_pad=False) for x in (mean, square))
+    plain = ((square - mean.square()).clamp_min(0).sqrt() < PLAIN).flatten()
+    columns, rows = (
+        (places * count).long().clamp(0, count - 1).flatten()
+        for places, count in zip(sources, (width, height), strict=True)
+    )
+    uses = torch.bincount(rows * width + columns, minlength=height * width)
+    share = max(CELL * CELL, len(rows) / len(uses))
+    return float(uses[(uses > OVERUSED * share) & ~plain].sum() / len(rows))
+
+
+def lost_parts(found: np.ndarray, wanted: np.ndarray, parts: dict[str, list[int]]) -> list[str]:
+    """Which of the parts (names, and the classes of each) of the map that was wanted (H,W) are hardly seen
+    where they should be in the map that was found.
+    """
+    return [
+        name
+        for name, classes in parts.items()
+        if (there := np.isin(wanted, classes)).sum() >= LEAST
+        and np.isin(found, classes)[there].mean() < FOUND_AGAIN
+    ]
+
+
+def face_likeness(result: Tensor, content: Tensor, inside: np.ndarray, size: float) -> float:
+    """How much the face's features look alike in both pictures (1,3,H,W): the correlation, -1 to 1, of light
+    and dark without what is finer than a lid or coarser than a cheek, where `inside` (H,W) says.
+
+    size: the face's, in pixels. Nothing in it knows people: two faces of one shape in one light look alike.
+    """
+    bands = []
+    for picture in (result, content):
+        gray = luminance(picture)[0, 0].cpu().numpy()
+        fine, coarse = (cv2.GaussianBlur(gray, (0, 0), max(0.5, size * band)) for band in FEATURE_BANDS)
+        bands.append((fine - coarse)[inside])
+    if len(bands[0]) < LEAST or min(band.std() for band in bands) < 1e-6:
+        return 0.0
+    return float(np.corrcoef(bands[0], bands[1])[0, 1])

@@ -97,8 +97,8 @@ def transfer(
     likeness: float = -1,
 ) -> Iterator[tuple[Image.Image, dict[str, Any]]]:
     """Puts the style picture's skin on the content picture's face. Numbers below 0 leave a setting to the
-    preset. Returns the picture and what it measures: leak, layout_iou, style_distance, sharpness, and the
-    command line that makes it again.
+    preset. Returns the picture and what it measures: leak, layout_iou, style_distance, sharpness, weave,
+    overused, lost, face_found, likeness, and the command line that makes it again.
 
     Args:
         content: whose face it is; a picture as a data: URL.
@@ -129,7 +129,7 @@ def transfer(
     picture = result_picture(step, job.size)
     yield (
         job.placed(picture),
-        job.report(picture, step.leak, load_parser("compact", gpu.parser_device()))
+        job.report(picture, step, load_parser("compact", gpu.parser_device()))
         | {"notes": job.notes, "command": job.recipe.command()},
     )
 

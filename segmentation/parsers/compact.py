@@ -83,9 +83,10 @@ class CompactParser:
                 f"give a number from 1 to {max(1, len(faces))}"
             )
         if not faces:  # Without a face, any apparent parts of one are something else.
-            without = _enlarged(coarse, height, width)
+            without = coarse.clone()
             without[FACE_CLASSES] = 0
-            return Parse.of((without / without.sum(0).clamp_min(1e-6)).numpy())
+            without /= without.sum(0).clamp_min(1e-6)
+            return Parse.of(_enlarged(without, height, width).numpy())
         here = faces[face - 1]
         looks = [(margin, partial(self._fine, size=size)) for margin, size in LOOKS]
         whole: Tensor | None = None

@@ -42,6 +42,12 @@ class Square:
         """
         if self.side > 2 * size:  # averaged first, so that nothing aliases
             factor = size * 1.5 / self.side
+            left, top, right, bottom = self.box(rgb.shape[1], rgb.shape[0])
+            rim = round(4 / factor)
+            left, top = max(0, left - rim), max(0, top - rim)
+            part = rgb[top : bottom + rim, left : right + rim]
+            if 0 < part.size < rgb.size / 2:  # The rest of a large photo need not be made smaller.
+                return Square(self.x - left, self.y - top, self.side, self.tilt).cut(part, size)
             # A picture may be a line of one pixel, of which something has to be left.
             smaller = [max(1, round(length * factor)) for length in (rgb.shape[1], rgb.shape[0])]
             small = cv2.resize(rgb, smaller, interpolation=cv2.INTER_AREA)

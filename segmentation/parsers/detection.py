@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -31,6 +32,7 @@ FEATURES = [
         ("l_brow", "r_brow"),
     )
 ]
+EYES, NOSE, MOUTH, BROWS, FACE = range(5)  # rows of what `grouped` gives
 FIRST_SIDES = (
     256,
     640,
@@ -60,8 +62,11 @@ DOUBTFUL = 1.5  # less is no face: noise and cloth
 FEW = 4  # places of each look that are looked at turned
 AT_ONCE = 16  # close looks
 BLOCK, NOISE = 4, 0.3  # pixels; share of the contrast that means of blocks keep: a quarter in noise
-FAR_SIDES = 1280, 2560  # pixels of the longest side when it is looked at in tiles
-TILE, OVERLAP = 640, 96  # pixels: a face of 40 in a picture of 2560 lies whole in one of the tiles
+FAR_SIDE = 1920  # pixels of the longest side when it is looked at in tiles
+TILE, OVERLAP = 768, 96  # pixels of a tile's side at most, and at least that two of them share
+FAR_PLACES = (24, 40), (48, 16)  # pixels that a face in a tile is taken to have; how many places are tried
+FAR_AROUND, FAR_BLUR = 7, 3.0  # pixels: features so near each other are of one face; their places are blurred
+FAR_POSSIBLE = 0.03  # probability of features of a second kind, blurred, from which a place is tried
 APART = 0.5  # lengths between two faces: what is nearer is the same face seen twice
 
 See = Callable[
@@ -125,15 +130,13 @@ def turned_looks(rgb: np.ndarray, places: list[FoundFace], see: See) -> list[tup
     """
     height, width = rgb.shape[:2]
     tried = [replace(place, tilt=float(tilt)) for place in places[:FEW] for tilt in range(45, 360, 45)]
+    upright = [fitted(rgb, side) for side in FIRST_SIDES]
     for quarters in (1, 2, 3):
-        turned = np.ascontiguousarray(np.rot90(rgb, quarters))
         found = []
-        for side in FIRST_SIDES:
-            probabilities_there, scale = first_look(turned, side, see)
-            found += [
-                face.scaled(1 / scale)
-                for face in possible_faces(probabilities_there[FACE_CLASSES].sum(0).numpy())
-            ]
+        for side, (small, scale) in zip(FIRST_SIDES, upright, strict=True):
+            there = np.ascontiguousarray(np.rot90(small, quarters))
+            seen = parts(see(there))[0, FACE, : there.shape[0], : there.shape[1]]
+            found += [face.scaled(1 / scale) for face in possible_faces(seen.numpy())]
             if max(height, width) <= side or any(f.length >= SMALL * max(height, width) for f in found):
                 break
         for face in sorted(found, key=lambda face: -face.length)[:FEW]:
@@ -143,7 +146,7 @@ def turned_looks(rgb: np.ndarray, places: list[FoundFace], see: See) -> list[tup
                 3: (face.y, height - face.x),
             }[quarters]
             tried += [replace(face, x=x, y=y, tilt=90.0 * quarters + tilt) for tilt in (-TURN, 0.0, TURN)]
-    return seen_again(rgb, close_look(rgb, tried, see), see)
+    return seen_again(rgb, close_look(rgb, tried, see, quick=True), see)
 
 
 def seen_again(
@@ -153,48 +156,75 @@ def seen_again(
     seen to be, eyes above the mouth.
     """
     surest = sorted(seen, key=lambda pair: -pair[0])[:MOST]
-    again = close_look(rgb, [face for _, face in surest], see, KINDS + 1, upright=True)
+    again = close_look(rgb, [face for _, face in surest], see, KINDS + 1, upright=True, quick=True)
     return [pair for pair in again if pair[0] >= PLAUSIBLE]
 
 
 def far_looks(rgb: np.ndarray, see: See) -> list[tuple[float, FoundFace]]:
-    """The plausible faces that are too far for the first looks, by tiles of the picture at larger sizes."""
-    height, width = rgb.shape[:2]
-    for largest in FAR_SIDES:
-        if max(height, width) <= FIRST_SIDES[-1]:
-            return []
-        scale = min(1.0, largest / max(height, width))
-        smaller = max(1, round(width * scale)), max(1, round(height * scale))
-        small = cv2.resize(rgb, smaller, interpolation=cv2.INTER_AREA)
-        places = []
-        for top in tile_starts(small.shape[0]):
-            for left in tile_starts(small.shape[1]):
-                tile = np.ascontiguousarray(small[top : top + TILE, left : left + TILE])
-                there = probabilities(see(tile))[0, FACE_CLASSES].sum(0).numpy()
-                places += [
-                    replace(face, x=face.x + left, y=face.y + top).scaled(1 / scale)
-                    for face in possible_faces(there[: tile.shape[0], : tile.shape[1]])
-                ]
-        places = sorted(places, key=lambda place: -place.length)[: 2 * MOST]
-        seen = seen_again(rgb, close_look(rgb, places, see), see)
-        if seen or scale == 1.0:
-            return seen
-    return []
+    """The plausible faces that are too far for the first looks.
+
+    The picture is looked at in tiles, where the features of a far face are at least suspected. What looks
+    like skin would run together with stone and cloth beside it; features of two kinds in one place are
+    rare. Where they are most likely is looked at closely, in the picture's own pixels.
+    """
+    if max(rgb.shape[:2]) <= FIRST_SIDES[-1]:
+        return []
+    small, scale = fitted(rgb, min(FAR_SIDE, max(rgb.shape[:2])))
+    height, width = small.shape[:2]
+    features = np.zeros((FACE, height, width), np.float32)
+    for top in tile_starts(height):
+        for left in tile_starts(width):
+            rows, columns = slice(top, top + tile_size(height)), slice(left, left + tile_size(width))
+            tile = np.ascontiguousarray(small[rows, columns])
+            seen = parts(see(tile))[0, :FACE, : tile.shape[0], : tile.shape[1]].numpy()
+            np.maximum(features[:, rows, columns], seen, out=features[:, rows, columns])
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * FAR_AROUND + 1,) * 2)
+    near = [cv2.GaussianBlur(cv2.dilate(kind, around), (0, 0), FAR_BLUR) for kind in features]
+    eyes, nose, mouth, brows = near
+    second = np.maximum(  # the second highest of the four: a third of the time of sorting them
+        np.minimum(np.maximum(eyes, nose), np.maximum(mouth, brows)),
+        np.maximum(np.minimum(eyes, nose), np.minimum(mouth, brows)),
+    )
+    likely = likeliest(second)
+    places = [
+        FoundFace((x + 0.5) / scale, (y + 0.5) / scale, length / scale)
+        for length, most in FAR_PLACES
+        for x, y in likely[:most]
+    ]
+    return seen_again(rgb, close_look(rgb, places, see, quick=True), see)
+
+
+def likeliest(values: np.ndarray) -> list[tuple[int, int]]:
+    """(x, y) of the places of values (H,W) that none beside them exceeds, the highest first."""
+    around = np.ones((2 * FAR_AROUND + 1,) * 2, np.uint8)
+    rows, columns = np.nonzero((values == cv2.dilate(values, around)) & (values > FAR_POSSIBLE))
+    best = np.argsort(-values[rows, columns], kind="stable")
+    return [(int(x), int(y)) for x, y in zip(columns[best], rows[best])]
+
+
+def tile_size(length: int) -> int:
+    """Pixels of each tile along a side of `length` pixels: as few tiles as can be, all alike."""
+    count = max(1, -(-(length - OVERLAP) // (TILE - OVERLAP)))
+    return -(-(length + (count - 1) * OVERLAP) // count)
 
 
 def tile_starts(length: int) -> list[int]:
     """Where the tiles along a side of `length` pixels begin: they overlap by OVERLAP at least."""
-    count = max(1, -(-(length - OVERLAP) // (TILE - OVERLAP)))
-    return [round(i * max(0, length - TILE) / max(1, count - 1)) for i in range(count)]
+    return list(range(0, max(1, length - OVERLAP), max(1, tile_size(length) - OVERLAP)))
+
+
+def fitted(rgb: np.ndarray, side: int) -> tuple[np.ndarray, float]:
+    """The picture (H,W,3) with a longest side of `side` pixels, and by how much it was scaled."""
+    height, width = rgb.shape[:2]
+    scale = side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), scale
 
 
 def first_look(rgb: np.ndarray, side: int, see: See) -> tuple[Tensor, float]:
     """Class probabilities (19,h,w) of the picture (H,W,3) at `side` pixels, and by how much it was scaled."""
-    height, width = rgb.shape[:2]
-    scale = side / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    return probabilities(see(small))[0, :, : size[1], : size[0]], scale
+    small, scale = fitted(rgb, side)
+    return probabilities(see(small))[0, :, : small.shape[0], : small.shape[1]], scale
 
 
 def possible_faces(face: np.ndarray) -> list[FoundFace]:
@@ -210,15 +240,16 @@ def possible_faces(face: np.ndarray) -> list[FoundFace]:
 def seen_at_first(whole: np.ndarray, scale: float) -> list[tuple[float, FoundFace]]:
     """Large faces in the first look's class probabilities (19,h,w), as `close_look` has them."""
     found = []
+    seen = grouped(torch.from_numpy(whole)[None])[0].numpy()
     _, regions, stats, _ = cv2.connectedComponentsWithStats(
-        (whole[FACE_CLASSES].sum(0) > POSSIBLE).astype(np.uint8), connectivity=8
+        (seen[FACE] > POSSIBLE).astype(np.uint8), connectivity=8
     )
     for k, (left, top, w, h, area) in enumerate(stats):
         if k == 0 or max(w, h) < SEEN_WELL or area < FILLED * (AROUND * max(w, h)) ** 2:
             continue
-        inside = whole * (regions == k)
+        inside = seen * (regions == k)
         surest = surest_features(inside)
-        if surest[KINDS - 1] > SURE:
+        if sum(surest[:3]) > SURELY_UPRIGHT:
             tilt = tilt_of(inside)
             found.append(
                 (
@@ -232,29 +263,40 @@ def seen_at_first(whole: np.ndarray, scale: float) -> list[tuple[float, FoundFac
 
 
 def surest_features(inside: np.ndarray) -> list[float]:
-    """The highest probability of each kind of feature, the highest first."""
-    return sorted((float(inside[names].sum(0).max()) for names in FEATURES), reverse=True)
+    """The highest probability of each kind of feature, the highest first, of the parts (5,h,w) of a face."""
+    return sorted((float(kind.max()) for kind in inside[:FACE]), reverse=True)
 
 
 def close_look(
-    rgb: np.ndarray, places: list[FoundFace], see: See, kinds: int = KINDS, upright: bool = False
+    rgb: np.ndarray,
+    places: list[FoundFace],
+    see: See,
+    kinds: int = KINDS,
+    upright: bool = False,
+    quick: bool = False,
 ) -> list[tuple[float, FoundFace]]:
     """The places that are faces, each where it is seen to be, with the probabilities of its surest features,
-    summed. upright: only those whose features lie as a face's do that stands upright in its square.
+    summed. upright: only those whose features lie as a face's do that stands upright in its square. quick: a
+    little less exact, see `parts`.
     """
-    if len(places) > AT_ONCE:
-        return close_look(rgb, places[:AT_ONCE], see, kinds, upright) + close_look(
-            rgb, places[AT_ONCE:], see, kinds, upright
-        )
-    if not places:
-        return []
-    squares = [Square(place.x, place.y, AROUND * place.length, place.tilt) for place in places]
     found = []
-    for square, seen in zip(
-        squares, probabilities(see(*(square.cut(rgb, CLOSE_SIDE) for square in squares))).numpy()
-    ):
+    for first in range(0, len(places), AT_ONCE):
+        some = places[first : first + AT_ONCE]
+        squares = [Square(place.x, place.y, AROUND * place.length, place.tilt) for place in some]
+        logits = see(*(square.cut(rgb, CLOSE_SIDE) for square in squares))
+        parts_there = parts(logits) if quick else grouped(probabilities(logits))
+        found += faces_within(squares, parts_there.numpy(), kinds, upright)
+    return found
+
+
+def faces_within(
+    squares: list[Square], seen_parts: np.ndarray, kinds: int, upright: bool
+) -> list[tuple[float, FoundFace]]:
+    """The faces in squares whose parts (B,5,h,w) are known, see `close_look`."""
+    found = []
+    for square, seen in zip(squares, seen_parts, strict=True):
         _, regions, stats, _ = cv2.connectedComponentsWithStats(
-            (seen[FACE_CLASSES].sum(0) > 0.5).astype(np.uint8), connectivity=8
+            (seen[FACE] > 0.5).astype(np.uint8), connectivity=8
         )
         if len(stats) < 2:
             continue
@@ -279,13 +321,8 @@ def close_look(
 
 
 def tilt_of(seen: np.ndarray) -> float:
-    """Degrees that a face's top leans to the right, from the class probabilities (19,h,w) inside it; 0 where
-    nothing tells.
-    """
-    ends = [
-        seen[[INDEX[name] for name in names]].sum(0)
-        for names in (("l_eye", "r_eye", "eye_glasses", "l_brow", "r_brow"), ("mouth", "u_lip", "l_lip"))
-    ]
+    """Degrees that a face's top leans to the right, by its parts (5,h,w); 0 where nothing tells."""
+    ends = seen[EYES] + seen[BROWS], seen[MOUTH]
     if any(end.max() <= SURE for end in ends):
         return 0.0
     (top_x, top_y), (bottom_x, bottom_y) = (
@@ -295,19 +332,30 @@ def tilt_of(seen: np.ndarray) -> float:
 
 
 def stands_upright(seen: np.ndarray) -> bool:
-    """Whether eyes or brows lie above the nose or the mouth, by the class probabilities (19,h,w) inside a
-    face.
-    """
+    """Whether eyes or brows lie above the nose or the mouth, by the parts (5,h,w) of a face."""
 
-    def height(names: tuple[str, ...]) -> float | None:
-        part = seen[[INDEX[name] for name in names]].sum(0)
+    def height(part: np.ndarray) -> float | None:
         return None if part.max() <= SURE else float(np.average(np.indices(part.shape)[0], weights=part))
 
-    above = height(("l_eye", "r_eye", "eye_glasses", "l_brow", "r_brow"))
-    below = height(("mouth", "u_lip", "l_lip")) or height(("nose",))
+    above, below = height(seen[EYES] + seen[BROWS]), height(seen[MOUTH]) or height(seen[NOSE])
     return above is not None and below is not None and above < below
 
 
 def probabilities(logits: Tensor) -> Tensor:
     """(B,19,2h,2w), on the CPU, of logits (B,19,h,w)."""
     return F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False).softmax(1).cpu()
+
+
+def grouped(classes: Tensor) -> Tensor:
+    """The probabilities (B,5,h,w) of each kind of feature and of any part of a face, of those of the
+    classes (B,19,h,w).
+    """
+    return torch.stack([classes[:, names].sum(1) for names in (*FEATURES, list(FACE_CLASSES))], 1)
+
+
+def parts(logits: Tensor) -> Tensor:
+    """What `grouped` gives, (B,5,2h,2w), on the CPU, of logits (B,19,h,w): a third of the time of all
+    classes.
+    """
+    seen = grouped(logits.softmax(1))
+    return F.interpolate(seen, scale_factor=2, mode="bilinear", align_corners=False).cpu()

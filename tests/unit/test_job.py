@@ -19,9 +19,17 @@ from facetransfer.jobs.class_weights import NAMED_STRENGTHS, checked_strengths
 from facetransfer.jobs.compositing import back_into, into_picture
 from facetransfer.jobs.face_files import face_of
 from facetransfer.jobs.job import Face, prepare, result_picture
-from facetransfer.jobs.metrics import layout_iou, sharpness, style_distance, weave
+from facetransfer.jobs.metrics import (
+    face_likeness,
+    layout_iou,
+    lost_parts,
+    overused,
+    sharpness,
+    style_distance,
+    weave,
+)
 from facetransfer.jobs.recipe import KEY, Recipe, read_recipe
-from segmentation.classes import INDEX, NAMES
+from segmentation.classes import FACE_CLASSES, INDEX, NAMES
 from segmentation.semantic_map import SemanticMap
 from tests.support.drawn_face import draw_face
 
@@ -555,6 +563,48 @@ def test_the_numbers_know_good_from_bad(face, green_face) -> None:
         > 0.8
         > layout_iou(np.roll(face[1].labels, 12, 1), face[1].labels, 19)
     )
+
+
+def test_the_report_names_lost_parts_and_worn_out_places(face) -> None:
+    """Planted: a map without a mouth, a face in other tones and another one, one window for half of all."""
+    import torch
+
+    content, (found, labels) = to_tensor(face[0]), (face[1].labels.copy(), face[1].labels)
+    lips = [INDEX["u_lip"], INDEX["l_lip"]]
+    found[np.isin(found, lips)] = INDEX["skin"]
+    parts = {"lips": lips, "skin": [INDEX["skin"]], "glasses": [INDEX["eye_glasses"]]}
+    assert lost_parts(found, labels, parts) == ["lips"] and lost_parts(labels, labels, parts) == []
+
+    inside, size = np.isin(labels, FACE_CLASSES), face[1].frame().size
+    toned = content * 0.6 + torch.tensor([0.3, 0.1, 0.0]).view(1, 3, 1, 1)
+    assert face_likeness(toned, content, inside, size) > 0.98
+    assert abs(face_likeness(torch.roll(content, 64, 3), content, inside, size)) < 0.4
+    assert face_likeness(torch.full_like(content, 0.5), content, inside, size) == 0
+
+    style = torch.rand((1, 3, 80, 80), generator=torch.Generator().manual_seed(0))
+    places = (torch.arange(76) + 2.5) / 80
+    each = torch.stack(torch.meshgrid(places, places, indexing="xy"))
+    assert overused(each, style) == 0
+    half = torch.where(torch.arange(76)[:, None] < 38, each, torch.full_like(each, 0.5))
+    assert overused(half, style) == pytest.approx(0.5, abs=0.01)
+    assert overused(half, torch.full_like(style, 0.5)) == 0, "repeats of a plain colour are not seen"
+
+
+def test_a_result_that_lost_the_face_is_not_praised(pair: Path) -> None:
+    from facetransfer.ui.components.result import report_words
+    from segmentation.parsers import load_parser
+
+    content, style = (
+        Face.of(open_picture(pair / f"{n}.png"), parse=load_parser()) for n in ("content", "style")
+    )
+    job = prepare(content, style, TransferSettings(size=128))
+    *_, step = job.steps()
+    good = job.report(job.content.picture, step, load_parser())
+    assert good["face_found"] and not good["lost"] and good["likeness"] > 0.99
+    blank = job.report(Image.new("RGB", job.size, (40, 60, 90)), step, load_parser())
+    assert blank["face_found"] is False and "eye" in blank["lost"] and blank["likeness"] == 0
+    told = report_words(blank | {"layout_iou": 0.9})
+    assert "eye" in told and "well" not in told and "well" in report_words(good | {"layout_iou": 0.9})
 
 
 @pytest.mark.parametrize("name", ["run.webp", "run.gif", "run.mp4"])

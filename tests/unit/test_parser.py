@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -26,6 +27,7 @@ from segmentation.parsers.detection import (
     TILE,
     find_faces,
     first_look,
+    tile_size,
     tile_starts,
 )
 from segmentation.semantic_map import SemanticMap
@@ -259,11 +261,41 @@ def test_a_far_face_of_40_pixels_is_found_in_a_large_photo(longest: int) -> None
     assert (found.x, found.y) == pytest.approx(at, abs=10) and found.length == pytest.approx(40, rel=0.4)
 
 
+def test_a_far_face_is_found_beside_what_looks_like_skin() -> None:
+    """Soft colours, as of walls and cloth, that the looks take for skin here and there."""
+    picture, _ = draw_face((384, 384))
+    parse, rng = load_parser("compact"), np.random.default_rng(4)
+    small = picture.resize((62, 62), Image.Resampling.LANCZOS)
+    for longest in (1280, 2560):
+        soft = rng.integers(60, 190, (6, 8, 3)).astype(np.uint8)
+        photo = Image.fromarray(soft).resize((longest, longest * 3 // 4), Image.Resampling.BICUBIC)
+        photo.paste(small, (longest // 2, longest // 3))
+        near = [np.hypot(f.x - longest // 2 - 31, f.y - longest // 3 - 31) for f in parse(photo).faces]
+        assert min(near, default=longest) < 20
+
+
+@pytest.mark.parametrize("kind", ["noise", "soft"])
+def test_a_large_picture_without_a_face_costs_a_bounded_number_of_looks(kind: str) -> None:
+    """What the network sees, in pixels, is what the time goes by."""
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(0, 256, (1500, 2000, 3)).astype(np.uint8)
+    if kind == "soft":
+        pixels = cv2.resize(pixels[:12, :16], (2000, 1500), interpolation=cv2.INTER_CUBIC)
+    seen, see = [], load_parser("compact")._logits
+
+    def counted(*pictures: np.ndarray) -> torch.Tensor:
+        seen.append(sum(p.shape[0] * p.shape[1] for p in pictures))
+        return see(*pictures)
+
+    faces, _ = find_faces(pixels, counted)
+    assert faces == () and sum(seen) < 9e6
+
+
 def test_tiles_cover_a_side_and_overlap() -> None:
-    for length in (300, 640, 641, 1280, 1919, 2560):
-        starts = tile_starts(length)
-        assert starts[0] <= 0 and starts[-1] + TILE >= length
-        assert all(b - a <= TILE - OVERLAP for a, b in zip(starts, starts[1:]))
+    for length in (30, 96, 300, 640, 769, 1280, 1440, 1919, 2560):
+        starts, size = tile_starts(length), tile_size(length)
+        assert starts[0] == 0 and starts[-1] + size >= length and size <= TILE
+        assert all(b - a <= size - OVERLAP for a, b in zip(starts, starts[1:]))
 
 
 def test_the_network_keeps_half_the_size() -> None:

@@ -252,6 +252,32 @@ def test_the_content_s_colours_can_be_kept(face, green_face) -> None:
         assert (got - content).abs().max() < 0.05, part
 
 
+def test_bright_hair_stays_bright_where_the_style_s_is_a_few_dark_strands(face) -> None:
+    """The style's hair is blended with the background beside it nearly everywhere; the photo's lightness is
+    what the result has all the same.
+    """
+    pixels, labels = np.asarray(face[0]).copy(), face[1].labels
+    pixels[labels == INDEX["hair"]] = np.clip(pixels[labels == INDEX["hair"]].astype(int) + 110, 0, 255)
+    strands = labels.copy()
+    strands[:, np.arange(128) % 8 > 1] = np.where(
+        labels == INDEX["hair"], np.uint8(INDEX["background"]), labels
+    )[:, np.arange(128) % 8 > 1]
+    style = np.asarray(face[0]).copy()
+    style[strands == INDEX["hair"]] //= 3
+    style[strands == INDEX["background"]] = (20, 24, 30)
+    result = transfer(
+        to_tensor(Image.fromarray(pixels)),
+        to_tensor(Image.fromarray(style)),
+        guides_of(face[1], SemanticMap(strands)),
+        replace(GUIDED, colours="content"),
+    )
+    before = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0]
+    after = cv2.cvtColor(np.ascontiguousarray(result[0].permute(1, 2, 0).numpy()), cv2.COLOR_RGB2LAB)[..., 0]
+    for part in ("skin", "hair", "background", "cloth"):
+        here = labels == INDEX[part]
+        assert abs(after[here].mean() - before[here].mean()) < 2, part
+
+
 def test_what_is_kept_is_kept_to_the_byte(face, green_face) -> None:
     strength = torch.ones(128, 128)
     strength[:, :50] = 0

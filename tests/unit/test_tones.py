@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from facetransfer.core.colour_transfer import CONTRAST, toned
+from facetransfer.core.colour_transfer import CONTRAST, toned, with_means_of
 from facetransfer.core.guides import Guide
 
 
@@ -78,3 +78,15 @@ def test_the_share_is_how_far_it_goes_and_maps_may_have_another_size() -> None:
     assert torch.equal(none, content)
     torch.testing.assert_close(half, (content + whole) / 2)
     assert 0 <= whole.min() and whole.max() <= 1
+
+
+def test_the_means_of_the_content_come_back_and_the_contrast_stays() -> None:
+    content = halves((0.8, 0.7, 0.6), (0.2, 0.3, 0.2), 0.02)
+    picture = halves((0.7, 0.7, 0.7), (0.35, 0.2, 0.3), 0.05, seed=1)
+    result = with_means_of(picture, content, split(0, 1))
+    for half in (slice(0, 40), slice(40, 80)):
+        wanted = content[0, :, :, half].mean((1, 2))
+        torch.testing.assert_close(result[0, :, :, half].mean((1, 2)), wanted, atol=0.004, rtol=0)
+    inner = slice(INSIDE, 40 - INSIDE)
+    assert result[0, 0, :, inner].std() == pytest.approx(float(picture[0, 0, :, inner].std()), rel=0.02)
+    torch.testing.assert_close(with_means_of(content, content, split(0, 1)), content, atol=1e-6, rtol=0)

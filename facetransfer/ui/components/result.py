@@ -32,6 +32,7 @@ from facetransfer.ui.inputs import is_place, known_of, picture_at, settings_of, 
 from facetransfer.ui.queue_status import IN_LINE
 from facetransfer.ui.share import write_wipe
 from facetransfer.ui.theme import said, status
+from segmentation.classes import guide_words
 from segmentation.parsers import load_parser
 
 SHOW_EVERY = 0.7  # seconds between two pictures on the way
@@ -45,6 +46,7 @@ METHOD_NAMES = {
 HISTORY = 12  # results of a visit that are kept on the page
 VARIANTS = 4  # results of other seeds that are made at once
 VARIANT_SIZE = 256  # pixels on their longest side
+OVERUSED = 0.4  # share of the patches from which it is told; most results have 0.1 to 0.3
 WEAVE = 2.0  # times the style's energy at a period of 2 pixels from which it is told
 REPAINT = 1 / 64  # of the longest side: how far around a repainted part a refinement works
 # What is said beside a result of other pictures than those on the page. The browser compares them each time
@@ -219,7 +221,7 @@ def _work(
         animation.save()
     sources = None if job.place != "alone" or step.sources is None else step.sources.cpu().numpy()
     caption = f"{job.settings.method}, likeness {job.settings.likeness:g}, seed {job.settings.seed}"
-    made = _made(job, asked, own, step.leak, folder, caption, animation and animation.path)
+    made = _made(job, asked, own, step, folder, caption, animation and animation.path)
     remembered = LastRun(_labels(job), job.style.picture, sources, job.placed(own).size)
     yield {**with_history(made, visit), "status": said(words), "last": remembered}
 
@@ -234,7 +236,7 @@ def _made(
     job: Job,
     asked: Asked,
     own: Image.Image,
-    leak: float | None,
+    step: Step | None,
     folder: Path,
     caption: str,
     film: Path | None = None,
@@ -242,7 +244,7 @@ def _made(
     """The result `own` with its files, written into the folder, and its numbers in words."""
     picture, (content, style) = job.placed(own), job.whole
     assert content is not None and style is not None
-    report = job.report(own, leak, load_parser("compact", gpu.parser_device()))
+    report = job.report(own, step, load_parser("compact", gpu.parser_device()))
     before = content.picture.resize(picture.size) if job.place != "style" else style.picture
     packed = pack(folder, picture, job, before, report, film, name_of_result(*asked.pictures))
     notes = "".join(f"- {note[0].upper()}{note[1:]}.\n" for note in job.notes)
@@ -439,18 +441,36 @@ def where_from(last: LastRun | None, event: gr.SelectData) -> Iterator[Any]:
 
 
 def report_words(report: dict[str, Any]) -> str:
-    """The numbers of a result for people: what went wrong comes first."""
+    """The numbers of a result for people: what went wrong comes first, and nothing is praised beside it."""
     lines = []
+    wrong = report.get("lost") or report.get("face_found") is False
+    if report.get("face_found") is False:
+        lines.append(
+            "The face is **not recognised again** in the result: try more likeness, or a larger size."
+        )
+    if lost := report.get("lost"):
+        lines.append(f"Not recognised again: **{', '.join(guide_words(part) for part in lost)}**.")
     if report.get("weave", 0.0) > WEAVE:
         lines.append(
             f"Neighbouring pixels alternate like a **weave** ({report['weave']:.1f} times as in the style)."
+        )
+    if (report.get("overused") or 0.0) > OVERUSED:
+        lines.append(
+            f"**{report['overused']:.0%}** of the patches come from a few places of the style, which are "
+            f"used again and again."
+        )
+    alike = report.get("likeness")
+    if alike is not None and not wrong:
+        word = "clearly" if alike > 0.8 else "in part" if alike > 0.5 else "hardly"
+        lines.append(
+            f"The face's features are **{word}** the content's (likeness {alike:.2f}; 1 is the same)."
         )
     if report["leak"] is not None:
         lines.append(f"**{1 - report['leak']:.0%}** of the patches come from the same part of the face.")
     if report["layout_iou"] is not None:
         word = (
             "kept well"
-            if report["layout_iou"] > 0.6
+            if report["layout_iou"] > 0.7 and not wrong
             else "kept roughly"
             if report["layout_iou"] > 0.4
             else "hardly recognised any more"
@@ -466,11 +486,9 @@ def report_words(report: dict[str, Any]) -> str:
             f"style's (distance {distance:.2f}; 0 is the same)."
         )
     sharp = report["sharpness"]
-    lines.append(
-        f"Its detail is "
-        f"**{'softer than' if sharp < 0.6 else 'stronger than' if sharp > 1.5 else 'as fine as'}** the "
-        f"style's ({sharp:.2f} times)."
-    )
+    steps = (0.6, "much softer than"), (0.8, "softer than"), (1.25, "as fine as"), (1.6, "stronger than")
+    word = next((word for most, word in steps if sharp < most), "much stronger than")
+    lines.append(f"Its detail is **{word}** the style's ({sharp:.2f} times).")
     return "  \n".join(lines)
 
 
