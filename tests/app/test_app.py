@@ -7,6 +7,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -17,6 +20,7 @@ from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
 import gradio as gr
+import httpx
 import numpy as np
 import pytest
 from gradio import processing_utils
@@ -28,6 +32,7 @@ from facetransfer.base.errors import InputError
 from facetransfer.base.images import open_picture
 from facetransfer.base.settings import METHODS, PRESETS, TransferSettings, all_settings
 from facetransfer.jobs import time_estimate
+from facetransfer.jobs.recipe import fingerprint, read_recipe
 from facetransfer.ui import api
 from facetransfer.ui import queue_status as line
 from facetransfer.ui.components import map_editor as maps
@@ -654,6 +659,76 @@ def test_the_app_can_be_used_from_a_program(app: str, tmp_path: Path, face, gree
             {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}, "compact", api_name="/parse"
         )
     assert Path("/etc/hostname").read_text().strip() not in str(error.value)
+
+
+def test_a_program_can_do_what_the_page_can(app: str, tmp_path: Path, face, green_face) -> None:
+    """A painted map, strengths, a method, a place: what is given is in the recipe and in the command, and
+    what is wrong is said. A list without the newer values is filled up.
+    """
+    from gradio_client import Client, handle_file
+
+    for name, (picture, semantic) in (("a", face), ("b", green_face)):
+        picture.save(tmp_path / f"{name}.png")
+        Image.fromarray(semantic.rgb()).save(tmp_path / f"{name}-map.png")
+    a, b = handle_file(str(tmp_path / "a.png")), handle_file(str(tmp_path / "b.png"))
+    maps = [handle_file(str(tmp_path / f"{name}-map.png")) for name in "ab"]
+    client = Client(app, verbose=False, download_files=str(tmp_path / "got"))
+    parameters = client.view_api(return_format="dict")["named_endpoints"]["/transfer"]["parameters"]
+    assert {s.name for s in all_settings()} < {p["parameter_name"] for p in parameters}
+    assert [p["parameter_name"] for p in parameters if not p["parameter_has_default"]] == ["content", "style"]
+    quick = dict(phases=1, iterations=2, size=64, seed=7, api_name="/transfer")
+    told = dict(content_map=maps[0], style_map=maps[1], strengths="skin=0.5,hair=0", method="gatys")
+    path, report = client.predict(a, b, **told, **quick)
+    recipe = read_recipe(path)
+    assert (recipe.settings.method, recipe.settings.seed, recipe.settings.size) == ("gatys", 7, 64)
+    assert recipe.options == {"strength": "skin=0.5,hair=0"}
+    given = {"content map": face[1].labels, "style map": green_face[1].labels}
+    assert {role: recipe.inputs[role] for role in given} == {r: fingerprint(m) for r, m in given.items()}
+    words = shlex.split(report["command"])
+    for flag, value in (("--strength", "skin=0.5,hair=0"), ("--method", "gatys"), ("--seed", "7")):
+        assert words[words.index(flag) + 1] == value
+    for name, picture in (
+        ("content", "a"),
+        ("style", "b"),
+        ("content_map", "a-map"),
+        ("style_map", "b-map"),
+    ):
+        made = tmp_path / words[words.index("--" + name.replace("_", "-")) + 1]
+        made.write_bytes((tmp_path / f"{picture}.png").read_bytes())
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    ran = subprocess.run(
+        [sys.executable, *words[1:]],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert np.array_equal(open_picture(tmp_path / "result.png"), open_picture(path))
+    for wrong, said in (
+        (dict(strengths="nonsense"), "nonsense"),
+        (dict(strengths="skin=9"), "from 0 .keep the photo. to 2"),
+        (dict(content_face=0), "face of the content"),
+        (dict(style_face=9), "face"),
+        (dict(style_layers="9_9"), "style layers"),
+        (dict(content_map=handle_file(__file__)), "picture"),
+    ):
+        with pytest.raises(Exception, match=said):
+            client.predict(a, b, **wrong, **quick)
+    files = {"files": ("a.png", (tmp_path / "a.png").read_bytes())}
+    sent = httpx.post(f"{app}/gradio_api/upload", files=files, timeout=30).json()[0]
+    old = [{"path": sent, "meta": {"_type": "gradio.FileData"}}] * 2
+    old += ["Preview", "alone", 1, 1, -1, -1, 64, -1, -1]
+    request = urllib.request.Request(
+        f"{app}/gradio_api/call/transfer",
+        json.dumps({"data": old}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        event = json.load(answer)["event_id"]
+    with urllib.request.urlopen(f"{app}/gradio_api/call/transfer/{event}", timeout=120) as answer:
+        assert "event: complete" in answer.read().decode()
 
 
 def test_a_program_compares_every_method(
