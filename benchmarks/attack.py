@@ -83,9 +83,10 @@ class Server:
     def cache_mb(self) -> float:
         """Megabytes in the app's cache."""
         total = 0
-        for path in (self.folder / "cache").rglob("*"):
-            with contextlib.suppress(FileNotFoundError):
-                total += path.lstat().st_size
+        for folder, _, names in os.walk(self.folder / "cache"):  # what goes meanwhile is passed over
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    total += os.lstat(os.path.join(folder, name)).st_size
         return total / 2**20
 
 
@@ -595,6 +596,24 @@ def measure(server: Server, name: str, seconds: float) -> dict[str, Any]:
     }
 
 
+def told(seconds: float, quiet: list[float | None], results: dict[str, Any]) -> dict[str, Any]:
+    """All that is written down."""
+    return {
+        "conditions": conditions(2),
+        "settings": {"open_files": OPEN_FILES, "cache_mb": CACHE_MB, "seconds_of_each": seconds},
+        "bars": {
+            "peak_mb": MOST_MB,
+            "seconds_until_maps": MOST_SECONDS,
+            "log_lines": MOST_LINES,
+            "cache_mb": round(1.1 * CACHE_MB),
+        },
+        "seconds_until_maps_without_attack": round(
+            float(np.median([s if s is not None else LONGEST for s in quiet])), 2
+        ),
+        "attacks": results,
+    }
+
+
 def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -632,27 +651,10 @@ def main() -> None:
             quiet = [visit(server, i).seconds for i in range(5)]
             for number, attack in enumerate(given.only, 1):
                 results[attack] = measure(server, attack, given.seconds)
+                if given.json:
+                    write(given.json, told(given.seconds, quiet, results))
                 print(f"{number}/{len(given.only)} {attack}: {json.dumps(results[attack])}", flush=True)
     print(f"held: {sum(r['holds'] for r in results.values())} of {len(results)}")
-    if given.json:
-        settings = {"open_files": OPEN_FILES, "cache_mb": CACHE_MB, "seconds_of_each": given.seconds}
-        write(
-            given.json,
-            {
-                "conditions": conditions(2),
-                "settings": settings,
-                "bars": {
-                    "peak_mb": MOST_MB,
-                    "seconds_until_maps": MOST_SECONDS,
-                    "log_lines": MOST_LINES,
-                    "cache_mb": round(1.1 * CACHE_MB),
-                },
-                "seconds_until_maps_without_attack": round(
-                    float(np.median([s if s is not None else LONGEST for s in quiet])), 2
-                ),
-                "attacks": results,
-            },
-        )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import re
 import tempfile
 import time
 import traceback
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -68,10 +68,8 @@ MOST_LISTENERS = 20_000  # that are remembered, and as many moments at which job
 listeners: OrderedDict[str, None] = OrderedDict()  # sessions and events whose answers were asked for
 joined: OrderedDict[str, float] = OrderedDict()  # events that wait, and when they joined their line
 LONG_LINE, PLACES = "work", 2  # the line of jobs that may take minutes; jobs of other lines at work at once
-LATELY = 60.0  # seconds for which it counts that somebody had a turn
-begun: deque[tuple[float, str, str | None]] = deque(
-    maxlen=1000
-)  # when jobs began, their line, whose they are
+LATELY = 60.0  # seconds for which it counts what somebody had
+had: deque[tuple[float, str, str | None, float]] = deque(maxlen=2000)  # when, in which line, who, how much
 AS_DATA = "a data: URL, data:image/png;base64,... with the picture's bytes"
 HERE = Path(__file__).resolve().parent
 PAGE = "frontend/index.html"  # the template that the page is made of
@@ -301,17 +299,17 @@ def _words(blocks: gr.Blocks, name: str | None, refusal: Refusal, body: Any, req
 def _in_turn(blocks: gr.Blocks, take: Callable[[], Any]) -> Callable[[], Any]:
     """Before a job is taken out of a line: addresses take turns, each one's first job goes before anybody's
     second, and so on, and jobs whose answer nobody has asked for yet come after all others. Jobs of one
-    address, and those of equal turns, stay in their order. Turns that an address had in the last LATELY
-    seconds count.
+    address, and those of equal turns, stay in their order. A job of the last LATELY seconds counts as a turn,
+    and as one more for each second that it worked.
     """
 
     @functools.wraps(take)
     def taken() -> Any:
         since = time.monotonic() - LATELY
-        while begun and begun[0][0] < since:
-            begun.popleft()
+        while had and had[0][0] < since:
+            had.popleft()
         for name, line in blocks._queue.event_queue_per_concurrency_id.items():
-            before = Counter(address for _, of, address in begun if of == name)
+            before = _had(name)
             turns = []
             for event in line.queue:
                 address = _address(event.request)
@@ -321,6 +319,15 @@ def _in_turn(blocks: gr.Blocks, take: Callable[[], Any]) -> Callable[[], Any]:
         return take()
 
     return taken
+
+
+def _had(line: str | None = None) -> dict[str | None, float]:
+    """How much each address had lately, of one line or of all."""
+    found: dict[str | None, float] = defaultdict(float)
+    for _, of, address, turns in had:
+        if line in (None, of):
+            found[address] += turns
+    return found
 
 
 def _heard_by(event: Any) -> bool:
@@ -357,15 +364,15 @@ def _listened_to(blocks: gr.Blocks, process: Callable[..., Awaitable[Any]]) -> C
                     raise gr.Error(words, print_exception=False)
                 await asyncio.sleep(0.1)
             if found := blocks._queue.event_ids_to_events.get(event):
-                begun.append((time.monotonic(), found.concurrency_id, _address(found.request)))
+                had.append((time.monotonic(), found.concurrency_id, _address(found.request), 1.0))
         return await process(*args, **kwargs)
 
     return listened_to
 
 
 class Gate:
-    """Lets so many through at once. Of those that wait for a place the next is of the address that had the
-    fewest turns lately, and of equals who came first.
+    """Lets so many through at once. Of those that wait for a place the next is of the address that had least
+    lately, and of equals who came first.
     """
 
     def __init__(self, places: int) -> None:
@@ -392,7 +399,7 @@ class Gate:
 
     def _next(self) -> None:
         """Hands a place on, or keeps it."""
-        turns = Counter(address for _, _, address in begun)
+        turns = _had()
         self.waiting = [one for one in self.waiting if not one[1].done()]
         if self.waiting:
             one = min(self.waiting, key=lambda one: turns[one[0]])
@@ -403,18 +410,33 @@ class Gate:
 
 
 def _few_at_once(blocks: gr.Blocks, process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Of jobs in all lines but LONG_LINE no more than PLACES are at work: each line by itself lets one in,
-    and somebody who stands in all of them would have everything.
+    """Of jobs in all lines but LONG_LINE no more than PLACES are at work, and of those that need no line as
+    many: each line by itself lets one in, and somebody who stands in all of them would have everything.
     """
-    gate = Gate(PLACES)
+    gate, unqueued = Gate(PLACES), Gate(PLACES)
+
+    async def worked(event: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        began = time.monotonic()
+        try:
+            return await process(*args, **kwargs)
+        finally:
+            now = time.monotonic()
+            had.append((now, event.concurrency_id, _address(event.request), now - began))
 
     @functools.wraps(process)
     async def few(*args: Any, **kwargs: Any) -> Any:
         event = blocks._queue.event_ids_to_events.get(kwargs.get("event_id"))
-        if event is None or event.concurrency_id == LONG_LINE:
+        function = getattr(kwargs.get("block_fn"), "fn", None)
+        waits = inspect.iscoroutinefunction(function)  # for something else, and works at nothing
+        if event is None and waits:
             return await process(*args, **kwargs)
+        if event is None:
+            async with unqueued.place(_address(kwargs.get("request"))):
+                return await process(*args, **kwargs)
+        if event.concurrency_id == LONG_LINE:
+            return await worked(event, args, kwargs)
         async with gate.place(_address(event.request)):
-            return await process(*args, **kwargs)
+            return await worked(event, args, kwargs)
 
     return few
 

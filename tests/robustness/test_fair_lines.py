@@ -46,7 +46,7 @@ def event(name: str, address: str, line: str = "work") -> Any:
 def _nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradio_compat, "listeners", OrderedDict())
     monkeypatch.setattr(gradio_compat, "joined", OrderedDict())
-    monkeypatch.setattr(gradio_compat, "begun", deque())
+    monkeypatch.setattr(gradio_compat, "had", deque())
 
 
 def test_addresses_take_turns_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def test_addresses_take_turns_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None
     waiting, clock = EventQueue("work", 1), [1000.0]
     page: Any = SimpleNamespace(_queue=SimpleNamespace(event_queue_per_concurrency_id={"work": waiting}))
     monkeypatch.setattr(gradio_compat.time, "monotonic", lambda: clock[0])
-    gradio_compat.begun.extend([(999.0, "work", "a"), (999.0, "look", "b")])
+    gradio_compat.had.extend([(999.0, "work", "a", 1.0), (999.0, "look", "b", 9.0)])
     take = gradio_compat._in_turn(page, lambda: " ".join(one._id for one in waiting.queue))
 
     def order_with(name: str) -> str:
@@ -70,6 +70,8 @@ def test_addresses_take_turns_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None
     assert order_with("d1") == "b1 c1 a1 d1 b2 a2 a3"
     del gradio_compat.listeners["b1"]
     assert take() == "c1 a1 d1 b2 a2 a3 b1"
+    gradio_compat.had.extend([(clock[0], "work", "a", 1.0), (clock[0], "work", "a", 12.0)])
+    assert take() == "c1 d1 b2 a1 a2 a3 b1"  # who worked for twelve seconds comes after everybody's second
 
 
 def asked(page: gr.Blocks, session: str, address: str) -> Any:
@@ -130,7 +132,7 @@ def test_a_job_is_given_time_to_be_listened_to_when_its_turn_comes(monkeypatch: 
     took, said = asyncio.run(tried())
     assert said == ["begun", "begun", "begun", "Nobody asked for the answer: this job was not begun."]
     assert 0.15 < took[0] < 0.45 and max(took[1:3]) < 0.1 and 0.45 < took[3] < 1.5
-    assert len(gradio_compat.begun) == 2
+    assert len(gradio_compat.had) == 2
 
 
 def test_few_short_jobs_are_at_work_at_once_and_addresses_take_turns() -> None:
@@ -138,7 +140,7 @@ def test_few_short_jobs_are_at_work_at_once_and_addresses_take_turns() -> None:
     soon as there is a place; who leaves while it waits takes nobody's, and long jobs need none.
     """
     assert gradio_compat.LONG_LINE == WORK["concurrency_id"]
-    gradio_compat.begun.extend((0.0, "look", "a") for _ in range(6))
+    gradio_compat.had.extend((0.0, "look", "a", 1.0) for _ in range(6))
     order, at_work, most = [], set(), 0
 
     async def process(event_id: str) -> None:
@@ -161,9 +163,12 @@ def test_few_short_jobs_are_at_work_at_once_and_addresses_take_turns() -> None:
         jobs["a4"].cancel()
         await asyncio.gather(*jobs.values(), return_exceptions=True)
         await few(event_id="a1")
+        await asyncio.gather(*(few(event_id=f"unqueued{i}") for i in range(5)))
 
     asyncio.run(tried())
-    assert order == ["long", "a1", "a2", "b1", "a3", "a5", "a6", "a1"] and most == 2
+    assert order[:8] == ["long", "a1", "a2", "b1", "a3", "a5", "a6", "a1"]
+    assert sum(seconds for _, line, _, seconds in gradio_compat.had if line == "work") >= 0.15
+    assert order[8:] == [f"unqueued{i}" for i in range(5)] and most == 2
 
 
 def parse(side: int) -> Parse:

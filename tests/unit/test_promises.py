@@ -1,8 +1,11 @@
-"""What SECURITY.md and PRIVACY.md promise names tests that are there."""
+"""What SECURITY.md and PRIVACY.md promise names tests that are there, and what docs/reliability.md tells was
+measured.
+"""
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -32,3 +35,32 @@ def test_every_promise_names_a_test() -> None:
     assert len(rows) > 15 and len(promises) >= 7
     for promise in [*rows[1:], *promises]:
         assert TEST.search(promise), promise
+
+
+def results(name: str) -> dict:
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+
+
+def test_reliability_tells_the_figures_that_were_measured() -> None:
+    """Each row of its tables of cases against benchmarks/results/reliability.json."""
+    text = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    measured = {name: figure["number"] for name, figure in results("reliability")["figures"].items()}
+    told = {name: int(number) for name, number in re.findall(r"^\| ([^|]+) \| (\d+) \|$", text, re.MULTILINE)}
+    assert told == {name: number for name, number in measured.items() if name in told} and len(told) > 20
+    assert set(told) == set(measured), set(told) ^ set(measured)
+
+
+def test_reliability_tells_what_the_attacks_measured() -> None:
+    """Each row of its table of attacks against benchmarks/results/attack.json."""
+    text = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    for name, attack in results("attack")["attacks"].items():
+        longest = attack["seconds_until_maps"]["longest"]
+        row = [
+            name.replace("_", " "),
+            str(attack["peak_mb"]),
+            "none" if longest is None else f"{longest:.1f}",
+            str(attack["visitors_without_maps"]),
+            str(attack["log_lines"]),
+            "held" if attack["holds"] else "open",
+        ]
+        assert f"| {' | '.join(row)} |" in text, row
