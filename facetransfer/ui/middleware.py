@@ -35,7 +35,7 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
     "content-security-policy": f"{FRAMES}; object-src 'none'; base-uri 'self'",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "permissions-policy": "camera=(self), microphone=(), geolocation=()",
 }
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,13 @@ class Guard:
             return
         if self.room and scope["method"] == "POST" and UPLOAD.search(scope["path"]):
             size = int(length) if length.isdigit() and int(length) else MAX_BODY
-            if not await asyncio.to_thread(self.room.make, size):
+            try:
+                there = await asyncio.to_thread(self.room.make, size)
+            except OSError as error:  # No file can be opened, of which many uploads at once need many.
+                log.info("an upload was refused: %s", error)
+                await refuse(answer, 503, "the server is busy: please try again in a minute")
+                return
+            if not there:
                 log.warning("an upload was refused: the cache is full of files in use")
                 await refuse(answer, 507, FULL_DISK)
                 return

@@ -131,6 +131,39 @@ def test_where_there_are_too_many_whoever_has_most_loses_one() -> None:
     FIGURES["faults survived: more connections than there may be"] += 1
 
 
+def test_who_opens_connections_too_fast_is_cut_off_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty at once where five may be: the others are hung up on unheard. Another address, and the machine's
+    own, behind which a proxy may stand, are answered.
+    """
+    monkeypatch.setattr(connections, "AT_ONCE", 5)
+    monkeypatch.setattr(connections, "EACH_SECOND", 0.01)
+    monkeypatch.setattr(GuardedProtocol, "rate", connections.Rate())
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+    def answered(port: int, address: str) -> bool:
+        try:
+            with opened(port, request, address) as one:
+                return (heard(one, 5.0) or b"").endswith(b"\r\n\r\n0")
+        except ConnectionError:
+            return False
+
+    with served(100) as port:
+        assert [answered(port, "127.0.0.66") for _ in range(7)] == [True] * 5 + [False] * 2
+        assert answered(port, "127.0.0.7") and all(answered(port, "127.0.0.1") for _ in range(6))
+
+
+def test_an_address_may_open_more_connections_with_time() -> None:
+    rate, now = connections.Rate(), 1000.0
+    assert sum(rate.allows("a", now) for _ in range(2 * connections.AT_ONCE)) == connections.AT_ONCE
+    assert rate.allows("b", now) and not rate.allows("a", now)
+    later = now + 2.0
+    allowed = sum(rate.allows("a", later) for _ in range(1000))
+    assert allowed == 2 * connections.EACH_SECOND
+    for i in range(3 * connections.REMEMBERED):
+        rate.allows(f"v{i}", later + i)
+    assert len(rate.left) <= connections.REMEMBERED + 1
+
+
 @dataclass(eq=False)
 class One:
     """A connection by its name, which says when it is hung up on."""
@@ -172,6 +205,7 @@ def test_another_web_server_goes_without_limits_and_says_so(
     kinds = dict(connections.uvicorn_config.HTTP_PROTOCOLS)
     monkeypatch.setattr(connections.uvicorn_config, "HTTP_PROTOCOLS", kinds)
     monkeypatch.setattr(GuardedProtocol, "all", Connections())
+    monkeypatch.setattr(connections.uvicorn_config.Config, "load", connections.load)
     with monkeypatch.context() as other:
         other.setattr(connections, "PARTS", ("more_body", "something_else"))
         limit_connections(1024)

@@ -83,6 +83,22 @@ def test_an_upload_to_a_full_disk_is_told_507_and_logged(
     FIGURES["faults survived: disk full at an upload"] += 1
 
 
+def test_an_upload_for_which_no_file_can_be_opened_is_told_503_without_a_trace(
+    page: Callable[[bytes], tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def too_many(*args: object) -> bool:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as descriptors:
+        descriptors.setattr(Room, "make", too_many)
+        status, words = page(hostile.png())
+    assert status == 503 and "try again" in words
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert page(hostile.png())[0] == 200
+
+
 def test_an_upload_without_room_is_told_507_and_with_room_again_taken(
     page: Callable[[bytes], tuple[int, str]], folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
