@@ -10,7 +10,7 @@ import pytest
 from tests.support.visitor import opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[object]:
     """A real Chromium; each test opens pages of its own in it, which share nothing."""
     from playwright.sync_api import sync_playwright
@@ -34,7 +34,7 @@ def browser() -> Iterator[object]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def desktop(browser) -> Iterator[object]:
     """A desktop's window, which has Gradio's own files from the second page on. Every page in it is a visit
     of its own.

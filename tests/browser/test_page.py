@@ -51,10 +51,10 @@ def run_preview(page: object) -> None:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> list[Path]:
-    """Three of our characters, small."""
+    """Three of our characters, small, the first under a name in another alphabet."""
     files = []
-    for name in ("bust", "goblin", "oil"):
-        files.append(tmp_path / f"{name}.png")
+    for name, called in (("bust", "Büste-лицо"), ("goblin", "goblin"), ("oil", "oil")):
+        files.append(tmp_path / f"{called}.png")
         open_picture(example_file(name)).resize((256, 256)).save(files[-1])
     return files
 
@@ -133,7 +133,7 @@ def test_variants_a_film_and_the_picture_s_own_download(page, pictures: list[Pat
     run_preview(page)
     with page.expect_download() as download:
         page.click("#result button[aria-label*=ownload], #result a[download]")
-    assert download.value.suggested_filename == "bust-as-goblin.png"
+    assert download.value.suggested_filename == "Büste-лицо-as-goblin.png"
     download.value.save_as(tmp_path / "made.png")
     assert "facetransfer" in str(open_picture_info(tmp_path / "made.png"))
     with page.expect_download() as download:

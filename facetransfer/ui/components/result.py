@@ -276,7 +276,7 @@ def on_page(made: Made) -> dict[str, Any]:
 
 def _files(pictures: tuple[str | None, str | None]) -> str:
     """The files of two pictures as the page compares them with those that it shows, see `OTHER_PICTURES`."""
-    return json.dumps(pictures, separators=(",", ":"))
+    return json.dumps(pictures, separators=(",", ":"), ensure_ascii=False)
 
 
 def with_history(made: Made, visit: list[Made] | None) -> dict[str, Any]:
