@@ -20,13 +20,10 @@ from facetransfer.ui.examples import examples  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 # People stay out of the repository: the cards of the photo are not shown, those of our characters are.
-OURS = (
-    "".join(
-        f".cards [data-example='{i}'] {{display: none !important}}"
-        for i, e in enumerate(examples())
-        if not e.result
-    )
-    + "@media (min-width: 641px) {.cards {grid-template-columns: repeat(3, 1fr) !important}}"
+OURS = "".join(
+    f".cards [data-example='{i}'] {{display: none !important}}"
+    for i, e in enumerate(examples())
+    if not e.result
 )
 
 

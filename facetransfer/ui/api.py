@@ -31,6 +31,7 @@ from facetransfer.ui import gpu
 from facetransfer.ui.components.pictures import picture_upload
 from facetransfer.ui.components.settings import PLACE_LABELS, named
 from facetransfer.ui.files import RESULT, result_folder
+from facetransfer.ui.gradio_compat import fill_up
 from facetransfer.ui.inputs import as_kind, in_words, known_of, picture_at, worded
 from segmentation import PARSERS
 from segmentation.parsers import load_parser
@@ -331,22 +332,9 @@ def add_endpoints(look: dict[str, Any], work: dict[str, Any]) -> None:
         gr.Button().click(
             transfer, [content, style, preset, place, *own], [picture, told], api_name="transfer", **work
         )
-        _fill_up(gr.context.Context.root_block)
+        # A call that has the values up to the last of FIRST, or of /parse up to the parser, gets the rest.
+        fill_up(gr.context.Context.root_block, {"transfer": 4 + len(FIRST), "parse": 2})
         gr.Button().click(compare, [content, style, preset], gallery, api_name="compare", **work)
-
-
-def _fill_up(blocks: gr.Blocks) -> None:
-    """Gradio's client sends every value; a plain HTTP call is a list, and Gradio refuses one that is too
-    short. A call that has the values up to the last of FIRST, or of /parse up to the parser, gets the rest.
-    """
-    least, check = {"transfer": 4 + len(FIRST), "parse": 2}, blocks.validate_inputs
-
-    def filled(block_fn: Any, inputs: list[Any]) -> None:
-        if len(inputs) >= least.get(block_fn.api_name, len(block_fn.inputs)):
-            inputs.extend(each.value for each in block_fn.inputs[len(inputs) :])
-        check(block_fn, inputs)
-
-    blocks.validate_inputs = filled  # type: ignore[method-assign]
 
 
 def _setting_input(setting: Setting) -> gr.components.Component:

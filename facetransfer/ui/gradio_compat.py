@@ -554,6 +554,20 @@ def _no_address(file: dict[str, Any]) -> dict[str, Any]:
     return file
 
 
+def fill_up(blocks: gr.Blocks, least: dict[str, int]) -> None:
+    """Gradio's client sends every value; a plain HTTP call is a list, and Gradio refuses one that is too
+    short. A list of `least` values or more for an endpoint, by its name, gets the rest as they are at first.
+    """
+    check = blocks.validate_inputs
+
+    def filled(block_fn: Any, inputs: list[Any]) -> None:
+        if len(inputs) >= least.get(block_fn.api_name, len(block_fn.inputs)):
+            inputs.extend(each.value for each in block_fn.inputs[len(inputs) :])
+        check(block_fn, inputs)
+
+    blocks.validate_inputs = filled  # type: ignore[method-assign]
+
+
 def _worded(process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(process)
     async def checked(*args: Any, **kwargs: Any) -> Any:
