@@ -8,9 +8,8 @@ that compute it. It takes about three minutes on two cores, most of them for the
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import cv2
 import numpy as np
@@ -18,7 +17,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from assets.make_examples import character
-from docs.panels import GAP, image_of, row, write
+from docs.panels import GAP, image_of, row, write_chosen
 from facetransfer.base.images import to_tensor
 from facetransfer.base.settings import GUIDED, TransferSettings
 from facetransfer.core.appearance import LUMA, appearance_guides
@@ -358,16 +357,8 @@ FIGURES = {f.__name__: f for f in (methods, maps, warp, appearance, guides, roun
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument("--only", choices=FIGURES, help="one picture; without it all")
-    only = options.parse_args().only
-    torch.set_num_threads(2)
     two = pair()
-    for name, make in FIGURES.items():
-        if only in (None, name):
-            write(name, make(two))
+    write_chosen({name: partial(make, two) for name, make in FIGURES.items()}, __doc__)
 
 
 if __name__ == "__main__":

@@ -7,16 +7,14 @@ It takes about two minutes on two cores.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
 from assets.make_examples import EXAMPLES, character
-from docs.panels import Panel, row, write
+from docs.panels import Panel, row, write_chosen
 from facetransfer.base.images import open_picture
 from facetransfer.base.settings import PRESETS, TransferSettings
 from facetransfer.jobs.class_weights import parse_strengths
@@ -117,15 +115,7 @@ FIGURES = {f.__name__: f for f in (likeness, tones, colours, strengths, align, p
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument("--only", choices=FIGURES, help="one picture; without it all")
-    only = options.parse_args().only
-    torch.set_num_threads(2)
-    for name, make in FIGURES.items():
-        if only in (None, name):
-            write(f"tuning-{name}", make())
+    write_chosen({f"tuning-{name}": make for name, make in FIGURES.items()}, __doc__)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from assets.render_characters import write_whole
@@ -77,3 +80,18 @@ def write(name: str, picture: Image.Image) -> None:
     picture.save(stream, "WEBP", quality=QUALITY, method=6)
     write_whole(PICTURES / f"{name}.webp", stream.getvalue())
     print(f"{name}: {picture.width}x{picture.height}, {len(stream.getvalue()) / 1000:.0f} kB", flush=True)
+
+
+def write_chosen(makers: dict[str, Callable[[], Image.Image]], description: str | None) -> None:
+    """The command of a script: writes the pictures that these functions make, by name, or the one that
+    `--only` names.
+    """
+    options = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--only", choices=makers, help="one picture; without it all")
+    only = options.parse_args().only
+    torch.set_num_threads(2)
+    for name, make in makers.items():
+        if only in (None, name):
+            write(name, make())
