@@ -93,17 +93,10 @@ class Guard:
         if length.isdigit() and int(length) > MAX_BODY:
             await refuse(answer, 413, too_large())
             return
-        if self.room and scope["method"] == "POST" and UPLOAD.search(scope["path"]):
+        if scope["method"] == "POST" and UPLOAD.search(scope["path"]):
             size = int(length) if length.isdigit() and int(length) else MAX_BODY
-            try:
-                there = await asyncio.to_thread(self.room.make, size)
-            except OSError as error:  # No file can be opened, of which many uploads at once need many.
-                log.info("an upload was refused: %s", error)
-                await refuse(answer, 503, "the server is busy: please try again in a minute")
-                return
-            if not there:
-                log.warning("an upload was refused: the cache is full of files in use")
-                await refuse(answer, 507, FULL_DISK)
+            if refusal := await self.refusal_of_upload(size):
+                await refuse(answer, *refusal)
                 return
         try:
             await self.app(scope, limited, answer)
@@ -129,6 +122,20 @@ class Guard:
                 "this request cannot be understood: see how the API describes itself, on the page or at "
                 "/gradio_api/info",
             )
+
+    async def refusal_of_upload(self, size: int) -> tuple[int, str] | None:
+        """Status and words for an upload of `size` bytes that cannot be taken; None where it can."""
+        if self.room is None:
+            return None
+        try:
+            there = await asyncio.to_thread(self.room.make, size)
+        except OSError as error:  # No file can be opened, of which many uploads at once need many.
+            log.info("an upload was refused: %s", error)
+            return 503, "the server is busy: please try again in a minute"
+        if not there:
+            log.warning("an upload was refused: the cache is full of files in use")
+            return 507, FULL_DISK
+        return None
 
 
 def from_elsewhere(headers: dict[bytes, bytes]) -> bool:
