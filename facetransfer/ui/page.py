@@ -23,7 +23,8 @@ LOOK: dict[str, Any] = dict(
     concurrency_id="look", concurrency_limit=1
 )  # the parser does not wait for them: maps are there while others run
 HIDDEN: dict[str, Any] = dict(api_visibility="private")
-QUICK: dict[str, Any] = dict(queue=False, show_progress="hidden", **HIDDEN)
+QUIET: dict[str, Any] = dict(show_progress="hidden", **HIDDEN)
+QUICK: dict[str, Any] = dict(queue=False, **QUIET)
 
 # Who asked for less motion is brought there at once.
 GENTLY = "matchMedia('(prefers-reduced-motion: reduce)').matches ? 'instant' : 'smooth'"
@@ -153,17 +154,16 @@ class Page:
         ).success(None, None, None, js=CLICK_ZIP, **HIDDEN)
 
     def wire_pictures(self, after: dict[str, Any]) -> None:
-        room, quiet = self.pictures, dict(show_progress="hidden", **HIDDEN)
-        room.swap.click(**self.form.event(pictures.swap, self.on_page), **quiet, **LOOK)
+        room = self.pictures
+        room.swap.click(**self.form.event(pictures.swap, self.on_page), **QUIET, **LOOK)
         room.undo_button.click(
-            by_name(pictures.bring_back, **self.on_page), room.undo, [*self.on_page.values()], **quiet, **LOOK
+            by_name(pictures.bring_back, **self.on_page), room.undo, [*self.on_page.values()], **QUIET, **LOOK
         )
         self.cards.choose(
             **self.form.event(
                 pictures.choose_example, {**self.on_page, **self.result.outputs}, undo=room.undo
             ),
-            **quiet,
-            queue=False,
+            **QUICK,
         ).then(**after)
 
     def wire_settings(self) -> None:
@@ -198,9 +198,8 @@ class Page:
             **QUICK,
         )
         busy: dict[str, Any] = dict(fn=lambda: result.buttons(True), outputs=after["outputs"], **QUICK)
-        quiet: dict[str, Any] = dict(show_progress="hidden", **HIDDEN)
         runs: dict[str, Any] = dict(
-            **self.form.event(result.run, outputs, visit=room.visit, shown=room.shown), **quiet, **WORK
+            **self.form.event(result.run, outputs, visit=room.visit, shown=room.shown), **QUIET, **WORK
         )
         going_on = self.form.event(
             result.refine,
@@ -213,7 +212,7 @@ class Page:
         )
         room.run.click(**busy, js=SHOW_RESULT)
         room.refine.click(**busy, js=SHOW_RESULT)
-        events = [room.run.click(**runs), room.refine.click(**going_on, **quiet, **WORK)]
+        events = [room.run.click(**runs), room.refine.click(**going_on, **QUIET, **WORK)]
         for button, work, into in (
             (
                 room.compare,
@@ -227,9 +226,9 @@ class Page:
             ),
         ):
             button.click(**busy)
-            events.append(button.click(**self.form.event(work, into), **quiet, **WORK))
+            events.append(button.click(**self.form.event(work, into), **QUIET, **WORK))
         chosen = room.variants.select(
-            result.choose_variant, room.seeds, self.settings.inputs["seed"], **quiet, queue=False
+            result.choose_variant, room.seeds, self.settings.inputs["seed"], **QUICK
         ).success(**busy)
         events.append(chosen.success(**runs))
         events += self.wire_styles(busy, runs)
@@ -237,28 +236,37 @@ class Page:
             event.success(**after)
             event.failure(**after)
         room.watch.tick(self.look_at_line, None, [room.status, room.watch], **QUICK)
+        self.wire_stop(events, after)
+        self.wire_shown(after)
+        self.wire_pictures(after)
+
+    def wire_stop(self, events: list[Any], after: dict[str, Any]) -> None:
+        """Stop ends the events. The picture so far is kept with its files, unless a run goes on from it."""
+        room = self.result
         room.stop.click(
             None, cancels=events, **HIDDEN
         )  # a listener of its own: within one, the page cancels only after the words are there
         kept = (
-            room.stop.click(
-                self.stopped, [room.result, room.status], [room.status, room.refine], queue=False, **quiet
-            )
+            room.stop.click(self.stopped, [room.result, room.status], [room.status, room.refine], **QUICK)
             .then(**after)
             .then(
-                by_name(result.keep, **outputs),
+                by_name(result.keep, **room.outputs),
                 [room.begun, room.result, room.status, room.visit],
-                [*outputs.values()],
-                **quiet,
+                [*room.outputs.values()],
+                **QUIET,
                 **LOOK,
             )
         )
         room.refine.click(None, cancels=kept, **HIDDEN)  # or it would come after the picture that goes on
+
+    def wire_shown(self, after: dict[str, Any]) -> None:
+        """What is done with the results that are there."""
+        room = self.result
         room.result.select(result.where_from, room.last, room.source, **QUICK)
         room.history.select(
-            by_name(result.show_again, **outputs),
+            by_name(result.show_again, **room.outputs),
             room.visit,
-            [*outputs.values()],
+            [*room.outputs.values()],
             **QUICK,
         ).then(**after)
         gr.on(
@@ -271,11 +279,10 @@ class Page:
         )
         room.make_clip.click(result.make_clip, room.shown, room.clip, **HIDDEN, **LOOK)
         room.copy.click(None, None, None, js="() => facePage.share()", **HIDDEN)
-        self.wire_pictures(after)
 
     def wire_styles(self, busy: dict[str, Any], runs: dict[str, Any]) -> list[Any]:
         """A press on a style, and the sheet of all of them; the events that Stop ends."""
-        room, quiet = self.styles, dict(show_progress="hidden", **HIDDEN)
+        room = self.styles
         undo = self.pictures.undo
         result_room = self.result
         quick = {
@@ -285,10 +292,10 @@ class Page:
             ),
         }
         pressed = room.row.choose(
-            **self.form.event(style_row.choose, self.on_page, undo=undo), **quiet, **LOOK
+            **self.form.event(style_row.choose, self.on_page, undo=undo), **QUIET, **LOOK
         )
         tried = room.sheet.select(
-            **self.form.event(style_row.choose_tried, self.on_page, undo=undo), **quiet, **LOOK
+            **self.form.event(style_row.choose_tried, self.on_page, undo=undo), **QUIET, **LOOK
         )
         events = [
             pressed.success(**busy).success(**quick),
@@ -296,13 +303,12 @@ class Page:
         ]
         all_of_them = self.form.event(style_row.try_all, {"sheet": room.sheet, "try_status": room.status})
         room.try_all.click(**busy)
-        events.append(room.try_all.click(**all_of_them, **quiet, **WORK))
+        events.append(room.try_all.click(**all_of_them, **QUIET, **WORK))
         return events
 
     def wire_many(self) -> None:
         """Several pictures at once, and a film: they stand in the same line as a run."""
         room = self.many
-        quiet: dict[str, Any] = dict(show_progress="hidden", **HIDDEN)
         for button, stop, status, event in (
             (
                 room.run_all,
@@ -326,7 +332,7 @@ class Page:
                 ),
             ),
         ):
-            work = button.click(**event, **quiet, **WORK)
+            work = button.click(**event, **QUIET, **WORK)
             stop.click(None, cancels=work, **HIDDEN)
             stop.click(many.stopped, None, status, **QUICK)
 
