@@ -531,53 +531,7 @@ class ResultRoom:
                 self.refine = gr.Button("Refine", elem_id="refine", min_width=90, interactive=False)
             self.status = status("status")
             self.note = gr.HTML("", elem_id="note", apply_default_css=False)
-            with gr.Tabs(elem_id="views") as self.tabs:
-                with gr.Tab("Result", id=FIRST_TAB):
-                    self.result = gr.Image(
-                        show_label=False,
-                        format="png",
-                        type="filepath",
-                        interactive=False,
-                        height=400,
-                        elem_id="result",
-                        buttons=["download", "fullscreen"],
-                    )
-                    self.source = gr.Image(
-                        label="Where it came from",
-                        interactive=False,
-                        visible=False,
-                        elem_id="source",
-                        buttons=[],
-                    )
-                with gr.Tab("Before and after", id="before-after", elem_id="before-after"):
-                    self.slider = gr.ImageSlider(show_label=False, elem_id="slider", max_height=400)
-                    self.make_clip = gr.Button("Make a short film of it", size="sm", elem_id="make-clip")
-                    self.clip = gr.Video(
-                        show_label=False, interactive=False, autoplay=True, loop=True, elem_id="wipe"
-                    )
-                with gr.Tab(f"{VARIANTS} variants", id="variants", elem_id="variants-tab"):
-                    gr.Markdown("The same two pictures with other random seeds, small.")
-                    self.make_variants = gr.Button(
-                        f"Make {VARIANTS} variants", size="sm", elem_id="make-variants"
-                    )
-                    self.variants_status = status("variants-status")
-                    self.variants = choices_of_pictures("variants", 2)
-                with gr.Tab("Four methods", id="methods", elem_id="compare-room"):
-                    gr.Markdown(
-                        "The same two pictures by the three methods of the article of 2017 and by ours. "
-                        "The article's take several times as long."
-                    )
-                    self.compare = gr.Button("Compare", size="sm", elem_id="compare")
-                    self.compare_status = status("compare-status")
-                    self.compared = gr.Gallery(
-                        columns=2,
-                        height="auto",
-                        object_fit="contain",
-                        format="png",
-                        show_label=False,
-                        elem_id="compared",
-                        buttons=["download", "fullscreen"],
-                    )
+            self.add_tabs()
         with gr.Row(elem_id="main-settings"):
             likeness.render()
             preset.render()
@@ -598,6 +552,56 @@ class ResultRoom:
         self.begun, self.last, self.shown, self.visit, self.seeds = (
             gr.State(None, time_to_live=KEPT) for _ in range(5)
         )
+
+    def add_tabs(self) -> None:
+        """The ways to look at a result: as it is, before and after, in variants, by the four methods."""
+        with gr.Tabs(elem_id="views") as self.tabs:
+            with gr.Tab("Result", id=FIRST_TAB):
+                self.result = gr.Image(
+                    show_label=False,
+                    format="png",
+                    type="filepath",
+                    interactive=False,
+                    height=400,
+                    elem_id="result",
+                    buttons=["download", "fullscreen"],
+                )
+                self.source = gr.Image(
+                    label="Where it came from",
+                    interactive=False,
+                    visible=False,
+                    elem_id="source",
+                    buttons=[],
+                )
+            with gr.Tab("Before and after", id="before-after", elem_id="before-after"):
+                self.slider = gr.ImageSlider(show_label=False, elem_id="slider", max_height=400)
+                self.make_clip = gr.Button("Make a short film of it", size="sm", elem_id="make-clip")
+                self.clip = gr.Video(
+                    show_label=False, interactive=False, autoplay=True, loop=True, elem_id="wipe"
+                )
+            with gr.Tab(f"{VARIANTS} variants", id="variants", elem_id="variants-tab"):
+                gr.Markdown("The same two pictures with other random seeds, small.")
+                self.make_variants = gr.Button(
+                    f"Make {VARIANTS} variants", size="sm", elem_id="make-variants"
+                )
+                self.variants_status = status("variants-status")
+                self.variants = choices_of_pictures("variants", 2)
+            with gr.Tab("Four methods", id="methods", elem_id="compare-room"):
+                gr.Markdown(
+                    "The same two pictures by the three methods of the article of 2017 and by ours. "
+                    "The article's take several times as long."
+                )
+                self.compare = gr.Button("Compare", size="sm", elem_id="compare")
+                self.compare_status = status("compare-status")
+                self.compared = gr.Gallery(
+                    columns=2,
+                    height="auto",
+                    object_fit="contain",
+                    format="png",
+                    show_label=False,
+                    elem_id="compared",
+                    buttons=["download", "fullscreen"],
+                )
 
     @property
     def outputs(self) -> dict[str, gr.components.Component]:
