@@ -272,9 +272,8 @@ transfer.__annotations__ = {p.name: p.annotation for p in PARAMETERS}
 transfer.__doc__ = (
     "Puts the style picture's skin on the content picture's face. Numbers below 0, and choices that are "
     f"'{PRESETS_OWN}', leave a setting to the preset. Returns the picture, a PNG that carries its recipe, "
-    "and a report: leak, layout_iou, style_distance, sharpness, weave, substitutes, kept, notes, and the "
-    "command line that makes the same picture again.\n\nArgs:\n"
-    + "\n".join(f"    {p.name}: {_WORDS[p.name]}" for p in PARAMETERS)
+    f"and a report: {', '.join(Report.__annotations__)}; the last is the command line that makes the same "
+    "picture again.\n\nArgs:\n" + "\n".join(f"    {p.name}: {_WORDS[p.name]}" for p in PARAMETERS)
 )
 
 

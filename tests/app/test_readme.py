@@ -18,7 +18,14 @@ from facetransfer import open_picture
 from tests.support.drawn_face import draw_face
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/commands.md", "docs/programs.md", "docs/tuning.md", "docs/hosting.md")
+PAGES = (
+    "README.md",
+    "docs/commands.md",
+    "docs/programs.md",
+    "docs/api.md",
+    "docs/tuning.md",
+    "docs/hosting.md",
+)
 OURS = ("facetransfer", "facetransfer-maps", "python3")  # commands that are run
 ELSEWHERE = {"pip": "tests/install/test_wheel.py", "docker": "tests/install/test_container.py"}
 LONG = "--iterations=1000"  # of a command that is stopped in its second phase: it has shown that it works
