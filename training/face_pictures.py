@@ -10,11 +10,18 @@ import cv2
 import numpy as np
 
 from segmentation.classes import FACE_CLASSES, INDEX, MIRROR
+from training.drawn import drawn
+from training.jewellery import noise
 from training.lending import IGNORE
+from training.wardrobe import dye_of, with_body
 
 CLOSE = 0.5  # share of the upright pictures that show little more than the face
-WITHOUT = 0.06  # share of pictures that show no face
+WITHOUT = 0.1  # share of pictures that show no face
+NOTHING = 0.4  # share of those that show nothing at all: blots, gradients, plain paper
 DRESSED = 0.2  # share that get other clothes
+DRAWN = 0.25  # share that are drawn, in pencil, ink, tiles and so on
+WITH_BODY = 0.6  # share of the faces seen from afar whose body is drawn below them
+BODY_SIDE = 192  # pixels of a portrait to which a body is drawn: seen from afar it is no larger
 WITH_FACES = (
     "Faces",
     "Faces_easy",
@@ -78,13 +85,18 @@ class FaceAugmenter:
         """(H,W,3), (H,W) uint8 -> (side,side,3), (side,side) uint8."""
         if self.rng.random() < WITHOUT:
             other = self.others[self.rng.integers(len(self.others))]
-            return self._recolour(cv2.resize(other, (side, side), interpolation=cv2.INTER_AREA)), np.zeros(
-                (side, side), np.uint8
-            )
-        picture, labels = self._place(picture, labels, side)
-        if self.rng.random() < 0.5:
-            picture, labels = picture[:, ::-1], _swapped(labels[:, ::-1])
-        return self._recolour(np.ascontiguousarray(picture)), np.ascontiguousarray(labels)
+            picture = cv2.resize(other, (side, side), interpolation=cv2.INTER_AREA)
+            if self.rng.random() < NOTHING:
+                picture = nothing(side, self.rng)
+            labels = np.zeros((side, side), np.uint8)
+        else:
+            picture, labels = self._place(picture, labels, side)
+            if self.rng.random() < 0.5:
+                picture, labels = picture[:, ::-1], _swapped(labels[:, ::-1])
+        picture, labels = np.ascontiguousarray(picture), np.ascontiguousarray(labels)
+        if self.rng.random() < DRAWN:
+            return self._as_seen(drawn(picture, labels, self.rng)), labels
+        return self._recolour(picture), labels
 
     def _place(self, picture: np.ndarray, labels: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
         rng = self.rng
@@ -103,6 +115,11 @@ class FaceAugmenter:
             scale, angle, slack = rng.uniform(0.2, 0.6), rng.normal(0, 12), 0.35
         far = scale < 0.6
         scale *= side / max(picture.shape[:2])
+        bodied = far and rng.random() < WITH_BODY
+        if bodied:
+            portrait = max(picture.shape[:2])
+            picture, labels, (x, y) = self._with_body(picture, labels)
+            scale *= portrait / BODY_SIDE
         matrix = cv2.getRotationMatrix2D((x, y), angle, scale)
         matrix[:, 2] += side / 2 - np.array((x, y)) + rng.uniform(-slack, slack, 2) * side
         matrix[:, :2] *= 1 + rng.normal(0, 0.06, (1, 2))  # a face a little wider or longer than it is
@@ -118,13 +135,25 @@ class FaceAugmenter:
         if border == cv2.BORDER_CONSTANT and outside.any():
             warped[outside] = self._other(side)[outside] if rng.random() < 0.8 else rng.integers(0, 256, 3)
             truth[outside] = 0
-            self._go_on_below(warped, truth, outside, labels, matrix)
+            if not bodied:
+                self._go_on_below(warped, truth, outside, labels, matrix)
         if rng.random() < DRESSED:
-            warped = dressed(warped, truth == INDEX["cloth"], self._other(side), rng)
+            warped = dressed(warped, truth, self._other(side), rng)
         if rng.random() < 0.15 and not outside.all():  # another background behind the person
             behind = truth == 0
             warped[behind] = self._other(side)[behind]
         return warped, truth
+
+    def _with_body(
+        self, picture: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+        """The portrait, BODY_SIDE large, with a body, and the place (x, y) that the picture is taken of."""
+        scale = BODY_SIDE / max(picture.shape[:2])
+        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        named = cv2.resize(labels, small.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+        whole, whole_named = with_body(small, named, self.rng)
+        below = whole.shape[0] - small.shape[0]
+        return whole, whole_named, (whole.shape[1] / 2, small.shape[0] / 2 + self.rng.uniform(0, 0.7) * below)
 
     def _go_on_below(
         self,
@@ -167,18 +196,17 @@ class FaceAugmenter:
         other = other[y : y + side, x : x + side]
         return other if other.shape[:2] == (side, side) else cv2.resize(other, (side, side))
 
+    def _as_seen(self, picture: np.ndarray) -> np.ndarray:
+        """As a camera may see it: a little lighter or darker, of more or less contrast."""
+        rng = self.rng
+        moved = rng.normal(0, 0.05) + rng.normal(0, 0.02, 3)
+        x = (picture.astype(np.float32) / 255 - 0.5) * rng.uniform(0.8, 1.2) + 0.5 + moved
+        return (np.clip(x, 0, 1) * 255).astype(np.uint8)
+
     def _recolour(self, picture: np.ndarray) -> np.ndarray:
         rng, side = self.rng, picture.shape[0]
-        if rng.random() < 0.4 + 0.3 * self.calm:  # as a camera may see it
-            x = np.clip(
-                (picture.astype(np.float32) / 255 - 0.5) * rng.uniform(0.8, 1.2)
-                + 0.5
-                + rng.normal(0, 0.05)
-                + rng.normal(0, 0.02, 3),
-                0,
-                1,
-            )
-            return (x * 255).astype(np.uint8)
+        if rng.random() < 0.4 + 0.3 * self.calm:
+            return self._as_seen(picture)
         if rng.random() < 0.15:  # brush strokes: flat patches with crisp borders
             picture = cv2.medianBlur(picture, int(rng.choice((3, 5, 7))))
         x = picture.astype(np.float32) / 255
@@ -209,18 +237,37 @@ class FaceAugmenter:
         return (np.clip(x, 0, 1) * 255).astype(np.uint8)
 
 
-def dressed(
-    picture: np.ndarray, cloth: np.ndarray, other: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """The clothes (H,W) bool of a picture (H,W,3) in another colour, or printed with another picture (H,W,3);
-    their folds stay.
+def nothing(side: int, rng: np.random.Generator) -> np.ndarray:
+    """(side,side,3) uint8 in which nobody is: soft blots of one or more sizes, a gradient or plain paper,
+    some with grain, some with ovals and bars where a face has its parts.
     """
+    x = rng.uniform(0, 1, 3) * np.ones((side, side, 3), np.float32)
+    for _ in range(rng.integers(0, 4)):
+        blots = noise((side, side), side * rng.uniform(0.02, 0.6), rng)[..., None]
+        x += blots * rng.uniform(-0.6, 0.6, 3 if rng.random() < 0.5 else 1)
+    if rng.random() < 0.4:
+        x += np.linspace(-1, 1, side, dtype=np.float32)[:, None, None] * rng.uniform(-0.4, 0.4, 3)
+    for _ in range(rng.integers(0, 7) if rng.random() < 0.4 else 0):
+        centre, axes = rng.integers(0, side, 2).tolist(), rng.integers(2, side // 4, 2).tolist()
+        colour = rng.uniform(0, 1, 3).tolist()
+        cv2.ellipse(x, centre, axes, rng.uniform(0, 180), 0, 360, colour, -1, cv2.LINE_AA)
+    if rng.random() < 0.5:
+        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.5, side / 40))
+    x += rng.normal(0, rng.choice((0, 0.02, 0.2)), x.shape)
+    return (np.clip(x, 0, 1) * 255).astype(np.uint8)
+
+
+def dressed(
+    picture: np.ndarray, labels: np.ndarray, other: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """The clothes of a picture (H,W,3) with labels (H,W) in another colour, or printed with another picture
+    (H,W,3); their folds stay.
+    """
+    cloth = labels == INDEX["cloth"]
     if not cloth.any():
         return picture
     x, share = picture.astype(np.float32), cv2.GaussianBlur(cloth.astype(np.float32), (0, 0), 1.0)[..., None]
-    dye = (
-        rng.uniform(0, 255, 3) if rng.random() < 0.5 else rng.uniform(0, 255) + rng.normal(0, 12, 3)
-    )  # black, gray and white are worn most
+    dye = dye_of(picture, labels, rng)
     if rng.random() < 0.4:
         dye = dye + (other - other.mean((0, 1))) * rng.uniform(0.2, 1)
     worn = dye + (x - x[cloth].mean(0)) * rng.uniform(0.4, 1.2)

@@ -34,6 +34,7 @@ from training.face_pictures import (
 from training.jewellery import Jeweller
 from training.lending import IGNORE, Lender
 from training.timed import TimedTraining, add_options, set_up
+from training.wardrobe import Wardrobe
 
 VALIDATION_SIDE = 288
 SELDOMER = 0.5  # how often a face of --extra is drawn, against one whose map was painted
@@ -128,12 +129,13 @@ class Batches(IterableDataset):
         cv2.setNumThreads(0)
         rng = np.random.default_rng(time.time_ns())
         augment, lend, adorn = FaceAugmenter(self.others, rng), Lender(self.faces, rng), Jeweller(rng)
+        dress = Wardrobe(rng)
         while True:
             augment.calm = float(np.clip((time.time() - self.calm[0]) / (self.calm[1] - self.calm[0]), 0, 1))
             side = int(rng.choice(self.sides))
             pictures, labels = zip(
                 *(
-                    augment(*adorn(*lend(i)), side)
+                    augment(*dress(*adorn(*lend(i))), side)
                     for i in rng.choice(len(self.faces), size=self.batch, p=self.drawn)
                 )
             )

@@ -16,13 +16,16 @@ from segmentation.classes import INDEX
 from segmentation.parsers import compact_network
 from segmentation.parsers.compact_network import CompactParserNetwork
 from tests.support.drawn_face import draw_face
-from training import jewellery, lending, sitters
-from training.face_pictures import dressed
+from training import jewellery, lending, sitters, wardrobe
+from training.drawn import TECHNIQUES, Draw
+from training.drawn import drawn as drawn_by_hand
+from training.face_pictures import FaceAugmenter, dressed, nothing
 from training.jewellery import Canvas, Jeweller, lobe_of, made
 from training.lending import IGNORE, TAKEN, Lender, middles, over, put_on
 from training.parser import grown
 from training.sitters import Sitter
 from training.timed import TimedTraining
+from training.wardrobe import Wardrobe
 
 Face = tuple[np.ndarray, np.ndarray]
 
@@ -98,17 +101,100 @@ def test_other_clothes_have_other_colours_and_the_same_folds() -> None:
     rows, columns = np.indices((64, 64))
     picture = np.full((64, 64, 3), 90, np.uint8)
     cloth = rows >= 32
+    labels = np.where(cloth, INDEX["cloth"], INDEX["skin"]).astype(np.uint8)
     picture[cloth] += (20 * np.sin(columns[cloth] / 2)).astype(np.int8)[:, None].view(np.uint8)
     colours = []
     for seed in range(8):
-        worn = dressed(picture, cloth, picture, np.random.default_rng(seed))
+        worn = dressed(picture, labels, picture, np.random.default_rng(seed))
         assert (worn[:28] == picture[:28]).all(), "only the clothes change"
         channel = worn[40:, :, 1].astype(float)
         if 30 < channel.min() and channel.max() < 225:  # neither black nor white
             assert np.corrcoef(channel.ravel(), picture[40:, :, 1].ravel())[0, 1] > 0.95
         colours.append(worn[40:].mean((0, 1)))
     assert np.std(colours, axis=0).min() > 20
-    assert dressed(picture, np.zeros_like(cloth), picture, np.random.default_rng(0)) is picture
+    assert dressed(picture, np.zeros_like(labels), picture, np.random.default_rng(0)) is picture
+
+
+@pytest.mark.parametrize("technique", TECHNIQUES, ids=lambda technique: technique.__name__)
+def test_a_drawing_shows_things_where_they_were(technique: Draw) -> None:
+    """Planted: what is dark ends at column 70. There the drawing changes most, whatever it is made of."""
+    columns = np.indices((128, 160))[1]
+    picture = np.where(columns < 70, 40, 200)[..., None].astype(np.uint8).repeat(3, 2)
+    labels = np.where(columns < 70, INDEX["hair"], INDEX["skin"]).astype(np.uint8)
+    for seed in range(6):
+        result = technique(picture, labels, 1.2, np.random.default_rng(seed)).astype(float)
+        assert result.shape == picture.shape
+        means = np.convolve(result.mean((0, 2)), np.ones(9) / 9, mode="valid")
+        assert abs(np.abs(means[9:] - means[:-9]).argmax() + 8.5 - 70) < 8, f"chance {seed}"
+
+
+def test_drawings_keep_their_size_and_no_two_are_alike() -> None:
+    face = drawn(1)
+    seen = [drawn_by_hand(*face, np.random.default_rng(seed)) for seed in range(12)]
+    assert all(picture.shape == face[0].shape and picture.dtype == np.uint8 for picture in seen)
+    assert min(np.abs(a.astype(int) - b).mean() for a, b in zip(seen, seen[1:])) > 3
+
+
+def test_a_wound_cloth_hides_the_hair_and_leaves_the_face() -> None:
+    face = drawn(1)
+    for seed in range(12):
+        picture, labels = wardrobe.wound(*face, np.random.default_rng(seed))
+        hat = labels == INDEX["hat"]
+        assert hat.sum() > 300 and (labels[~hat] == face[1][~hat]).all()
+        for name in ("l_eye", "r_eye", "nose", "u_lip", "l_lip"):
+            assert ((labels == INDEX[name]) == (face[1] == INDEX[name])).all(), name
+        far = cv2.dilate(hat.astype(np.uint8), np.ones((9, 9))) == 0
+        assert (picture[far] == face[0][far]).all()
+
+
+def test_a_mask_hides_the_mouth_and_leaves_the_eyes() -> None:
+    face = drawn(1)
+    for seed in range(12):
+        picture, labels = wardrobe.masked(*face, np.random.default_rng(seed))
+        mask = (labels == INDEX["cloth"]) & (face[1] != INDEX["cloth"])
+        assert not np.isin(labels, [INDEX[n] for n in ("mouth", "u_lip", "l_lip")]).any()
+        assert (labels == INDEX["nose"]).any() and (labels == INDEX["skin"]).any()  # it does not cover all
+        assert (labels[~mask] == face[1][~mask]).all()
+        far = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9))) == 0
+        assert (picture[far] == face[0][far]).all()
+
+
+def test_a_body_goes_on_where_the_portrait_ends() -> None:
+    picture, labels = drawn(1)
+    labels[-20:, 60:180] = INDEX["cloth"]
+    for seed in range(12):
+        whole, named = wardrobe.with_body(picture, labels, np.random.default_rng(seed))
+        beside = (whole.shape[1] - 240) // 2
+        inside = slice(0, 240), slice(beside, beside + 240)
+        assert (whole[inside] == picture).all() and (named[inside] == labels).all()
+        below = named[240:]
+        assert (below[0, beside + 70 : beside + 170] == INDEX["cloth"]).all()
+        assert set(np.unique(below)) <= {INDEX["cloth"], INDEX["neck"], IGNORE} and (below == IGNORE).any()
+    alone = np.where(labels == INDEX["cloth"], 0, labels).astype(np.uint8)
+    alone[-1] = 0
+    assert wardrobe.with_body(picture, alone, np.random.default_rng(0))[0] is picture
+
+
+def test_faces_are_dressed_as_often_as_asked_and_nobody_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wardrobe, "WORN", {"cloth wound around the head": 0.5, "mask": 0.0})
+    face, dress = drawn(1), Wardrobe(np.random.default_rng(0))
+    assert 60 < sum((dress(*face)[1] == INDEX["hat"]).any() for _ in range(200)) < 140
+    nobody = np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.uint8)
+    assert all(dress(*nobody)[0] is nobody[0] for _ in range(20))
+
+
+def test_training_pictures_have_the_asked_size_and_classes_that_exist() -> None:
+    """Near and far, drawn and with a body, with nobody in it: 200 of chance."""
+    rng = np.random.default_rng(0)
+    face = drawn(1)
+    augment = FaceAugmenter([nothing(208, rng) for _ in range(4)], rng)
+    empty = 0
+    for _ in range(200):
+        picture, labels = augment(*face, 96)
+        assert picture.shape == (96, 96, 3) and labels.shape == (96, 96)
+        assert np.isin(labels, (*range(len(INDEX)), IGNORE)).all()
+        empty += not labels.any()
+    assert 8 < empty < 40
 
 
 def test_a_face_is_lent_to_as_often_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
