@@ -9,6 +9,10 @@ DIR holds images/N.jpg and masks/N.png (pixel value = class). The whole way is m
 the parser gets the picture and nothing else. --held-out: only the faces that `training/parser.py` never
 trained on. --look: pictures without masks, only for the contact sheet of pictures and maps.
 
+By group, too: the tone of the skin in three steps of the individual typology angle (Chardon et al. 1991), as
+the photo shows it; with glasses, a hat, an open mouth; turned aside. CelebAMask-HQ's masks tell nothing of
+age or of beards.
+
 Measured twice: against the masks as painted, and (`sides_mended`) with left and right put right where a mask
 has them the wrong way round, as one in fifteen of CelebAMask-HQ's has.
 """
@@ -29,11 +33,16 @@ from PIL import Image
 from benchmarks.machine import conditions, write
 from facetransfer.base.images import open_picture
 from segmentation import PARSERS
-from segmentation.classes import CLASSES, PALETTE
+from segmentation.classes import CLASSES, INDEX, PALETTE
 from segmentation.parsers import load_parser
+from segmentation.semantic_map import SemanticMap
 from training.face_pictures import labelled_faces, read_labels, sides_mended
 
 SELDOM = ("earring", "necklace")  # left out of the mean that is compared: hardly any pixels
+# Classes that nearly every face shows: what groups of faces are compared by.
+COMMON = ("skin", "nose", "l_eye", "r_eye", "l_brow", "r_brow", "u_lip", "l_lip", "hair", "neck")
+LIGHT, DARK = 41.0, 10.0  # degrees of the individual typology angle: above is light skin, below is dark
+TURNED = 0.08  # sizes of the face that the nose lies beside its middle
 TOLERANCE = 2 / 512  # of the longest side: how far a border may lie from the painted one
 
 
@@ -68,6 +77,12 @@ class Agreement:
             truth.ravel().astype(int) * len(CLASSES) + found.ravel(), minlength=self.confusion.size
         ).reshape(self.confusion.shape)
 
+    def common_f1(self) -> float:
+        """The mean F1 of the classes that nearly every face shows."""
+        by_class = self.figures()["f1"]
+        assert isinstance(by_class, dict)
+        return float(np.mean([by_class[name] for name in COMMON if name in by_class]))
+
     def figures(self) -> dict[str, float | dict[str, float]]:
         """Means and, by class, IoU, F1 and boundary F; a class that is painted nowhere does not count."""
         hit, painted, parsed = np.diag(self.confusion), self.confusion.sum(1), self.confusion.sum(0)
@@ -92,6 +107,29 @@ class Agreement:
                 for name, values in by_class.items()
             },
         }
+
+
+def skin_angle(picture: np.ndarray, labels: np.ndarray) -> float:
+    """The individual typology angle of the skin in a picture (H,W,3) uint8, in degrees: the lighter the skin
+    is in the photo, the larger.
+    """
+    lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    lightness, _, yellow = np.median(lab[labels == INDEX["skin"]], axis=0)
+    return float(np.rad2deg(np.arctan2(lightness - 50, yellow)))
+
+
+def groups_of(picture: np.ndarray, labels: np.ndarray) -> list[str]:
+    """The groups that a face belongs to, by its photo and its painted classes (H,W)."""
+    angle, frame = skin_angle(picture, labels), SemanticMap(labels).frame()
+    tone = "light" if angle > LIGHT else "dark" if angle < DARK else "medium"
+    shares = {name: (labels == INDEX[name]).mean() for name in ("eye_glasses", "hat", "mouth")}
+    belongs = {
+        "with glasses": shares["eye_glasses"] > 0.004,
+        "with a hat": shares["hat"] > 0.02,
+        "with an open mouth": shares["mouth"] > 0.002,
+        "turned aside": frame is not None and abs(frame.turn) > TURNED,
+    }
+    return [f"{tone} skin", *(name for name, true in belongs.items() if true)]
 
 
 def save_sheet(
@@ -144,12 +182,17 @@ def main() -> None:
         Agreement(),
         Agreement(),
     )
+    groups: dict[str, Agreement] = {}
+    counts: dict[str, int] = {}
     for image, mask in pairs:
         picture, truth = open_picture(image), read_labels(mask)
         began = time.perf_counter()
         found = parse(picture)
         taken.append(time.perf_counter() - began)
         missed += not found.found_face
+        for group in groups_of(np.asarray(picture.convert("RGB")), sides_mended(truth)):
+            counts[group] = counts.get(group, 0) + 1
+            groups.setdefault(group, Agreement()).add(found.semantic.labels, sides_mended(truth))
         as_painted.add(found.semantic.labels, truth)
         mended.add(found.semantic.labels, sides_mended(truth))
     results = {
@@ -162,6 +205,10 @@ def main() -> None:
         "seconds_median": statistics.median(taken),
         **as_painted.figures(),
         "sides_mended": mended.figures(),
+        "groups": {
+            name: {"pictures": counts[name], "mean_f1_of_common_classes": round(group.common_f1(), 4)}
+            for name, group in sorted(groups.items())
+        },
     }
     for name, figures in (("as painted", results), ("sides mended", results["sides_mended"])):
         print(
@@ -169,6 +216,7 @@ def main() -> None:
             {key: round(value, 4) for key, value in figures.items() if isinstance(value, float)},
             figures["iou"],
         )
+    print(results["groups"])
     if args.json:
         write(args.json, results)
 

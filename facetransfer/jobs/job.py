@@ -72,6 +72,13 @@ class Job:
         return self.content.size if isinstance(self.content, SemanticMap) else self.content.picture.size
 
     @property
+    def portraits(self) -> tuple[Face, Face]:
+        """Content and style as they were given, of a job whose content is a picture."""
+        content, style = self.whole
+        assert isinstance(content, Face) and style is not None, "the content is a picture"
+        return content, style
+
+    @property
     def maps(self) -> tuple[SemanticMap | None, SemanticMap | None]:
         """The maps of content and style at the size that is worked on."""
         return map_of(self.content), self.style.semantic

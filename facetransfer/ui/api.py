@@ -101,7 +101,8 @@ def _faces(
         if path:
             picture_at(path, role)
     parser = load_parser("compact", gpu.parser_device())
-    content_map, style_map, notes = read_maps(*(Path(m) if m else None for m in maps), parser)
+    files = [Path(path) if path else None for path in maps]
+    content_map, style_map, notes = read_maps(files[0], files[1], parser)
     faces = []
     for picture, semantic, number, role in zip(
         pictures, (content_map, style_map), numbers, ("content", "style")
@@ -145,10 +146,10 @@ def _job(
         raise InputError("start is 'image', which the command line alone has: choose content or noise")
     pictures = picture_at(content, "content"), picture_at(style, "style")
     wanted = checked_strengths(_strengths(strengths))
-    number = tuple(_face_number(n, role) for n, role in zip(numbers, ("content", "style")))
-    faces, notes = _faces(pictures, list(maps), number)
+    number = _face_number(numbers[0], "content"), _face_number(numbers[1], "style")
+    (content_face, style_face), notes = _faces(pictures, list(maps), number)
     options = options_of(place, wanted, "", number[0] if not maps[0] else 1)
-    job = prepare(*faces, settings, place=place, strengths=wanted, options=options)
+    job = prepare(content_face, style_face, settings, place=place, strengths=wanted, options=options)
     gpu.check_budget(job)
     return job, notes
 
@@ -203,6 +204,7 @@ def transfer(content: str, style: str, preset: str, place: str, *values: Any) ->
     for step, pause in _paused(gpu.steps(job)):
         if pause:
             yield gr.skip(), gr.skip()
+    assert step is not None, "a job has a step at least"
     picture = result_picture(step, job.size)
     path = result_folder() / RESULT
     save_picture(job.placed(picture), path, pnginfo=job.recipe.in_png())
@@ -294,6 +296,7 @@ def compare(content: str, style: str, preset: str) -> Iterator[list[tuple[Image.
         for step, pause in _paused(gpu.steps(job, method=method)):
             if pause:
                 yield gr.skip()
+        assert step is not None, "a job has a step at least"
         done.append((result_picture(step, job.size), method))
     yield done
 
@@ -332,7 +335,9 @@ def add_endpoints(look: dict[str, Any], work: dict[str, Any]) -> None:
             transfer, [content, style, preset, place, *own], [picture, told], api_name="transfer", **work
         )
         # A call that has the values up to the last of FIRST, or of /parse up to the parser, gets the rest.
-        fill_up(gr.context.Context.root_block, {"transfer": 4 + len(FIRST), "parse": 2})
+        page = gr.context.Context.root_block
+        assert page is not None, "the endpoints are added while the page is built"
+        fill_up(page, {"transfer": 4 + len(FIRST), "parse": 2})
         gr.Button().click(compare, [content, style, preset], gallery, api_name="compare", **work)
 
 

@@ -21,7 +21,7 @@ from typing import IO
 try:
     import fcntl
 except ImportError:  # Windows: folders of killed processes stay until they are removed by hand
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 PREFIX = "visits-"
 MOST_BYTES = 8 << 30  # in the folder, and no more than half of what the disk has free when the app starts
@@ -144,7 +144,7 @@ class Room:
             entry for entry in map(_entry, self.cache.iterdir()) if entry and entry[0].name not in OURS
         ]
         total = sum(bytes_ for _, bytes_, _ in entries)
-        last = {}
+        last: dict[Path, float] = {}
         for path, when in list(_used.items()):
             for folder in (path, path.parent):
                 last[folder] = max(when, last.get(folder, 0.0))

@@ -163,7 +163,7 @@ def limit_connections(open_files: int | None = None) -> None:
     if not all(hasattr(H11Protocol, name) for name in METHODS) or not set(PARTS) <= set(named):
         log.warning("slow connections are not limited: this version of uvicorn is not known")
         return
-    uvicorn_config.Config.load = with_short_queue  # type: ignore[method-assign]
+    uvicorn_config.Config.load = with_short_queue  # type: ignore[assignment,method-assign]
     GuardedProtocol.all.most = MOST
     if open_files is not None:
         GuardedProtocol.all.most = max(LEAST, min(MOST, (open_files - SPARE) // 2))

@@ -55,7 +55,10 @@ class Example:
 
 def examples() -> list[Example]:
     """All finished results there are, then the photo with some of our characters."""
-    finished = [Example(*path.stem.split("-as-"), path) for path in sorted(FINISHED.glob("*-as-*.webp"))]
+    finished = []
+    for path in sorted(FINISHED.glob("*-as-*.webp")):
+        content, style = path.stem.split("-as-")
+        finished.append(Example(content, style, path))
     return [*finished, *(Example(PHOTO, style) for style in WITH_PHOTO)]
 
 

@@ -42,7 +42,8 @@ class Sweeper:
     """
 
     def __init__(self, cache: Path, also: Callable[[], None] = lambda: None) -> None:
-        self.cache, self.also, self.seen = cache, also, {}
+        self.cache, self.also = cache, also
+        self.seen: dict[tuple[Path, int], float] = {}  # when each entry, as it was last changed, was seen
 
     def sweep(self, pattern: str = "*", kept: float = KEPT) -> None:
         """Removes the entries of the cache that are older than `kept` seconds. Others may be doing
@@ -139,11 +140,11 @@ def pack(
     """Writes a result into the folder: the picture under the `name`, and a zip with it, its recipe, its
     numbers, its maps and its animation.
     """
-    faces = [face for face in job.whole if face is not None]
+    content, style = job.portraits
     packed = Packed(folder / name, folder / "before.jpg", folder / "card.png", folder / "face-transfer.zip")
     save_picture(picture, packed.picture, pnginfo=job.recipe.in_png())
     save_picture(before, packed.before)
-    save_picture(card(*(face.picture for face in faces), picture), packed.card)
+    save_picture(card(content.picture, style.picture, picture), packed.card)
     with zipfile.ZipFile(packed.archive, "w") as archive:
         archive.write(packed.picture, RESULT)
         archive.write(packed.card, packed.card.name)
@@ -152,8 +153,9 @@ def pack(
         for extra_name, extra in job.extras.items():
             archive.writestr(f"{extra_name}.png", as_png(extra))
         archive.writestr("report.json", as_json(report))
-        for map_name, face in zip(("content_sem.png", "style_sem.png"), faces):
-            add_map(archive, folder, map_name, face.semantic)
+        for map_name, face in (("content_sem.png", content), ("style_sem.png", style)):
+            if face.semantic is not None:
+                add_map(archive, folder, map_name, face.semantic)
         if film:
             archive.write(film, "run.webp")
     return packed

@@ -95,7 +95,7 @@ class Form:
                 yield from answers(given, event=event)
         else:
 
-            def handler(given: dict[Component, Any]) -> Iterator[dict[Component, Any]]:
+            def handler(given: dict[Component, Any]) -> Iterator[dict[Component, Any]]:  # type: ignore[misc]
                 yield from answers(given)
 
         handler.__name__ = work.__name__

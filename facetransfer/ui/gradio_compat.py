@@ -106,6 +106,7 @@ def check(blocks: gr.Blocks) -> None:
 
 def template() -> str:
     """The template of the page, as it is now."""
+    assert templates.env.loader is not None, "Gradio's templates are loaded from somewhere"
     return templates.env.loader.get_source(templates.env, PAGE)[0]
 
 
@@ -116,6 +117,7 @@ def preview_links(tags: Callable[[str], str]) -> None:
     tags: of the page's address, without a slash at its end.
     """
     loader = templates.env.loader
+    assert loader is not None, "Gradio's templates are loaded from somewhere"
     read = type(loader).get_source
 
     def get_source(environment: Any, name: str) -> tuple[str, str | None, Callable[[], bool] | None]:
@@ -125,7 +127,8 @@ def preview_links(tags: Callable[[str], str]) -> None:
         return source, file, current
 
     loader.get_source = get_source
-    templates.env.cache.clear()
+    if templates.env.cache is not None:
+        templates.env.cache.clear()
 
 
 def cache_folder() -> Path:
@@ -133,7 +136,7 @@ def cache_folder() -> Path:
     return Path(get_upload_folder())
 
 
-def event_says(event: gr.EventData, name: str) -> object:
+def event_says(event: gr.EventData, name: str) -> Any:
     """What an event says under that name, of any kind; None where it says nothing: a program can send
     anything.
     """
@@ -172,14 +175,16 @@ def line_of(blocks: gr.Blocks, name: str) -> Line | None:
     found = queue.event_queue_per_concurrency_id.get(name)
     if found is None:
         return None
-    waiting = [(event.session_hash, _address(event.request), event.fn) for event in list(found.queue)]
+    waiting: list[tuple[str | None, str | None, Any]] = [
+        (event.session_hash, _address(event.request), event.fn) for event in list(found.queue)
+    ]
     running = [(fn, began) for fn, times in list(found.start_times_per_fn.items()) for began in list(times)]
     functions = [fn for fn, _ in running] + [fn for _, _, fn in waiting]
-    usual = {
+    usual: dict[Any, float] = {
         fn: queue.process_time_per_fn[fn].avg_time for fn in functions if fn in queue.process_time_per_fn
     }
     jobs = [event for job in queue.active_jobs if job for event in job if event.concurrency_id == name]
-    at_work = {event.session_hash for event in jobs}
+    at_work: set[str | None] = {event.session_hash for event in jobs}
     return Line(waiting, running, found.current_concurrency, usual, at_work)
 
 
@@ -249,7 +254,7 @@ def _forgotten(queue: Queue, clean: Callable[..., Awaitable[None]]) -> Callable[
     @functools.wraps(clean)
     async def forgotten(*, session_hash: str | None = None, event_id: str | None = None) -> None:
         await clean(session_hash=session_hash, event_id=event_id)
-        if queue.pending_event_ids_session.get(session_hash) == {STILL_TO_COME}:
+        if session_hash and queue.pending_event_ids_session.get(session_hash) == {STILL_TO_COME}:
             del queue.pending_event_ids_session[session_hash]
 
     return forgotten
@@ -343,7 +348,7 @@ def _unheard(event: Any) -> bool:
 
 async def _drop_unheard(blocks: gr.Blocks, name: str | None) -> None:
     """Takes those out of a line whose answers nobody asked for."""
-    found = blocks._queue.event_queue_per_concurrency_id.get(name)
+    found = blocks._queue.event_queue_per_concurrency_id.get(name) if name else None
     for event in [event for event in found.queue if _unheard(event)] if found else ():
         await blocks._queue.clean_events(event_id=event._id)
 
@@ -425,7 +430,7 @@ def _few_at_once(blocks: gr.Blocks, process: Callable[..., Awaitable[Any]]) -> C
 
     @functools.wraps(process)
     async def few(*args: Any, **kwargs: Any) -> Any:
-        event = blocks._queue.event_ids_to_events.get(kwargs.get("event_id"))
+        event = blocks._queue.event_ids_to_events.get(kwargs.get("event_id") or "")
         function = getattr(kwargs.get("block_fn"), "fn", None)
         waits = inspect.iscoroutinefunction(function)  # for something else, and works at nothing
         if event is None and waits:
@@ -523,8 +528,8 @@ def weight(value: object) -> int:
 
 def heard(path: str, query: str) -> None:
     """Remembers who asks for answers: a session's stream of events, or one event of a program."""
-    if path.endswith("/queue/data") and (found := parse_qs(query).get("session_hash")):
-        name = found[0]
+    if path.endswith("/queue/data") and (sessions := parse_qs(query).get("session_hash")):
+        name = sessions[0]
     elif found := ONE_EVENT.search(path):
         name = found[1]
     else:

@@ -96,9 +96,15 @@ def warm_up() -> None:
 
     load_parser("compact", gpu.parser_device())(Image.new("RGB", (64, 64)))
     device = "cpu" if gpu.lent() else choose_device()
-    pictures = torch.rand(2, 1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
-    transfer(*pictures, None, TransferSettings(iterations=4), device=device)
+    content, style = torch.rand(2, 1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    transfer(content, style, None, TransferSettings(iterations=4), device=device)
     expected_seconds(TransferSettings(), (64, 64), device)
+
+
+def prepared(names: list[str]) -> None:
+    """What the first visitor would wait for, and the networks of these names."""
+    warm_up()
+    fetch(names)
 
 
 def allow_many_connections() -> None:
@@ -184,7 +190,7 @@ def launch() -> None:
         if tools:
             say_how_tools_take_pictures()
         name = "0.0.0.0" if "SPACE_ID" in os.environ else os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
-        threading.Thread(target=lambda: (warm_up(), fetch(names)), daemon=True, name="warm-up").start()
+        threading.Thread(target=prepared, args=[names], daemon=True, name="warm-up").start()
         sweeper = Sweeper(cache, lambda: forget_visits(page, VISITS_BYTES))
         threading.Thread(target=sweeper.run, args=[stopped], daemon=True, name="sweeper").start()
         room = Room(cache, most, lambda: files_of_waiting_jobs(page))

@@ -270,7 +270,7 @@ class Page:
             **QUICK,
         ).then(**after)
         gr.on(
-            [one.change for one in (*self.paths, room.of)],
+            [self.pictures.content.change, self.pictures.style.change, room.of.change],
             None,
             [*self.paths, room.of],
             room.note,

@@ -8,15 +8,17 @@ import sys
 from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image
 
 from benchmarks import attack
-from benchmarks.parsing import border_counts
+from benchmarks.parsing import border_counts, groups_of
 from benchmarks.published import PublishedLoss
 from facetransfer import to_tensor
 from facetransfer.core.features import load_network
+from segmentation.classes import INDEX
 from segmentation.guidance import guide_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +39,26 @@ def test_borders_within_the_tolerance_count_and_others_do_not(face) -> None:
     for shift, low, high in ((0, 1.0, 1.0), (2, 0.99, 1.0), (9, 0.0, 0.6)):
         near, found, again, painted = border_counts(np.roll(labels, shift, 1), labels)[[1, 4, 13]].sum(0)
         assert low <= near / found <= high and low <= again / painted <= high
+
+
+def test_faces_are_grouped_by_the_skin_that_the_photo_shows_and_by_what_they_wear(face) -> None:
+    """Planted: skin of three tones (Chardon et al. give 41 degrees and more to very light skin, under 10 to
+    dark); the drawn face with nothing, and with glasses painted around an eye.
+    """
+    labels = face[1].resized((512, 512)).labels
+    skin = labels == INDEX["skin"]
+    found = []
+    for colour in ((235, 205, 190), (190, 150, 115), (85, 55, 40)):
+        picture = np.full((512, 512, 3), 128, np.uint8)
+        picture[skin] = colour
+        found.append(groups_of(picture, labels))
+    assert [groups[0] for groups in found] == ["light skin", "medium skin", "dark skin"]
+    assert not any("with glasses" in groups for groups in found)
+    worn = labels.copy()
+    worn[cv2.dilate((labels == INDEX["l_eye"]).astype(np.uint8), np.ones((31, 31))) > 0] = INDEX[
+        "eye_glasses"
+    ]
+    assert "with glasses" in groups_of(picture, worn)
 
 
 def test_quality_is_measured_for_every_variant_with_pictures_beside(tmp_path) -> None:

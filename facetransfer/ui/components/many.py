@@ -171,12 +171,12 @@ def make_film(asked: Asked, clip_path: str | None) -> Iterator[dict[str, Any]]:
         yield {"frame": progress.picture, "film_status": said(words, share)}
     yield {"film_status": said("Writing the film ...")}
     film.finish()
-    words = [f"Done in {time.monotonic() - began:.0f} s."]
+    lines = [f"Done in {time.monotonic() - began:.0f} s."]
     if progress and progress.without_face:
-        words.append(f"{progress.without_face} of {progress.total} frames show no face.")
+        lines.append(f"{progress.without_face} of {progress.total} frames show no face.")
     if film.broken:
-        words.append("The clip breaks off: what came before is here.")
-    yield {"film_status": said(" ".join(words)), "film": str(film.output)}
+        lines.append("The clip breaks off: what came before is here.")
+    yield {"film_status": said(" ".join(lines)), "film": str(film.output)}
 
 
 def stopped() -> str:

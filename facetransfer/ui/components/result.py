@@ -99,7 +99,10 @@ def job_of(asked: Asked, start: Image.Image | None = None, last: LastRun | None 
     settings = settings_of(asked.settings)
     known = [k or known_of(p) for k, p in zip(asked.known, (content, style))]
     maps = [corrected(k.semantic, d) for k, d in zip(known, asked.drawn)]
-    faces = [Face.of(p, m, replace(k, semantic=m)) for p, m, k in zip((content, style), maps, known)]
+    faces = (
+        Face.of(content, maps[0], replace(known[0], semantic=maps[0])),
+        Face.of(style, maps[1], replace(known[1], semantic=maps[1])),
+    )
     where = None
     if start is not None:
         settings = replace(settings, start="image", phases=1)
@@ -112,7 +115,8 @@ def job_of(asked: Asked, start: Image.Image | None = None, last: LastRun | None 
             where = cv2.dilate(changed.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
     into = named(PLACE_LABELS, asked.place, "place")
     job = prepare(
-        *faces,
+        faces[0],
+        faces[1],
         settings,
         place=into,
         strengths=asked.strengths,
@@ -149,7 +153,8 @@ def refine(
 
     Raises InputError where the picture was made of others than those on the page.
     """
-    if (begun or shown) and asked.pictures != (begun.pictures if begun else shown.of):
+    made_of = begun.pictures if begun else shown.of if shown else asked.pictures
+    if asked.pictures != made_of:
         raise InputError("The result was made from other pictures than these: press Run to make these.")
     yield from _run(asked, visit, shown, picture or "", last)
 
@@ -186,6 +191,7 @@ def _work(
     began, seen, left = time.monotonic(), 0.0, math.inf
     start = None if start_path is None else picture_at(start_path or None, "result")
     job = job_of(asked, start=start, last=last)
+    assert isinstance(job.content, Face), "the page transfers pictures"
     # What is known of the run before is forgotten where this one begins anew: if it is stopped, all of it is
     # left to go on with.
     yield {
@@ -221,15 +227,16 @@ def _work(
         animation.save()
     sources = None if job.place != "alone" or step.sources is None else step.sources.cpu().numpy()
     caption = f"{job.settings.method}, likeness {job.settings.likeness:g}, seed {job.settings.seed}"
-    made = _made(job, asked, own, step, folder, caption, animation and animation.path)
+    made = _made(job, asked, own, step, folder, caption, animation.path if animation else None)
     remembered = LastRun(_labels(job), job.style.picture, sources, job.placed(own).size)
     yield {**with_history(made, visit), "status": said(words), "last": remembered}
 
 
 def _labels(job: Job) -> np.ndarray:
     """The content map that a job of the page uses, as it came."""
-    assert job.whole[0] is not None and job.whole[0].semantic is not None
-    return job.whole[0].semantic.labels
+    semantic = job.portraits[0].semantic
+    assert semantic is not None, "a picture of the page has a map"
+    return semantic.labels
 
 
 def _made(
@@ -242,8 +249,7 @@ def _made(
     film: Path | None = None,
 ) -> Made:
     """The result `own` with its files, written into the folder, and its numbers in words."""
-    picture, (content, style) = job.placed(own), job.whole
-    assert content is not None and style is not None
+    picture, (content, style) = job.placed(own), job.portraits
     report = job.report(own, step, load_parser("compact", gpu.parser_device()))
     before = content.picture.resize(picture.size) if job.place != "style" else style.picture
     packed = pack(folder, picture, job, before, report, film, name_of_result(*asked.pictures))

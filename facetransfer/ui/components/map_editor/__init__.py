@@ -167,6 +167,11 @@ def correction_in(drawn: object) -> Correction | None:
     return Correction.from_text(drawn["layer"]) if isinstance(drawn, dict) and drawn.get("layer") else None
 
 
+def layer_of(drawn: object) -> object:
+    """Of which picture the page says that its layer is; None where it says nothing."""
+    return drawn.get("of") if isinstance(drawn, dict) else None
+
+
 def corrected(semantic: SemanticMap, drawn: object) -> SemanticMap:
     """The map with what was painted over it."""
     correction = correction_in(drawn)
@@ -213,10 +218,8 @@ def frames(known: Parse, size: tuple[int, int]) -> list[list[float]]:
 @worded
 def fill(path: str | None, known: Parse | None, drawn: object, event: gr.EventData) -> Iterator[Any]:
     """The layer with the region around the stroke in its class."""
-    correction, stroke, label, reach = (
-        correction_in(drawn),
-        *(event_says(event, name) for name in ("stroke", "label", "reach")),
-    )
+    correction = correction_in(drawn)
+    stroke, label, reach = (event_says(event, name) for name in ("stroke", "label", "reach"))
     usable = (
         isinstance(stroke, list)
         and stroke
@@ -239,7 +242,7 @@ def fill(path: str | None, known: Parse | None, drawn: object, event: gr.EventDa
         )
     picture = picture_at(path, "clicked").resize(correction.size, Image.Resampling.BILINEAR)
     where = fill_region(np.asarray(picture), [tuple(p) for p in stroke], min(255.0, max(0.0, reach)))
-    yield {"layer": correction.painted(where, label).to_text(), "of": drawn.get("of"), "filled": True}
+    yield {"layer": correction.painted(where, label).to_text(), "of": layer_of(drawn), "filled": True}
 
 
 @worded
@@ -277,16 +280,12 @@ def _advice_on(asked: Asked) -> str:
         settings = settings_of(asked.settings)
     except InputError as error:
         return html.escape(str(error))
+    maps = both[0].semantic, both[1].semantic
     faces = [Face.of(Image.new("L", k.semantic.size), k.semantic, k) for k in both]
-    lines = advice(
-        tuple(f.semantic for f in faces),
-        tuple(f.frame for f in faces),
-        tuple(f.picture.size for f in faces),
-        settings,
-    )
+    lines = advice(maps, (faces[0].frame, faces[1].frame), (maps[0].size, maps[1].size), settings)
     table = "".join(
         f"<tr><td>{label}</td>" + "".join(f"<td>{share:.1%}</td>" for share in each) + "</tr>"
-        for label, each in shares(*(f.semantic for f in faces))
+        for label, each in shares(*maps)
     )
     notes = (
         "".join(f"<li>{html.escape(line)}</li>" for line in lines)
