@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,7 @@ class PairMaker:
 
     parser, parser_file: see `load_parser`; with "none" only maps that lie beside the pictures are used.
     map_ending: what follows a picture's name in the name of its map. report: whether results are measured.
+    tell: called after each step with the share of the pair's work that is done.
     """
 
     def __init__(
@@ -100,8 +101,10 @@ class PairMaker:
         device: str = "cpu",
         map_ending: str = MAP_ENDING,
         report: bool = True,
+        tell: Callable[[float], None] = lambda share: None,
     ) -> None:
         self.parser, self.device, self.map_ending, self.report = parser, device, map_ending, report
+        self.tell = tell
         self.parse = None if parser == "none" else load_parser(parser, device, parser_file)
         self._kept: OrderedDict[tuple[Any, ...], tuple[Any, int]] = OrderedDict()
 
@@ -142,7 +145,7 @@ class PairMaker:
         )
         step = None
         for step in job.steps(self.device):
-            pass
+            self.tell(step.done)
         assert step is not None
         picture = result_picture(step, job.size)
         report = job.report(picture, step, self.parse) if self.report else {}

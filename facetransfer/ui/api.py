@@ -33,6 +33,7 @@ from facetransfer.ui.components.settings import PLACE_LABELS, named
 from facetransfer.ui.files import RESULT, result_folder
 from facetransfer.ui.gradio_compat import fill_up
 from facetransfer.ui.inputs import as_kind, in_words, known_of, picture_at, worded
+from facetransfer.ui.time_left import at_work
 from segmentation import PARSERS
 from segmentation.parsers import load_parser
 
@@ -201,14 +202,16 @@ def transfer(content: str, style: str, preset: str, place: str, *values: Any) ->
         strengths,
     )
     step = None
-    for step, pause in _paused(gpu.steps(job)):
-        if pause:
-            yield gr.skip(), gr.skip()
-    assert step is not None, "a job has a step at least"
-    picture = result_picture(step, job.size)
-    path = result_folder() / RESULT
-    save_picture(job.placed(picture), path, pnginfo=job.recipe.in_png())
-    measured = job.report(picture, step, load_parser("compact", gpu.parser_device()))
+    with at_work() as left:
+        for step, pause in _paused(gpu.steps(job)):
+            left.at(step.done)
+            if pause:
+                yield gr.skip(), gr.skip()
+        assert step is not None, "a job has a step at least"
+        picture = result_picture(step, job.size)
+        path = result_folder() / RESULT
+        save_picture(job.placed(picture), path, pnginfo=job.recipe.in_png())
+        measured = job.report(picture, step, load_parser("compact", gpu.parser_device()))
     files = {"content": "content.png", "style": "style.png", "output": "result.png"}
     files |= {
         name: f"{name}.png"
@@ -291,13 +294,15 @@ def compare(content: str, style: str, preset: str) -> Iterator[list[tuple[Image.
     """
     job, done = _job(content, style, preset)[0], []
     gpu.check_budget(job, METHODS)
-    for method in reversed(METHODS):
-        step = None
-        for step, pause in _paused(gpu.steps(job, method=method)):
-            if pause:
-                yield gr.skip()
-        assert step is not None, "a job has a step at least"
-        done.append((result_picture(step, job.size), method))
+    with at_work() as left:
+        for method, share_at in gpu.each_method(job):
+            step = None
+            for step, pause in _paused(gpu.steps(job, method=method)):
+                left.at(share_at(step.done))
+                if pause:
+                    yield gr.skip()
+            assert step is not None, "a job has a step at least"
+            done.append((result_picture(step, job.size), method))
     yield done
 
 

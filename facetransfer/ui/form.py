@@ -88,8 +88,12 @@ class Form:
             for answer in work(self.read(given), **others, **event):
                 yield {outputs[name]: value for name, value in answer.items()}
 
-        # Gradio looks at the signature for what a handler wants to know of the event.
-        if "event" in signature(work).parameters:
+        # Gradio looks at the signature for what a handler wants to know of the event, and of who asks.
+        if "request" in signature(work).parameters:
+
+            def handler(given: dict[Component, Any], request: gr.Request) -> Iterator[dict[Component, Any]]:
+                yield from answers(given, request=request)
+        elif "event" in signature(work).parameters:
 
             def handler(given: dict[Component, Any], event: gr.EventData) -> Iterator[dict[Component, Any]]:
                 yield from answers(given, event=event)

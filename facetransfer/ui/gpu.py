@@ -13,6 +13,7 @@ from typing import Any
 
 from facetransfer.base.devices import choose_device
 from facetransfer.base.errors import InputError
+from facetransfer.base.settings import METHODS
 from facetransfer.core.engine import Step
 from facetransfer.jobs.job import Job
 from facetransfer.jobs.time_estimate import expected_seconds, in_words
@@ -39,6 +40,19 @@ def expected(settings: Any, size: tuple[int, int]) -> float:
         if lent()
         else expected_seconds(settings, size, choose_device())
     )
+
+
+def each_method(job: Job) -> list[tuple[str, Callable[[float], float]]]:
+    """The methods from the plainest to our own, each with a function that tells the share of the whole
+    comparison from the share of this method's work that is done: they take very different times.
+    """
+    times = [expected(replace(job.settings, method=method), job.size) for method in reversed(METHODS)]
+    before = [sum(times[:i]) for i in range(len(times))]
+
+    def share_of(i: int) -> Callable[[float], float]:
+        return lambda done: (before[i] + done * times[i]) / sum(times)
+
+    return [(method, share_of(i)) for i, method in enumerate(reversed(METHODS))]
 
 
 def check_budget(job: Job, methods: Sequence[str] = ()) -> None:

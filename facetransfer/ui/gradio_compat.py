@@ -20,7 +20,7 @@ import time
 import traceback
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -147,9 +147,12 @@ def event_says(event: gr.EventData, name: str) -> Any:
 class Line:
     """The line in which jobs of one kind wait, at this moment.
 
-    waiting: session, address and function of each that waits, in their order. running: function and start
+    waiting: session, address and function of each that waits, in the order in which they will be taken if
+    nobody else comes. running: function and start
     (seconds of `time.time`) of each at work. current: how many are at work. usual: by function, the seconds
     that earlier ones took on average. at_work: the sessions whose jobs are at work or are just ending.
+    turns: of each that waits, see `_turns`. next_turn: by address, that of one more job of it; 0 for those
+    not named.
     """
 
     waiting: list[tuple[str | None, str | None, Any]]
@@ -157,6 +160,12 @@ class Line:
     current: int
     usual: dict[Any, float]
     at_work: set[str | None]
+    turns: list[tuple[bool, float]] = field(default_factory=list)
+    next_turn: dict[str | None, float] = field(default_factory=dict)
+
+    def place_of_newcomer(self, address: str | None) -> int:
+        """How many of those that wait would be taken before a job that joins now."""
+        return sum(turn <= (False, self.next_turn.get(address, 0.0)) for turn in self.turns)
 
 
 Refusal = Callable[[Line, "str | None", "str | None"], "str | None"]
@@ -175,8 +184,9 @@ def line_of(blocks: gr.Blocks, name: str) -> Line | None:
     found = queue.event_queue_per_concurrency_id.get(name)
     if found is None:
         return None
+    in_turn, next_turn = _turns(name, list(found.queue))
     waiting: list[tuple[str | None, str | None, Any]] = [
-        (event.session_hash, _address(event.request), event.fn) for event in list(found.queue)
+        (event.session_hash, _address(event.request), event.fn) for _, event in in_turn
     ]
     running = [(fn, began) for fn, times in list(found.start_times_per_fn.items()) for began in list(times)]
     functions = [fn for fn, _ in running] + [fn for _, _, fn in waiting]
@@ -185,7 +195,8 @@ def line_of(blocks: gr.Blocks, name: str) -> Line | None:
     }
     jobs = [event for job in queue.active_jobs if job for event in job if event.concurrency_id == name]
     at_work: set[str | None] = {event.session_hash for event in jobs}
-    return Line(waiting, running, found.current_concurrency, usual, at_work)
+    turns = [turn for turn, _ in in_turn]
+    return Line(waiting, running, found.current_concurrency, usual, at_work, turns, next_turn)
 
 
 def from_us(error: Exception) -> bool:
@@ -302,28 +313,38 @@ def _words(blocks: gr.Blocks, name: str | None, refusal: Refusal, body: Any, req
 
 
 def _in_turn(blocks: gr.Blocks, take: Callable[[], Any]) -> Callable[[], Any]:
-    """Before a job is taken out of a line: addresses take turns, each one's first job goes before anybody's
-    second, and so on, and jobs whose answer nobody has asked for yet come after all others. Jobs of one
-    address, and those of equal turns, stay in their order. A job of the last LATELY seconds counts as a turn,
-    and as one more for each second that it worked.
-    """
+    """Before a job is taken out of a line, the jobs in it are put in the order of their turns."""
 
     @functools.wraps(take)
     def taken() -> Any:
-        since = time.monotonic() - LATELY
-        while had and had[0][0] < since:
-            had.popleft()
         for name, line in blocks._queue.event_queue_per_concurrency_id.items():
-            before = _had(name)
-            turns = []
-            for event in line.queue:
-                address = _address(event.request)
-                turns.append(((not _heard_by(event), before[address]), event))
-                before[address] += 1
-            line.queue[:] = [event for _, event in sorted(turns, key=lambda turn: turn[0])]
+            line.queue[:] = [event for _, event in _turns(name, line.queue)[0]]
         return take()
 
     return taken
+
+
+def _turns(
+    name: str, events: list[Any]
+) -> tuple[list[tuple[tuple[bool, float], Any]], dict[str | None, float]]:
+    """The jobs of a line, each with its turn, in the order in which they are taken; and the next turn by
+    address.
+
+    Addresses take turns: each one's first job goes before anybody's second, and so on, and jobs whose answer
+    nobody has asked for yet come after all others. Jobs of one address, and those of equal turns, stay in
+    their order. A job of the last LATELY seconds counts as a turn, and as one more for each second that it
+    worked.
+    """
+    since = time.monotonic() - LATELY
+    while had and had[0][0] < since:
+        had.popleft()
+    before = _had(name)
+    turns = []
+    for event in events:
+        address = _address(event.request)
+        turns.append(((not _heard_by(event), before[address]), event))
+        before[address] += 1
+    return sorted(turns, key=lambda turn: turn[0]), before
 
 
 def _had(line: str | None = None) -> dict[str | None, float]:

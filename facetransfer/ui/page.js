@@ -46,6 +46,11 @@
     if (document.querySelector("#gallery img") || window.faceMaps?.tools.done.length) event.preventDefault();
   });
 
+  const LOOK_EVERY = 4000, IDLE = 120000; // milliseconds between two looks, and after which nobody looks
+  let moved = Date.now(); // when the person last did something here
+  for (const what of ["pointermove", "pointerdown", "keydown", "scroll", "focus"])
+    addEventListener(what, () => { moved = Date.now(); }, {passive: true, capture: true});
+
   function say(button, words) { // in place of its label, for a moment
     const label = button.textContent;
     button.textContent = words;
@@ -53,6 +58,13 @@
   }
 
   window.facePage = {
+    lookNowAndThen(look) { // while somebody is here and nothing of theirs is on its way, which tells of itself
+      const due = () => document.visibilityState === "visible" && Date.now() - moved < IDLE
+        && document.querySelector("#stop[disabled]");
+      const next = () => { if (due()) look(); };
+      setInterval(next, LOOK_EVERY);
+      document.addEventListener("visibilitychange", next);
+    },
     async share() { // phones have a sheet for it, desktops a clipboard
       const button = document.querySelector("#copy-result"), image = document.querySelector("#result img");
       if (!image) return say(button, "Press Run first");

@@ -14,7 +14,7 @@ from facetransfer.ui.components import map_editor as maps
 from facetransfer.ui.files import KEPT
 from facetransfer.ui.form import Form, by_name
 from facetransfer.ui.gradio_compat import guard, preview_links
-from facetransfer.ui.queue_status import left, refusal, waiting_words
+from facetransfer.ui.queue_status import left, refusal, waiting_words, words_before_run
 from facetransfer.ui.theme import CONSENT, TITLE, link_preview, step, title
 
 # one heavy job at a time; the others wait in line
@@ -236,6 +236,7 @@ class Page:
             event.success(**after)
             event.failure(**after)
         room.watch.tick(self.look_at_line, None, [room.status, room.watch], **QUICK)
+        room.queue.look(self.look_before_run, None, room.queue, **QUICK)
         self.wire_stop(events, after)
         self.wire_shown(after)
         self.wire_pictures(after)
@@ -350,6 +351,11 @@ class Page:
         """
         words = waiting_words(self.blocks, WORK["concurrency_id"], request.session_hash)
         return (result.said(words), gr.skip()) if words else (gr.skip(), gr.Timer(active=False))
+
+    async def look_before_run(self, request: gr.Request) -> str:
+        """What the line decides of a run that is not asked for yet; in no thread of its own, as above."""
+        address = request.client.host if request.client else None
+        return words_before_run(self.blocks, WORK["concurrency_id"], request.session_hash, address)
 
     async def stopped(self, picture: str | None, words: str, request: gr.Request) -> tuple[Any, Any]:
         """What `result.stopped` says, after the last word of the run that was stopped: it would take its

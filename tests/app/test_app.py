@@ -414,7 +414,7 @@ def test_the_place_in_line_and_the_time_until_it_is_reached() -> None:
     waiting.current_concurrency = 1
     waiting.start_times_per_fn["run"].add(time.time() - 5)
     waiting.queue = [
-        SimpleNamespace(session_hash=name, fn="run", request=None) for name in ("first", "second")
+        SimpleNamespace(_id=name, session_hash=name, fn="run", request=None) for name in ("first", "second")
     ]
     for job in waiting.queue:
         job.concurrency_id = "work"

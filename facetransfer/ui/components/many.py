@@ -6,7 +6,7 @@ import os
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,23 @@ from facetransfer.jobs.film import FilmMaker, Keyframe
 from facetransfer.jobs.film_files import CODECS, Clip, open_clip
 from facetransfer.jobs.film_run import FilmRun
 from facetransfer.jobs.job import Face
-from facetransfer.jobs.pairs import Pair, product, with_outputs
+from facetransfer.jobs.pairs import Pair, product, with_outputs, zipped
 from facetransfer.jobs.time_estimate import in_words as time_in_words
 from facetransfer.ui import gpu
 from facetransfer.ui.components.map_editor import corrected
+from facetransfer.ui.components.result import left_words
 from facetransfer.ui.files import result_folder
 from facetransfer.ui.form import Asked
 from facetransfer.ui.inputs import known_of, picture_at, settings_of, worded
 from facetransfer.ui.theme import said, status
+from facetransfer.ui.time_left import at_work
 from segmentation.parsers import load_parser
 
 MOST_PAIRS = 100  # of one call
+PAIRINGS = {
+    "product": product,
+    "zip": zipped,
+}  # every content with every style; the first with the first, ...
 MOST_FILM_SECONDS = 20.0  # of a clip, unless FACE_TRANSFER_MAX_FILM_SECONDS says otherwise
 FILM_SIZE = 512  # pixels on the longest side of a film's frames, at most
 PICTURE_FILES = ["image"]
@@ -57,47 +63,85 @@ def files_of(paths: Sequence[str] | None, role: str) -> list[Path]:
     return list(dict.fromkeys(map(Path, paths)))
 
 
-@worded
-def make_all(asked: Asked, contents: list[str] | None, styles: list[str] | None) -> Iterator[dict[str, Any]]:
-    """The gallery of results as it grows, the line of words, and the zip of what there is."""
-    settings, strengths = settings_of(asked.settings), checked_strengths(asked.strengths)
+@dataclass(frozen=True)
+class Batched:
+    """How far a batch has come: what became of its pairs, how many they are, the zip of what was made, and
+    the seconds left, infinite while they are not known.
+    """
+
+    outcomes: list[Outcome]
+    total: int
+    archive: Path
+    seconds: float
+
+
+def batch_of(
+    contents: Sequence[str] | None, styles: Sequence[str] | None, like: Pair, pairing: str = "product"
+) -> tuple[list[Pair], float]:
+    """The pairs of uploaded pictures, paired as PAIRINGS says, and about how many seconds they will take.
+    like: a pair with the settings of all. InputError where a picture is missing, they are too many, or take
+    too long.
+    """
     files = files_of(contents, "content"), files_of(styles, "style")
-    like = Pair(Path(), Path(), settings=settings, strengths=strengths)
-    pairs = product(*files, like)
+    pairs = PAIRINGS[pairing](*files, like)
     if len(pairs) > MOST_PAIRS:
         raise InputError(
             f"{len(files[0])} contents with {len(files[1])} styles are {len(pairs)} results: at most "
             f"{MOST_PAIRS} are made at once"
         )
-    sizes = [fitted_size(open_picture(path).size, settings.size) for path in files[0]]
-    each = sum(gpu.expected(settings, size) for size in sizes) * len(files[1])
-    check_time(each)
-    yield {
-        "matrix": [],
-        "all_status": said(f"{len(pairs)} results, {time_in_words(each)} ...", 0.0),
-        "zip": gr.update(interactive=False),
-    }
+    sizes = {path: fitted_size(open_picture(path).size, like.settings.size) for path in files[0]}
+    seconds = sum(gpu.expected(like.settings, sizes[pair.content]) for pair in pairs)
+    check_time(seconds)
+    return pairs, seconds
+
+
+def batched(pairs: Sequence[Pair]) -> Iterator[Batched]:
+    """Makes the pairs one after another, each into the zip as soon as it is there; at the end comes a sheet
+    of all.
+
+    What was made until the caller leaves stays in the zip.
+    """
     folder = result_folder()
     pairs, log = with_outputs(pairs, str(folder)), RunLog(folder / LOG)
-    archive, gallery, done = folder / "face-transfers.zip", [], []
-    began = time.monotonic()
-    for outcome in run_batch(pairs, PairMaker(device=gpu.parser_device()), log):
-        done.append(outcome)
-        if outcome.state == MADE:
-            gallery.append(
-                (str(outcome.pair.output), f"{outcome.pair.content.stem} / {outcome.pair.style.stem}")
-            )
-            with zipfile.ZipFile(archive, "a") as file:
-                file.write(outcome.pair.output, outcome.pair.output.name)
-        left = (time.monotonic() - began) / len(done) * (len(pairs) - len(done))
-        words = f"{len(done)} of {len(pairs)} · {time_in_words(left)} left"
-        share = len(done) / len(pairs)
-        yield {"matrix": [*gallery], "all_status": said(words, share), "zip": _download(archive)}
-    sheet = folder / "contact-sheet.html"
-    write_contact_sheet(sheet, pairs, log)
-    with zipfile.ZipFile(archive, "a") as file:
-        file.write(sheet, sheet.name)
-    yield {"matrix": [*gallery], "all_status": said(_told(done)), "zip": _download(archive)}
+    archive, done = folder / "face-transfers.zip", []
+    with at_work() as left:
+
+        def tell(share: float) -> None:
+            left.at((len(done) + share) / len(pairs))
+
+        for outcome in run_batch(pairs, PairMaker(device=gpu.parser_device(), tell=tell), log):
+            done.append(outcome)
+            if outcome.state == MADE:
+                with zipfile.ZipFile(archive, "a") as file:
+                    file.write(outcome.pair.output, outcome.pair.output.name)
+            yield Batched([*done], len(pairs), archive, left.at(len(done) / len(pairs)))
+        sheet = folder / "contact-sheet.html"
+        write_contact_sheet(sheet, pairs, log)
+        with zipfile.ZipFile(archive, "a") as file:
+            file.write(sheet, sheet.name)
+    yield Batched([*done], len(pairs), archive, 0.0)
+
+
+@worded
+def make_all(asked: Asked, contents: list[str] | None, styles: list[str] | None) -> Iterator[dict[str, Any]]:
+    """The gallery of results as it grows, the line of words, and the zip of what there is."""
+    settings, strengths = settings_of(asked.settings), checked_strengths(asked.strengths)
+    like = Pair(Path(), Path(), settings=settings, strengths=strengths)
+    pairs, seconds = batch_of(contents, styles, like)
+    yield {
+        "matrix": [],
+        "all_status": said(f"{len(pairs)} results, {time_in_words(seconds)} ...", 0.0),
+        "zip": gr.update(interactive=False),
+    }
+    for batch in batched(pairs):
+        made = [o.pair for o in batch.outcomes if o.state == MADE]
+        words = f"{len(batch.outcomes)} of {batch.total} · {left_words(batch.seconds)}"
+        yield {
+            "matrix": [(str(pair.output), f"{pair.content.stem} / {pair.style.stem}") for pair in made],
+            "all_status": said(words, len(batch.outcomes) / batch.total),
+            "zip": _download(batch.archive),
+        }
+    yield {"all_status": said(_told(batch.outcomes))}
 
 
 def _download(path: Path) -> Any:
@@ -164,13 +208,13 @@ def make_film(asked: Asked, clip_path: str | None) -> Iterator[dict[str, Any]]:
     folder = result_folder()
     most = round(most_film_seconds() * max(1.0, count / max(clip.seconds, 0.04))) + 1
     film, began, progress = FilmRun(clip, maker, folder / "face-transfer.mp4", most), time.monotonic(), None
-    for progress in film.run():
-        left = (time.monotonic() - began) / progress.done * (progress.total - progress.done)
-        words = f"Frame {progress.done} of {progress.total} · {time_in_words(left)} left"
-        share = progress.done / progress.total
-        yield {"frame": progress.picture, "film_status": said(words, share)}
-    yield {"film_status": said("Writing the film ...")}
-    film.finish()
+    with at_work() as left:
+        for progress in film.run():
+            share = progress.done / progress.total
+            words = f"Frame {progress.done} of {progress.total} · {left_words(left.at(share))}"
+            yield {"frame": progress.picture, "film_status": said(words, share)}
+        yield {"film_status": said("Writing the film ...")}
+        film.finish()
     lines = [f"Done in {time.monotonic() - began:.0f} s."]
     if progress and progress.without_face:
         lines.append(f"{progress.without_face} of {progress.total} frames show no face.")

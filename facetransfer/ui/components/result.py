@@ -23,6 +23,7 @@ from facetransfer.core.engine import Step
 from facetransfer.jobs.animation import Animation
 from facetransfer.jobs.class_weights import strengths_as_text
 from facetransfer.jobs.job import Face, Job, prepare, result_picture
+from facetransfer.jobs.time_estimate import in_words as time_in_words
 from facetransfer.ui import gpu
 from facetransfer.ui.components.map_editor import corrected
 from facetransfer.ui.components.settings import PLACE_LABELS, named, of_preset
@@ -32,6 +33,7 @@ from facetransfer.ui.inputs import is_place, known_of, picture_at, settings_of, 
 from facetransfer.ui.queue_status import IN_LINE
 from facetransfer.ui.share import write_wipe
 from facetransfer.ui.theme import said, status
+from facetransfer.ui.time_left import at_work
 from segmentation.classes import guide_words
 from segmentation.parsers import load_parser
 
@@ -57,7 +59,6 @@ OTHER_PICTURES = """(content, style, of) => {
 STOPPED = "Stopped. The picture so far is kept: <b>Continue</b> goes on from it."
 FAILED = "Nothing was made."
 FIRST_TAB = "result"
-LEAST_DONE = 0.02  # share of the work from which the time left is told
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def _run(
 def _work(
     asked: Asked, visit: list[Made] | None, start_path: str | None, last: LastRun | None
 ) -> Iterator[dict[str, Any]]:
-    began, seen, left = time.monotonic(), 0.0, math.inf
+    began, seen = time.monotonic(), 0.0
     start = None if start_path is None else picture_at(start_path or None, "result")
     job = job_of(asked, start=start, last=last)
     assert isinstance(job.content, Face), "the page transfers pictures"
@@ -208,20 +209,33 @@ def _work(
     folder = result_folder()
     animation = Animation(folder / "run.webp", fitted_size(job.size, 320)) if asked.animate else None
     step = None
-    for step in gpu.steps(job):
-        if animation:
-            animation.add(step)
-        if (now := time.monotonic()) - seen >= SHOW_EVERY:
-            if step.done > LEAST_DONE:
-                left = min(left - (now - seen), (now - began) * (1 - step.done) / step.done)
-            seen = now
-            yield {
-                "result": result_picture(step, job.size),
-                "status": said(progress_text(step, left), step.done),
-            }
-    assert step is not None
+    with at_work() as left:
+        for step in gpu.steps(job):
+            seconds = left.at(step.done)
+            if animation:
+                animation.add(step)
+            if (now := time.monotonic()) - seen >= SHOW_EVERY:
+                seen = now
+                yield {
+                    "result": result_picture(step, job.size),
+                    "status": said(progress_text(step, seconds), step.done),
+                }
+        assert step is not None
+        yield from _ended(job, asked, step, time.monotonic() - began, animation, folder, visit)
+
+
+def _ended(
+    job: Job,
+    asked: Asked,
+    step: Step,
+    seconds: float,
+    animation: Animation | None,
+    folder: Path,
+    visit: list[Made] | None,
+) -> Iterator[dict[str, Any]]:
+    """The result of a run whose last step took it to `seconds`, and then all that belongs to it."""
     own = result_picture(step, job.size)
-    words = f"Done in {time.monotonic() - began:.0f} s."
+    words = f"Done in {seconds:.0f} s."
     yield {"result": job.placed(own), "status": said(words + " Measuring ...")}
     if animation:
         animation.save()
@@ -359,20 +373,21 @@ def variants(asked: Asked) -> Iterator[dict[str, Any]]:
     own = settings_of({**asked.settings, **of_preset(asked.settings, "Preview")})
     seeds = [own.seed, *np.random.default_rng().integers(2**31, size=VARIANTS - 1).tolist()]
     found: list[tuple[Image.Image, str]] = []
-    for seed in seeds:
-        small = replace(own, size=VARIANT_SIZE, seed=seed)
-        job = job_of(replace(asked, settings=shown(small)))
-        gpu.check_budget(job, (own.method,) * (VARIANTS - len(found)))
-        step = None
-        for step in gpu.steps(job):
-            pass
-        assert step is not None
-        found.append((result_picture(step, job.size), f"seed {seed}"))
-        yield {
-            "variants": [*found],
-            "seeds": seeds,
-            "variants_status": said(f"{len(found)} of {VARIANTS}", len(found) / VARIANTS),
-        }
+    with at_work() as left:
+        for seed in seeds:
+            small = replace(own, size=VARIANT_SIZE, seed=seed)
+            job = job_of(replace(asked, settings=shown(small)))
+            gpu.check_budget(job, (own.method,) * (VARIANTS - len(found)))
+            step = None
+            for step in gpu.steps(job):
+                left.at((len(found) + step.done) / VARIANTS)
+            assert step is not None
+            found.append((result_picture(step, job.size), f"seed {seed}"))
+            yield {
+                "variants": [*found],
+                "seeds": seeds,
+                "variants_status": said(f"{len(found)} of {VARIANTS}", len(found) / VARIANTS),
+            }
     yield {"variants_status": said("Press one to make it with the settings of the page.")}
 
 
@@ -392,21 +407,24 @@ def compare(asked: Asked) -> Iterator[dict[str, Any]]:
     job, seen = job_of(asked), 0.0
     gpu.check_budget(job, METHODS)
     done: list[tuple[Image.Image, str]] = []
-    for i, method in enumerate(reversed(METHODS)):
-        step = None
-        for step in gpu.steps(job, method=method):
-            if time.monotonic() - seen >= SHOW_EVERY:
-                seen = time.monotonic()
-                yield {
-                    "compared": [*done, (result_picture(step, job.size), METHOD_NAMES[method])],
-                    "compare_status": said(
-                        f"Method {i + 1} of {len(METHODS)}: {METHOD_NAMES[method]}",
-                        (i + step.done) / len(METHODS),
-                    ),
-                }
-        assert step is not None
-        same = "" if step.leak is None else f": {1 - step.leak:.0%} from the same part"
-        done.append((result_picture(step, job.size), METHOD_NAMES[method] + same))
+    with at_work() as left:
+        for i, (method, share_at) in enumerate(gpu.each_method(job)):
+            step = None
+            for step in gpu.steps(job, method=method):
+                share = share_at(step.done)
+                seconds = left.at(share)
+                if time.monotonic() - seen >= SHOW_EVERY:
+                    seen = time.monotonic()
+                    words = (
+                        f"Method {i + 1} of {len(METHODS)}: {METHOD_NAMES[method]} · {left_words(seconds)}"
+                    )
+                    yield {
+                        "compared": [*done, (result_picture(step, job.size), METHOD_NAMES[method])],
+                        "compare_status": said(words, share),
+                    }
+            assert step is not None
+            same = "" if step.leak is None else f": {1 - step.leak:.0%} from the same part"
+            done.append((result_picture(step, job.size), METHOD_NAMES[method] + same))
     yield {"compared": done, "compare_status": said("Done: one pair, four methods.")}
 
 
@@ -508,9 +526,13 @@ def command_words(job: Job) -> str:
 
 def progress_text(step: Step, left: float) -> str:
     """left: seconds, infinite while they are not known."""
-    when = f"about {left:.0f} s left" if math.isfinite(left) else "estimating the time"
     loss = sum(step.losses.values())
-    return f"Phase {step.phase} of {step.phases} · {step.done:.0%} · {when} · loss {loss:.3f}"
+    return f"Phase {step.phase} of {step.phases} · {step.done:.0%} · {left_words(left)} · loss {loss:.3f}"
+
+
+def left_words(seconds: float) -> str:
+    """How long it still takes; infinite where that is not known yet."""
+    return f"{time_in_words(seconds)} left" if math.isfinite(seconds) else "estimating the time"
 
 
 def buttons(running: bool, picture: str | None = None) -> tuple[Any, Any, Any, Any]:
@@ -535,6 +557,12 @@ class ResultRoom:
                 self.run = gr.Button("Run", variant="primary", elem_id="run", min_width=90, scale=2)
                 self.stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=70, interactive=False)
                 self.refine = gr.Button("Refine", elem_id="refine", min_width=90, interactive=False)
+                self.queue = gr.HTML(
+                    "",
+                    elem_id="queue",
+                    apply_default_css=False,
+                    js_on_load="window.facePage.lookNowAndThen(() => trigger('look'));",
+                )  # what would come before a job, while none of the visit's is on its way
             self.status = status("status")
             self.note = gr.HTML("", elem_id="note", apply_default_css=False)
             self.add_tabs()

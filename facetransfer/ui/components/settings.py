@@ -21,6 +21,7 @@ from facetransfer.jobs.time_estimate import in_words as time_in_words
 from facetransfer.ui import gpu
 from facetransfer.ui.form import Asked
 from facetransfer.ui.inputs import in_words, settings_of, shown
+from facetransfer.ui.queue_status import expect
 from segmentation.classes import CLASSES, NAMES
 
 PLACE_LABELS = {
@@ -77,9 +78,9 @@ def choose_preset(asked: Asked, name: object) -> Iterator[dict[str, Any]]:
         yield of_preset(asked.settings, name)
 
 
-def about(asked: Asked) -> Iterator[dict[str, Any]]:
+def about(asked: Asked, request: gr.Request | None = None) -> Iterator[dict[str, Any]]:
     """What the page says of the settings: how long a run will take here, which preset they are, how many
-    differ from their defaults, and what a link to them ends in.
+    differ from their defaults, and what a link to them ends in. request: who asks; for those who wait behind.
     """
     try:
         settings = settings_of(asked.settings)
@@ -89,9 +90,15 @@ def about(asked: Asked) -> Iterator[dict[str, Any]]:
     known = asked.known[0]
     size = known.semantic.size if known else (512, 512)
 
-    def words(chosen: TransferSettings) -> str:
-        return time_in_words(gpu.expected(chosen, fitted_size(size, chosen.size)))
+    def seconds(chosen: TransferSettings) -> float:
+        return gpu.expected(chosen, fitted_size(size, chosen.size))
 
+    def words(chosen: TransferSettings) -> str:
+        return time_in_words(seconds(chosen))
+
+    own, most = seconds(settings), gpu.most_seconds()
+    if request is not None:
+        expect(request.session_hash, own)
     presets = {name: replace(settings, **of_preset(shown(settings), name)) for name in PRESETS}
     current = next((name for name, preset in presets.items() if preset == settings), None)
     others = " · ".join(
@@ -102,8 +109,14 @@ def about(asked: Asked) -> Iterator[dict[str, Any]]:
     base = replace(TransferSettings(), **PRESETS[current]) if current else TransferSettings()
     changed = sum(getattr(settings, s.name) != getattr(base, s.name) for s in all_settings())
     parts = sum(value != 1 for value in asked.strengths.values()) + (asked.place != next(iter(PLACE_LABELS)))
+    too_long = (
+        f" Jobs here may take {time_in_words(most)}: choose a smaller size, fewer iterations or a quicker "
+        f"preset."
+        if 0 < most < own
+        else ""
+    )
     yield {
-        "expected": f"Expected time here: **{words(settings)}**. ({others})",
+        "expected": f"Expected time here: **{words(settings)}**.{too_long} ({others})",
         "preset": current,
         "settings_room": gr.update(label=f"Settings{_marked(changed)}"),
         "parts_room": gr.update(label=f"{PARTS_TITLE}{_marked(parts)}"),

@@ -18,12 +18,13 @@ from facetransfer.jobs.job import Face, prepare, result_picture
 from facetransfer.ui import gpu
 from facetransfer.ui.components.map_editor import corrected
 from facetransfer.ui.components.pictures import Before, parse, remembered
-from facetransfer.ui.components.result import choices_of_pictures, failure_said
+from facetransfer.ui.components.result import choices_of_pictures, failure_said, left_words
 from facetransfer.ui.form import Asked
 from facetransfer.ui.gradio_compat import event_says
 from facetransfer.ui.inputs import known_of, picture_at, settings_of, worded
 from facetransfer.ui.styles import Style, face_of_style, styles
 from facetransfer.ui.theme import said, status
+from facetransfer.ui.time_left import at_work
 
 TRY_SIZE = 256  # pixels of a result on the sheet
 
@@ -86,16 +87,17 @@ def try_all(asked: Asked) -> Iterator[dict[str, Any]]:
     likeness = settings_of(asked.settings).likeness
     settings = replace(TransferSettings(**PRESETS["Preview"]), size=TRY_SIZE, likeness=likeness)
     sheet: list[tuple[Image.Image, str]] = []
-    for style in styles():
-        job = prepare(content, face_of_style(style), settings)
-        gpu.check_budget(job, (settings.method,) * (len(styles()) - len(sheet)))
-        step = None
-        for step in gpu.steps(job):
-            pass
-        assert step is not None
-        sheet.append((result_picture(step, job.size), style.name))
-        words = f"{len(sheet)} of {len(styles())} styles"
-        yield {"sheet": [*sheet], "try_status": said(words, len(sheet) / len(styles()))}
+    with at_work() as left:
+        for style in styles():
+            job = prepare(content, face_of_style(style), settings)
+            gpu.check_budget(job, (settings.method,) * (len(styles()) - len(sheet)))
+            step = None
+            for step in gpu.steps(job):
+                seconds = left.at((len(sheet) + step.done) / len(styles()))
+            assert step is not None
+            sheet.append((result_picture(step, job.size), style.name))
+            words = f"{len(sheet)} of {len(styles())} styles · {left_words(seconds)}"
+            yield {"sheet": [*sheet], "try_status": said(words, len(sheet) / len(styles()))}
     words = f"Done in {time.monotonic() - began:.0f} s. Press one to make it fine."
     yield {"sheet": [*sheet], "try_status": said(words)}
 
