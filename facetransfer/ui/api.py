@@ -1,4 +1,4 @@
-"""The app from a program: /parse, /transfer and /compare, through gradio_client or as MCP tools.
+"""The app from a program: /parse, /transfer, /compare and /batch, through gradio_client or as MCP tools.
 
 What language models read of the tools are these docstrings, an argument in one line. They give pictures as
 data: URLs; gradio_client uploads files.
@@ -22,12 +22,15 @@ from facetransfer.base.images import as_json, save_picture
 from facetransfer.base.settings import METHODS, PRESETS, Setting, TransferSettings, all_settings
 from facetransfer.core.engine import Step
 from facetransfer.jobs.advice import shares
+from facetransfer.jobs.batch import MADE, Outcome
 from facetransfer.jobs.class_weights import NAMES_AS_TYPED, checked_strengths, parse_strengths
 from facetransfer.jobs.face import Face, check_shape
 from facetransfer.jobs.face_files import read_maps
 from facetransfer.jobs.job import Job, prepare, result_picture
+from facetransfer.jobs.pairs import Pair
 from facetransfer.jobs.recipe import options_of
 from facetransfer.ui import gpu
+from facetransfer.ui.components.many import MOST_PAIRS, PAIRINGS, batch_of, batched
 from facetransfer.ui.components.pictures import picture_upload
 from facetransfer.ui.components.settings import PLACE_LABELS, named
 from facetransfer.ui.files import RESULT, result_folder
@@ -306,6 +309,87 @@ def compare(content: str, style: str, preset: str) -> Iterator[list[tuple[Image.
     yield done
 
 
+class BatchReport(TypedDict):
+    """What /batch tells of one of its results. A result that failed has an error, and no file."""
+
+    content: str  # the name of the content picture
+    style: str  # the name of the style picture
+    file: str | None  # the result's name in the zip; a PNG that carries its recipe
+    error: str  # why there is none; empty where there is one
+    seconds: float  # that it took
+    report: dict[str, Any]  # its numbers, as those of /transfer
+    notes: list[str]  # what a person should know of it
+
+
+@worded
+def batch(
+    contents: list[str], styles: list[str], preset: str, pairs: str, place: str, strengths: str, *values: Any
+) -> Iterator[tuple[Any, list[BatchReport]]]:
+    """Its parameters after the strengths, and their words, are made from the table of the settings below."""
+    many_pairs, _ = batch_of(
+        contents,
+        styles,
+        Pair(
+            Path(),
+            Path(),
+            settings=replace(TransferSettings(**named(PRESETS, preset, "preset")), **_given(values)),
+            place=named({label: label for label in PLACE_LABELS.values()}, place, "place"),
+            strengths=checked_strengths(_strengths(strengths)),
+        ),
+        named({name: name for name in PAIRINGS}, pairs, "pairing"),
+    )
+    for made in batched(many_pairs):
+        told = json.loads(as_json([_batch_report(outcome) for outcome in made.outcomes]))
+        yield (str(made.archive) if made.ended else gr.skip()), told
+
+
+def _batch_report(outcome: Outcome) -> BatchReport:
+    return {
+        "content": outcome.pair.content.name,
+        "style": outcome.pair.style.name,
+        "file": outcome.pair.output.name if outcome.state == MADE else None,
+        "error": outcome.error,
+        "seconds": round(outcome.seconds, 2),
+        "report": outcome.report,
+        "notes": outcome.notes,
+    }
+
+
+BATCH_PARAMETERS = [
+    *(_parameter(name, list[str], inspect.Parameter.empty) for name in ("contents", "styles")),
+    _parameter("preset", str, "Balanced"),
+    _parameter("pairs", str, "product"),
+    _parameter("place", str, "alone"),
+    _parameter("strengths", str, ""),
+    *(_of_setting(s) for s in _settings()),
+]
+_BATCH_WORDS = _WORDS | {
+    "contents": "whose faces they are; pictures, each as a data: URL.",
+    "styles": "whose skins they get; pictures, each as a data: URL.",
+    "pairs": "product makes every content in every style; zip the first in the first, the second in "
+    "the second, and so on.",
+}
+batch.__signature__ = inspect.Signature(BATCH_PARAMETERS)  # type: ignore[attr-defined]
+batch.__annotations__ = {p.name: p.annotation for p in BATCH_PARAMETERS}
+batch.__doc__ = (
+    f"Puts many styles' skins on many contents' faces, {MOST_PAIRS} results at most. Numbers below 0, and "
+    f"choices that are '{PRESETS_OWN}', leave a setting to the preset. Returns a zip of the results, each a "
+    f"PNG that carries its recipe, and a list with what became of each: "
+    f"{', '.join(BatchReport.__annotations__)}. "
+    "The list grows while the work goes on, and who leaves stops it after the pair at work.\n\nArgs:\n"
+    + "\n".join(f"    {p.name}: {_BATCH_WORDS[p.name]}" for p in BATCH_PARAMETERS)
+)
+
+
+def shown_as_example(component: gr.components.Component, *names: str) -> None:
+    """The code that the page's "Use via API" prints takes these files of the caller's as its example.
+    Gradio's own are addresses on other sites, which this server does not open.
+    """
+    files = [{"path": n, "url": n, "orig_name": n, "meta": {"_type": "gradio.FileData"}} for n in names]
+    several = getattr(component, "file_count", "single") == "multiple"
+    component.example_payload = lambda: files if several else files[0]  # type: ignore[method-assign]
+
+
 def add_endpoints(look: dict[str, Any], work: dict[str, Any]) -> None:
     """Adds the endpoints to the page that is being built; nothing of them shows. `look` and `work` say how
     parsing and transfers queue.
@@ -344,6 +428,22 @@ def add_endpoints(look: dict[str, Any], work: dict[str, Any]) -> None:
         assert page is not None, "the endpoints are added while the page is built"
         fill_up(page, {"transfer": 4 + len(FIRST), "parse": 2})
         gr.Button().click(compare, [content, style, preset], gallery, api_name="compare", **work)
+        many = [
+            gr.File(label=label, file_count="multiple", file_types=["image"])
+            for label in ("Contents", "Styles")
+        ]
+        shown_as_example(content, "photo.png")
+        shown_as_example(style, "painting.png")
+        shown_as_example(many[0], "photo.png", "another-photo.png")
+        shown_as_example(many[1], "painting.png")
+        pairs = gr.Dropdown(list(PAIRINGS), value="product", label="Which content gets which style")
+        gr.Button().click(
+            batch,
+            [*many, preset, pairs, place, more[-1], *settings],
+            [gr.File(label="Results"), gr.JSON(label="What became of each")],
+            api_name="batch",
+            **work,
+        )
 
 
 def _setting_input(setting: Setting) -> gr.components.Component:

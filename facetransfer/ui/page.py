@@ -355,7 +355,8 @@ class Page:
     async def look_before_run(self, request: gr.Request) -> str:
         """What the line decides of a run that is not asked for yet; in no thread of its own, as above."""
         address = request.client.host if request.client else None
-        return words_before_run(self.blocks, WORK["concurrency_id"], request.session_hash, address)
+        words = words_before_run(self.blocks, WORK["concurrency_id"], request.session_hash, address)
+        return words and f"<p>{words}</p>"
 
     async def stopped(self, picture: str | None, words: str, request: gr.Request) -> tuple[Any, Any]:
         """What `result.stopped` says, after the last word of the run that was stopped: it would take its

@@ -622,7 +622,7 @@ def test_nobody_else_is_asked(app: str) -> None:
 
 
 def test_the_app_can_be_used_from_a_program(app: str, tmp_path: Path, face, green_face) -> None:
-    """The three endpoints through gradio's own client, typed and documented; a broken file is a worded error
+    """The endpoints through gradio's own client, typed and documented; a broken file is a worded error
     and no path is served.
     """
     from gradio_client import Client, handle_file
@@ -632,7 +632,7 @@ def test_the_app_can_be_used_from_a_program(app: str, tmp_path: Path, face, gree
     a, b = handle_file(str(tmp_path / "a.png")), handle_file(str(tmp_path / "b.png"))
     client = Client(app, verbose=False, download_files=str(tmp_path / "got"))
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert set(endpoints) == {"/parse", "/transfer", "/compare"}
+    assert set(endpoints) == {"/parse", "/transfer", "/compare", "/batch"}
     assert [p["parameter_name"] for p in endpoints["/transfer"]["parameters"]][:4] == [
         "content",
         "style",
@@ -729,6 +729,23 @@ def test_a_program_can_do_what_the_page_can(app: str, tmp_path: Path, face, gree
         event = json.load(answer)["event_id"]
     with urllib.request.urlopen(f"{app}/gradio_api/call/transfer/{event}", timeout=120) as answer:
         assert "event: complete" in answer.read().decode()
+
+
+@pytest.mark.parametrize("endpoint", ["/parse", "/transfer", "/batch"])
+def test_the_python_code_that_the_page_prints_runs(
+    app: str, endpoint: str, tmp_path: Path, face, green_face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What "Use via API" shows, with the caller's own files beside it, as quick as can be."""
+    for name, (picture, _) in (("photo", face), ("another-photo", face), ("painting", green_face)):
+        picture.save(tmp_path / f"{name}.png")
+    monkeypatch.chdir(tmp_path)
+    info = httpx.get(f"{app}/gradio_api/info", timeout=60).json()["named_endpoints"][endpoint]
+    code = info["code_snippets"]["python"]
+    assert app in code and "photo.png" in code and "github" not in code
+    code = code.replace('preset="Balanced"', 'preset="Preview"')
+    names: dict[str, object] = {}
+    exec(compile(code, endpoint, "exec"), names)
+    assert names["result"]
 
 
 def test_a_program_compares_every_method(

@@ -10,6 +10,8 @@ import av
 import gradio as gr
 import pytest
 
+from facetransfer.jobs.recipe import read_recipe
+from facetransfer.ui import api
 from facetransfer.ui.components import many
 from tests.app.test_film import drawn_frames, write_clip
 from tests.support.drawn_face import draw_face
@@ -91,3 +93,38 @@ def test_a_film_that_is_too_long_or_none_is_refused(files: Path, monkeypatch: py
     for path in (None, str(files / "text.mp4"), str(files / "gone.mp4")):
         with pytest.raises(gr.Error):
             next(many.make_film(SMALL, path))
+
+
+def test_a_program_makes_many_at_once(files: Path) -> None:
+    """Two contents in two styles, and the first in the first: the list grows, each result is in the zip with
+    its recipe, and what cannot be is said before anything is made.
+    """
+    contents = [str(files / f"{name}.png") for name in ("ann", "bob")]
+    styles = [str(files / "green.png"), contents[0]]
+    sizes = [64.0 if s.name == "size" else s.default if s.kind is str else -1 for s in api._settings()]
+    given = ["preset" if isinstance(value, str) else value for value in sizes]
+    *grown, (archive, told) = api.batch(contents, styles, "Preview", "product", "alone", "hair=0", *given)
+    assert [len(rows) for _, rows in grown] == [1, 2, 3, 4] and len(told) == 4
+    assert all(not row["error"] and row["report"]["sharpness"] > 0 for row in told)
+    with zipfile.ZipFile(archive) as made:
+        for row in told:
+            (files / "made.png").write_bytes(made.read(row["file"]))
+            recipe = read_recipe(files / "made.png")
+            assert recipe.settings.size == 64 and recipe.options["strength"] == "hair=0"
+    assert [(row["content"], row["style"]) for row in told][:2] == [
+        ("ann.png", "green.png"),
+        ("ann.png", "ann.png"),
+    ]
+    *_, (_, told) = api.batch(contents, styles, "Preview", "zip", "alone", "", *given)
+    assert [(row["content"], row["style"]) for row in told] == [
+        ("ann.png", "green.png"),
+        ("bob.png", "ann.png"),
+    ]
+    for wrong, words in (
+        ((contents, styles[:1], "Preview", "zip", "alone", ""), "2 contents and 1 styles"),
+        ((contents, styles, "Preview", "each", "alone", ""), "no pairing"),
+        ((contents, styles, "Preview", "zip", "above", ""), "no place"),
+        (([], styles, "Preview", "zip", "alone", ""), "no content"),
+    ):
+        with pytest.raises(gr.Error, match=words):
+            next(api.batch(*wrong, *given))

@@ -202,11 +202,12 @@ def test_a_space_serves_the_world_and_writes_into_its_cache_alone(
     assert any((folder / "cache").rglob("*.png"))
 
 
-def test_language_models_find_the_same_three_tools(space: tuple[str, Path], face, tmp_path: Path) -> None:
+def test_language_models_find_the_same_tools(space: tuple[str, Path], face, tmp_path: Path) -> None:
     """Listed with their parameters explained; one is called."""
     address = space[0]
     tools = {tool["name"]: tool for tool in asked(address, "tools/list")["tools"]}
-    assert set(tools) == {"parse", "transfer", "compare"}
+    assert set(tools) == {"parse", "transfer", "compare", "batch"}
+    assert tools["batch"]["inputSchema"]["properties"]["contents"]["type"] == "array"
     properties = tools["transfer"]["inputSchema"]["properties"]
     assert (
         "seed" in properties

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zipfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from facetransfer.base.settings import TransferSettings
 from facetransfer.ui.examples import example_file, examples
 from segmentation.classes import INDEX
 from segmentation.semantic_map import SemanticMap
+from tests.support.figures import FIGURES
 from tests.support.visitor import (
     keep,
     listen,
@@ -427,3 +429,48 @@ def test_the_page_works_on_a_phone(app: str, browser, tmp_path: Path, face, gree
     page.tap("#stop")
     status_says(page, "Stopped")
     page.context.close()
+
+
+def test_who_has_not_pressed_run_is_told_of_the_line(
+    app: str, browser, page, tmp_path: Path, face, green_face
+) -> None:
+    """While somebody else's job is at work, the next visitor is told so beside Run; after it, nothing stands
+    there; and the visitor at work is told by the status alone.
+    """
+    told = "document.querySelector('#queue').innerText"
+    other = opened(app, browser)
+    assert not other.evaluate(told).strip()
+    upload(page, tmp_path, face, green_face, LONG)
+    page.get_by_label("The article's").check()
+    page.click("#run")
+    status_says(page, "Phase")
+    other.wait_for_function(f"{told}.includes('1 job is before yours')")
+    assert other.locator("#queue").is_visible() and not page.locator("#queue").is_visible()
+    keep(other, "7-before-run")
+    page.click("#stop")
+    status_says(page, "Stopped")
+    other.wait_for_function(f"!{told}.trim()")
+    other.context.close()
+
+
+def test_from_an_empty_page_to_a_saved_picture_in_four_clicks(page, tmp_path: Path) -> None:
+    """One's own photo, a style of the row, and the download: what a first visitor does, counted and timed."""
+    open_picture(example_file("bust")).save(tmp_path / "me.png")
+    page.evaluate(
+        "addEventListener('click', e => { window.clicks = (window.clicks ?? 0) + e.isTrusted; }, true)"
+    )
+    began = time.monotonic()
+    with page.expect_file_chooser() as chooser:
+        page.locator("#content button").first.click()
+    chooser.value.set_files(str(tmp_path / "me.png"))
+    page.wait_for_selector("#content img")
+    page.locator("#styles [data-style]").nth(1).click()
+    status_says(page, "Done in")
+    page.wait_for_selector("#download:not([disabled])")
+    with page.expect_download() as download:
+        page.click("#result button[aria-label*=ownload], #result a[download]")
+    assert open_picture(download.value.path()).size[0] > 100
+    seconds = time.monotonic() - began
+    assert 2 <= page.evaluate("window.clicks") <= 4
+    FIGURES["clicks from an empty page to a saved picture"] = page.evaluate("window.clicks")
+    FIGURES["seconds from an empty page to a saved picture"] = round(seconds)

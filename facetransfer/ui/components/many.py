@@ -65,14 +65,15 @@ def files_of(paths: Sequence[str] | None, role: str) -> list[Path]:
 
 @dataclass(frozen=True)
 class Batched:
-    """How far a batch has come: what became of its pairs, how many they are, the zip of what was made, and
-    the seconds left, infinite while they are not known.
+    """How far a batch has come: what became of its pairs, how many they are, the zip of what was made, the
+    seconds left, infinite while they are not known, and whether all has ended.
     """
 
     outcomes: list[Outcome]
     total: int
     archive: Path
     seconds: float
+    ended: bool = False
 
 
 def batch_of(
@@ -119,7 +120,7 @@ def batched(pairs: Sequence[Pair]) -> Iterator[Batched]:
         write_contact_sheet(sheet, pairs, log)
         with zipfile.ZipFile(archive, "a") as file:
             file.write(sheet, sheet.name)
-    yield Batched([*done], len(pairs), archive, 0.0)
+    yield Batched([*done], len(pairs), archive, 0.0, ended=True)
 
 
 @worded
@@ -135,13 +136,15 @@ def make_all(asked: Asked, contents: list[str] | None, styles: list[str] | None)
     }
     for batch in batched(pairs):
         made = [o.pair for o in batch.outcomes if o.state == MADE]
-        words = f"{len(batch.outcomes)} of {batch.total} · {left_words(batch.seconds)}"
+        words = said(
+            f"{len(batch.outcomes)} of {batch.total} · {left_words(batch.seconds)}",
+            len(batch.outcomes) / batch.total,
+        )
         yield {
             "matrix": [(str(pair.output), f"{pair.content.stem} / {pair.style.stem}") for pair in made],
-            "all_status": said(words, len(batch.outcomes) / batch.total),
+            "all_status": said(_told(batch.outcomes)) if batch.ended else words,
             "zip": _download(batch.archive),
         }
-    yield {"all_status": said(_told(batch.outcomes))}
 
 
 def _download(path: Path) -> Any:
