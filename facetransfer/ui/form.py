@@ -95,7 +95,9 @@ class Form:
                 yield from answers(given, request=request)
         elif "event" in signature(work).parameters:
 
-            def handler(given: dict[Component, Any], event: gr.EventData) -> Iterator[dict[Component, Any]]:
+            def handler(  # type: ignore[misc]
+                given: dict[Component, Any], event: gr.EventData
+            ) -> Iterator[dict[Component, Any]]:
                 yield from answers(given, event=event)
         else:
 

@@ -104,7 +104,8 @@ def batched(pairs: Sequence[Pair]) -> Iterator[Batched]:
     """
     folder = result_folder()
     pairs, log = with_outputs(pairs, str(folder)), RunLog(folder / LOG)
-    archive, done = folder / "face-transfers.zip", []
+    archive = folder / "face-transfers.zip"
+    done: list[Outcome] = []
     with at_work() as left:
 
         def tell(share: float) -> None:
