@@ -52,14 +52,18 @@ def expect(session: str | None, seconds: float) -> None:
     _remember(expects, session, seconds)
 
 
+def is_here(address: str | None) -> bool:
+    """Whether it is this machine's own, behind which anybody may sit: a proxy, or a test."""
+    return address is None or address in ("127.0.0.1", "::1")
+
+
 def refusal(line: Line, session: str | None, address: str | None) -> str | None:
     """What a job is told that may not join the line; None where it may."""
     if len(line.waiting) >= WAITING:
         return FULL
     if sum(who == session for who, _, _ in line.waiting) >= OF_A_VISIT:
         return ENOUGH
-    here = address is None or address in ("127.0.0.1", "::1")
-    if not here and sum(where == address for _, where, _ in line.waiting) >= OF_AN_ADDRESS:
+    if not is_here(address) and sum(where == address for _, where, _ in line.waiting) >= OF_AN_ADDRESS:
         return ENOUGH
     return None
 
@@ -134,7 +138,7 @@ def words_before_run(blocks: gr.Blocks, name: str, session: str | None, address:
     jobs = f"{count} {'job is' if count == 1 else 'jobs are'}"
     words = f"{jobs} before yours" + (f", {after} after it" if after else "")
     words += f": it would begin in {in_words(seconds)}." if seconds is not None else "."
-    if line.next_turn.get(address, 0.0) >= MUCH:
+    if line.next_turn.get(address, 0.0) >= MUCH and not is_here(address):
         words += " You had much of the last minute, so others may go first."
     return words
 
