@@ -144,33 +144,33 @@ def interrupted(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def launch() -> None:
-    """Serves the page until it is stopped; then removes what visitors left."""
-    if {"-h", "--help"} & set(sys.argv[1:]):
-        print(__doc__.strip())
-        return
+def check_installed(tools: bool) -> None:
+    """SystemExit, which says what to install, where the app or its `tools` for language models cannot run."""
     if importlib.util.find_spec("gradio") is None:
         raise SystemExit(
             'error: the app needs gradio, which is not installed: pip install "facetransfer[app]"'
         )
-    listens = port()  # before gradio is imported, which reads it too
-    names, tools = to_fetch(), asked_for("GRADIO_MCP_SERVER")
     if tools and importlib.util.find_spec("mcp") is None:
         raise SystemExit(
             "error: GRADIO_MCP_SERVER is set, and the package mcp is missing: "
             'pip install "gradio[mcp]", or unset it'
         )
-    share_among_threads()
-    most = most_bytes(Path(BASE))
-    cache = open_cache(Path(BASE))
-    os.environ["GRADIO_TEMP_DIR"] = str(cache)
+
+
+def serve(
+    cache: Path, room_bytes: int, listens: int, names: list[str], tools: bool, stopped: threading.Event
+) -> None:
+    """Serves the page at a port until the process is interrupted.
+
+    cache: the folder of what visitors bring and get, of `room_bytes` at most. names: networks that are
+    fetched meanwhile. tools: whether the page serves language models too. stopped: ends the sweeping of
+    the cache.
+    """
     from starlette.middleware import Middleware
     from starlette.routing import Route
 
-    from facetransfer.base.images import open_no_other_formats
     from facetransfer.ui.components.map_editor import SCRIPT
     from facetransfer.ui.files import Sweeper
-    from facetransfer.ui.gpu import most_seconds
     from facetransfer.ui.gradio_compat import (
         files_of_waiting_jobs,
         forget_visits,
@@ -180,41 +180,58 @@ def launch() -> None:
     from facetransfer.ui.page import build_page
     from facetransfer.ui.theme import CSS, THEME, TITLE_PICTURE_PATH, head, title_picture
 
+    page = build_page()
+    if tools:
+        say_how_tools_take_pictures()
+    name = "0.0.0.0" if "SPACE_ID" in os.environ else os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+    threading.Thread(target=prepared, args=[names], daemon=True, name="warm-up").start()
+    sweeper = Sweeper(cache, lambda: forget_visits(page, VISITS_BYTES))
+    threading.Thread(target=sweeper.run, args=[stopped], daemon=True, name="sweeper").start()
+    room = Room(cache, room_bytes, lambda: files_of_waiting_jobs(page))
+    print(f"The page opens at http://{name}:{listens}", flush=True)
+    page.launch(
+        server_name=name,
+        server_port=listens,
+        theme=THEME,
+        css=CSS,
+        head=head(SCRIPT),
+        ssr_mode=False,
+        mcp_server=tools,
+        quiet=True,
+        state_session_capacity=VISITS,
+        max_file_size=MAX_UPLOAD,
+        run_history=False,
+        footer_links=["api", "gradio", "settings"],
+        app_kwargs={
+            "middleware": [Middleware(Guard, room=room)],
+            "routes": [Route(TITLE_PICTURE_PATH, title_picture)],
+        },
+        inbrowser="DISPLAY" in os.environ and "SPACE_ID" not in os.environ,
+        _frontend=False,
+    )  # or Gradio gives up where a busy machine needs three seconds for the first page
+
+
+def launch() -> None:
+    """Checks what can be checked, serves the page until it is stopped, then removes what visitors left."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(__doc__.strip())
+        return
+    listens = port()  # before gradio is imported, which reads it too
+    names, tools = to_fetch(), asked_for("GRADIO_MCP_SERVER")
+    check_installed(tools)
+    share_among_threads()
+    most, cache = most_bytes(Path(BASE)), open_cache(Path(BASE))
+    os.environ["GRADIO_TEMP_DIR"] = str(cache)
+    from facetransfer.base.images import open_no_other_formats
+    from facetransfer.ui.gpu import most_seconds
+
     stopped, status = threading.Event(), 0
     most_seconds()  # A wrong number is said now.
     open_no_other_formats()
     allow_many_connections()
     signal.signal(signal.SIGTERM, interrupted)
     try:
-        page = build_page()
-        if tools:
-            say_how_tools_take_pictures()
-        name = "0.0.0.0" if "SPACE_ID" in os.environ else os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
-        threading.Thread(target=prepared, args=[names], daemon=True, name="warm-up").start()
-        sweeper = Sweeper(cache, lambda: forget_visits(page, VISITS_BYTES))
-        threading.Thread(target=sweeper.run, args=[stopped], daemon=True, name="sweeper").start()
-        room = Room(cache, most, lambda: files_of_waiting_jobs(page))
-        print(f"The page opens at http://{name}:{listens}", flush=True)
-        page.launch(
-            server_name=name,
-            server_port=listens,
-            theme=THEME,
-            css=CSS,
-            head=head(SCRIPT),
-            ssr_mode=False,
-            mcp_server=tools,
-            quiet=True,
-            state_session_capacity=VISITS,
-            max_file_size=MAX_UPLOAD,
-            run_history=False,
-            footer_links=["api", "gradio", "settings"],
-            app_kwargs={
-                "middleware": [Middleware(Guard, room=room)],
-                "routes": [Route(TITLE_PICTURE_PATH, title_picture)],
-            },
-            inbrowser="DISPLAY" in os.environ and "SPACE_ID" not in os.environ,
-            _frontend=False,
-        )  # or Gradio gives up where a busy machine needs three seconds for the first page
+        serve(cache, most, listens, names, tools, stopped)
     except KeyboardInterrupt:
         log.info("stopped")
     except OSError as error:

@@ -41,6 +41,22 @@ HEADERS = {
 log = logging.getLogger(__name__)
 
 
+def words_for(error: Exception, method: str) -> tuple[int, str] | None:
+    """Status and words for what went wrong with a request of that method; None where the fault is ours."""
+    if isinstance(error, HTTPException):
+        return error.status_code, error.detail
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        log.error("a file could not be written: %s", error)
+        return 507, FULL_DISK
+    if method != "POST" or from_us(error):
+        return None
+    log.info("a request could not be understood: %s", shortened(repr(error)))
+    return 400, (
+        "this request cannot be understood: see how the API describes itself, on the page or at "
+        "/gradio_api/info"
+    )
+
+
 class Guard:
     """ASGI middleware: adds HEADERS, answers 403 to what is CLOSED, 413 to bodies over MAX_BODY, read or
     announced, and 507 to uploads for which `room` has none.
@@ -81,47 +97,36 @@ class Guard:
                 raise HTTPException(413, too_large())
             return message
 
-        if CLOSED.match(scope["path"]):
-            await refuse(answer, 403, "this is not served here")
-            return
-        headers = dict(scope["headers"])
-        if scope["method"] == "POST" and from_elsewhere(headers):
-            await refuse(answer, 403, "a page of another site may not use this one")
+        if refusal := await self.refusal_of(scope):
+            await refuse(answer, *refusal)
             return
         heard(scope["path"], scope.get("query_string", b"").decode("latin-1"))
-        length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > MAX_BODY:
-            await refuse(answer, 413, too_large())
-            return
-        if scope["method"] == "POST" and UPLOAD.search(scope["path"]):
-            size = int(length) if length.isdigit() and int(length) else MAX_BODY
-            if refusal := await self.refusal_of_upload(size):
-                await refuse(answer, *refusal)
-                return
         try:
             await self.app(scope, limited, answer)
-        except HTTPException as error:
-            if answered:
-                raise
-            await refuse(answer, error.status_code, error.detail)
         except Exception as error:
             if answered and isinstance(error.__cause__, HTTPException):
                 # A stream of a visit that is not there: Gradio has said so, and would have its trace logged.
                 await send({"type": "http.response.body"})
                 return
-            if isinstance(error, OSError) and error.errno in NO_ROOM and not answered:
-                log.error("a file could not be written: %s", error)
-                await refuse(answer, 507, FULL_DISK)
-                return
-            if answered or scope["method"] != "POST" or from_us(error):
+            told = None if answered else words_for(error, scope["method"])
+            if told is None:
                 raise
-            log.info("a request could not be understood: %s", shortened(repr(error)))
-            await refuse(
-                answer,
-                400,
-                "this request cannot be understood: see how the API describes itself, on the page or at "
-                "/gradio_api/info",
-            )
+            await refuse(answer, *told)
+
+    async def refusal_of(self, scope: dict[str, Any]) -> tuple[int, str] | None:
+        """Status and words for a request that is not let in; None for one that is."""
+        if CLOSED.match(scope["path"]):
+            return 403, "this is not served here"
+        headers = dict(scope["headers"])
+        if scope["method"] == "POST" and from_elsewhere(headers):
+            return 403, "a page of another site may not use this one"
+        length = headers.get(b"content-length", b"0")
+        announced = int(length) if length.isdigit() else 0
+        if announced > MAX_BODY:
+            return 413, too_large()
+        if scope["method"] == "POST" and UPLOAD.search(scope["path"]):
+            return await self.refusal_of_upload(announced or MAX_BODY)
+        return None
 
     async def refusal_of_upload(self, size: int) -> tuple[int, str] | None:
         """Status and words for an upload of `size` bytes that cannot be taken; None where it can."""
