@@ -24,10 +24,12 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
+from weakref import WeakKeyDictionary
 
 import gradio as gr
 import numpy as np
 from gradio import processing_utils
+from gradio.blocks import Block, BlocksConfig
 from gradio.queueing import Event, EventQueue, Queue
 from gradio.routes import templates
 from gradio.state_holder import StateHolder
@@ -45,6 +47,7 @@ SIGNATURES: dict[Callable[..., Any], tuple[str, ...]] = {
     processing_utils.encode_pil_to_bytes: ("pil_image", "format"),
     processing_utils.hash_bytes: ("bytes",),
     gr.Blocks.preprocess_data: ("self", "block_fn", "inputs", "state", "explicit_call"),
+    BlocksConfig.config_for_block: ("_id", "rendered_ids", "block", "renderable"),
     Queue.push: ("self", "body", "request", "username"),
     Queue.get_events: ("self",),
     Queue.clean_events: ("self", "session_hash", "event_id"),
@@ -75,6 +78,10 @@ HERE = Path(__file__).resolve().parent
 PAGE = "frontend/index.html"  # the template that the page is made of
 ADDRESS = "{{ config['root'] }}"  # in a template: the page's address, as its visitor knows it
 PREVIEW = re.compile(r'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
+_configuration = BlocksConfig.config_for_block  # of a component, as Gradio works it out
+_configurations: WeakKeyDictionary[Block, dict[str, Any]] = (
+    WeakKeyDictionary()
+)  # those worked out for a visit
 STILL_TO_COME = "nothing, but the stream stays open"  # among the events of a page that is there
 
 log = logging.getLogger(__name__)
@@ -237,6 +244,7 @@ def guard(blocks: gr.Blocks, refusal: Refusal) -> None:
     check(blocks)
     processing_utils.save_pil_to_cache = save_whole
     gr.Image.preprocess = _unread  # type: ignore[method-assign]
+    BlocksConfig.config_for_block = staticmethod(_known_configuration)  # type: ignore
     blocks.preprocess_data = _worded(_files_only(blocks.preprocess_data))
     blocks.process_api = _listened_to(blocks, _few_at_once(blocks, _worded(blocks.process_api)))
     blocks._queue.push = _with_room(blocks, _heard(blocks._queue, blocks._queue.push), refusal)
@@ -278,6 +286,22 @@ def _unread(self: gr.Image, payload: Any) -> str | None:
     where the file is past its time. Of the class, since Gradio makes the components of a visit anew.
     """
     return payload.path if payload else None
+
+
+def _known_configuration(
+    _id: int, rendered_ids: list[int], block: Block, renderable: Any = None
+) -> dict[str, Any]:
+    """The configuration of a component, a copy of the one that was worked out before where a visit asks.
+
+    A visit begins with the configurations of all components, which Gradio works out anew for each: 50 ms in
+    which the server answers nobody. Later it changes values in its own.
+    """
+    if rendered_ids or renderable is not None:  # The page as a whole asks, or a part that is drawn anew.
+        return _configuration(_id, rendered_ids, block, renderable)
+    if block not in _configurations:
+        _configurations[block] = _configuration(_id, rendered_ids, block)
+    known = _configurations[block]
+    return {**known, "props": {**known["props"]}}
 
 
 def _with_room(

@@ -33,6 +33,8 @@ BASE = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(
 )
 # Gradio brings matplotlib, which would write into the home folder.
 os.environ.setdefault("MPLCONFIGDIR", os.path.join(BASE, "matplotlib"))
+# Gradio asks it for its backend in each event: unless one is named, that loads all of it at the first one.
+os.environ.setdefault("MPLBACKEND", "agg")
 if "SPACE_ID" in os.environ:  # elsewhere numba keeps what it compiled beside the code, for the next start
     os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(BASE, "numba"))
 

@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 from gradio import processing_utils
 from gradio.queueing import EventQueue, ProcessTime
+from gradio.state_holder import SessionState
 from PIL import Image
 from starlette.exceptions import HTTPException
 
@@ -463,6 +464,28 @@ def test_another_gradio_is_refused_by_the_name_of_the_one_that_works(monkeypatch
             check(page)
 
     asyncio.run(refused())
+
+
+def test_a_visit_begins_with_the_page_as_it_is_and_changes_it_for_itself_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the components are is worked out for the first visit alone."""
+
+    async def built() -> gr.Blocks:
+        return build_page()
+
+    page, looks, whole = asyncio.run(built()), [], gr.Button.get_config
+    monkeypatch.setattr(gr.Button, "get_config", lambda self: looks.append(self._id) or whole(self))
+    first, second = SessionState(page), SessionState(page)
+    assert len(looks) == len({*looks}) > 10
+    wanted = {one["id"]: one for one in page.get_config_file()["components"]}
+    assert first.config_values == second.config_values == wanted
+    likeness = next(key for key, block in page.blocks.items() if block.elem_id == "likeness")
+    first._update_value_in_config(likeness, 0.9)
+    first[likeness] = gr.Slider(value=0.8, render=False)
+    first._update_config(likeness)
+    shown = [visit.config_values[likeness]["props"]["value"] for visit in (first, second, SessionState(page))]
+    assert shown == [0.8, 0.5, 0.5]
 
 
 def test_who_finds_the_line_full_is_told_what_to_do() -> None:
