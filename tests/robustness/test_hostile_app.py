@@ -9,10 +9,11 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
+from threading import get_ident
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from tests.support import hostile
 from tests.support.figures import FIGURES
 from tests.support.running import App, file_data
 
+AS_JSON = {"Content-Type": "application/json"}
 GIVEN_WORDS = re.compile(r"[A-Za-z].{8,}")
 
 
@@ -57,6 +59,25 @@ def worded(kind: str, said: str, name: str) -> None:
         assert kind.startswith("4"), (name, kind, said[:300])
 
 
+def event(app: App, dependency: dict[str, Any], queued: bool = True, **body: Any) -> tuple[int, str]:
+    """An event of the page: the status with which it was taken, and all that was said until it ended. Each
+    thread is a visit of its own: to begin one for each event would take the app longer than the event.
+    """
+    visit = f"visit{get_ident()}"
+    body |= {"fn_index": dependency["id"], "session_hash": visit, "trigger_id": 1}
+    path = "/gradio_api/queue/join" if queued else "/gradio_api/run/predict"
+    status, _, answer = app.send("POST", path, json.dumps(body).encode(), AS_JSON)
+    if status == 200 and queued:
+        _, _, answer = app.send("GET", f"/gradio_api/queue/data?session_hash={visit}", timeout=120)
+    return status, answer.decode()
+
+
+def at_once(ask: Callable[[Any], Any], cases: Iterable[Any]) -> list[Any]:
+    """The answers to all cases, four at a time: most of each is waiting."""
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(ask, cases))
+
+
 def test_spoilt_uploads_are_refused_in_words_or_parsed(app: App) -> None:
     cases = hostile.pictures(seed=3)
     Random(3).shuffle(cases)
@@ -73,12 +94,9 @@ def test_spoilt_uploads_are_refused_in_words_or_parsed(app: App) -> None:
         worded(kind, said, case[0])
         return True
 
-    with ThreadPoolExecutor(4) as pool:
-        bad = sum(
-            pool.map(one, cases[::2])
-        )  # after these the buffers of every thread are as large as they get
-        memory = app.memory()
-        bad += sum(pool.map(one, cases[1::2]))
+    bad = sum(at_once(one, cases[::2]))  # After these the buffers of every thread are as large as they get.
+    memory = app.memory()
+    bad += sum(at_once(one, cases[1::2]))
     good(app)
     assert bad > 110 and app.memory() - memory < 250
     FIGURES["hostile uploads to the app"] += len(cases)
@@ -112,8 +130,7 @@ def test_strange_names_stay_in_the_cache(app: App) -> None:
 
 def test_wrong_payloads_are_refused_in_words(app: App) -> None:
     cases = hostile.payloads(file_data(app.upload("good.png", hostile.png())[1]))
-    with ThreadPoolExecutor(4) as pool:
-        ends = list(pool.map(lambda case: app.call("transfer", case[1]), cases))
+    ends = at_once(lambda case: app.call("transfer", case[1]), cases)
     done = 0
     for (name, _), (kind, said) in zip(cases, ends):
         if kind == "complete":  # true as 1, and the like
@@ -140,7 +157,7 @@ def test_requests_that_are_none_get_a_4xx(app: App) -> None:
     """Bodies that are no JSON, endpoints that are not there, methods that are not meant, lines that are no
     HTTP, sizes that lie.
     """
-    as_json, tried = {"Content-Type": "application/json"}, 0
+    requests: list[tuple[str, bytes]] = []
     bodies = [
         b"",
         b"{",
@@ -173,14 +190,19 @@ def test_requests_that_are_none_get_a_4xx(app: App) -> None:
         "/gradio_api/upload",
     ):
         for body in bodies:
-            tried += 1
-            status, _, answer = app.send("POST", path, body, as_json)
-            if status == 200 and b"event_id" in answer and "/call/" in path:
-                worded(
-                    *app.call(path.rsplit("/", 1)[1], json.loads(body)["data"]), name=f"{path} {body[:40]!r}"
-                )
-            else:
-                assert status < 500, (path, body[:60], status, answer[:300])
+            requests.append((path, body))
+
+    def ask(request: tuple[str, bytes]) -> None:
+        path, body = request
+        status, _, answer = app.send("POST", path, body, AS_JSON)
+        if status == 200 and b"event_id" in answer and "/call/" in path:
+            end = app.end_of(path.rsplit("/", 1)[1], json.loads(answer)["event_id"])
+            worded(*end, name=f"{path} {body[:40]!r}")
+        else:
+            assert status < 500, (path, body[:60], status, answer[:300])
+
+    at_once(ask, requests)
+    tried = len(requests)
     for method in ("PUT", "DELETE", "PATCH", "TRACE"):
         for path in ("/", "/gradio_api/upload", "/gradio_api/file=app.py"):
             tried += 1
@@ -239,7 +261,7 @@ def test_what_is_too_large_is_refused_before_it_is_read(app: App) -> None:
 def test_the_page_s_own_handlers_hold(app: App) -> None:
     """Every event of the page, called by a program with values that no page sends."""
     config = json.loads(app.send("GET", "/config")[2])
-    random, tried, path = Random(5), 0, app.upload("good.png", hostile.png())[1]
+    random, path = Random(5), app.upload("good.png", hostile.png())[1]
     pool = [
         None,
         0,
@@ -277,45 +299,28 @@ def test_the_page_s_own_handlers_hold(app: App) -> None:
         {"stroke": [[0.5, 0.5]] * 5000, "label": 1, "reach": 1},
         {"stroke": [[10**400, 0]], "label": 1, "reach": 10**400},
     ]
+    cases = []
     for dependency in config["dependencies"]:
         if dependency.get("js") and not dependency["backend_fn"]:
             continue
         heard = any(event in ("select", "fill", "choose") for _, event in dependency["targets"])
         for i in range(len(events) if heard else 3):
-            tried += 1
-            session = f"s{random.random()}"
-            body = {
-                "data": [random.choice(pool) for _ in dependency["inputs"]],
-                "fn_index": dependency["id"],
-                "session_hash": session,
-                "event_data": events[i] if heard else random.choice(events),
-                "trigger_id": 1,
-            }
-            status, _, answer = app.send(
-                "POST",
-                "/gradio_api/queue/join",
-                json.dumps(body).encode(),
-                {"Content-Type": "application/json"},
-            )
-            assert status < 500, (dependency["id"], answer[:300])
-            if status == 200:
-                _, _, told = app.send("GET", f"/gradio_api/queue/data?session_hash={session}", timeout=90)
-                ends = [
-                    json.loads(line[6:])
-                    for line in told.decode().splitlines()
-                    if '"process_completed"' in line
-                ]
-                assert ends, (dependency["id"], told[-500:])
-                if not ends[-1]["success"]:
-                    said = ends[-1]["output"].get("error")
-                    assert said and GIVEN_WORDS.search(said) and "Something went wrong" not in said, (
-                        dependency["id"],
-                        dependency["targets"],
-                        body,
-                        ends[-1]["output"],
-                    )
+            data = [random.choice(pool) for _ in dependency["inputs"]]
+            cases.append((dependency, data, events[i] if heard else random.choice(events)))
+    asked = at_once(lambda case: event(app, case[0], data=case[1], event_data=case[2]), cases)
+    for case, (status, told) in zip(cases, asked):
+        assert status < 500, (case, told[:300])
+        if status == 200:
+            ends = [json.loads(line[6:]) for line in told.splitlines() if '"process_completed"' in line]
+            assert ends, (case, told[-500:])
+            if not ends[-1]["success"]:
+                said = ends[-1]["output"].get("error")
+                assert said and GIVEN_WORDS.search(said) and "Something went wrong" not in said, (
+                    case,
+                    ends[-1]["output"],
+                )
     good(app)
-    FIGURES["events with values that no page sends"] += tried
+    FIGURES["events with values that no page sends"] += len(cases)
 
 
 def bomb() -> bytes:
@@ -323,15 +328,6 @@ def bomb() -> bytes:
     file = io.BytesIO()
     Image.new("L", (13000, 13000)).save(file, "PNG", compress_level=9)
     return file.getvalue()
-
-
-def listened_to(app: App, body: dict[str, Any]) -> None:
-    """An event of the page, and its answer waited for."""
-    status, _, _ = app.send(
-        "POST", "/gradio_api/queue/join", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    if status == 200:
-        app.send("GET", f"/gradio_api/queue/data?session_hash={body['session_hash']}", timeout=120)
 
 
 def test_no_door_opens_what_our_reader_refuses(app: App) -> None:
@@ -342,24 +338,16 @@ def test_no_door_opens_what_our_reader_refuses(app: App) -> None:
     postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n%%EOF\n"
     paths = [app.upload("bomb.png", bomb())[1], app.upload("x.png", postscript)[1]]
     good(app)
-    before = peak = app.memory()
-    headers = {"Content-Type": "application/json"}
-    for dependency in config["dependencies"]:
-        if not dependency["backend_fn"]:
-            continue
-        for path in paths:
-            body = {
-                "data": [file_data(path) for _ in dependency["inputs"]],
-                "fn_index": dependency["id"],
-                "session_hash": f"door{dependency['id']}{paths.index(path)}",
-                "event_data": {"index": [1, 1]},
-                "trigger_id": 1,
-            }
-            if dependency["queue"] is False:
-                app.send("POST", "/gradio_api/run/predict", json.dumps(body).encode(), headers)
-            else:
-                listened_to(app, body)
-            peak = max(peak, app.memory())
+    before = app.memory()
+
+    def knock(case: tuple[dict[str, Any], str]) -> float:
+        function, path = case
+        data = [file_data(path) for _ in function["inputs"]]
+        event(app, function, function["queue"] is not False, data=data, event_data={"index": [1, 1]})
+        return app.memory()
+
+    functions = [dependency for dependency in config["dependencies"] if dependency["backend_fn"]]
+    peak = max(at_once(knock, [(function, path) for function in functions for path in paths]))
     assert peak - before < 150, f"{peak - before:.0f} MB"
     good(app)
 
@@ -367,14 +355,13 @@ def test_no_door_opens_what_our_reader_refuses(app: App) -> None:
 def test_nothing_goes_past_the_line(app: App) -> None:
     """Functions that stand in a line are refused to who does not stand in it, by name and by number."""
     config = json.loads(app.send("GET", "/config")[2])
-    headers = {"Content-Type": "application/json"}
     waiting = [d for d in config["dependencies"] if d["backend_fn"] and d["queue"] is not False]
     assert {"parse", "transfer", "compare"} <= {d["api_name"] for d in waiting}
     for dependency in waiting:
         body = json.dumps({"data": [None] * len(dependency["inputs"]), "fn_index": dependency["id"]}).encode()
         for name in ("predict", dependency["api_name"] or "predict"):
             for way in ("run", "api"):
-                status, _, _ = app.send("POST", f"/gradio_api/{way}/{name}", body, headers)
+                status, _, _ = app.send("POST", f"/gradio_api/{way}/{name}", body, AS_JSON)
                 assert 400 <= status < 500, (dependency["id"], name, way)
 
 
@@ -382,7 +369,7 @@ def test_a_page_of_another_site_may_neither_upload_nor_run(app: App) -> None:
     body = b'{"data": [], "fn_index": 0, "session_hash": "x"}'
     for path in ("/gradio_api/upload", "/gradio_api/queue/join", "/gradio_api/call/parse"):
         for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
-            status, _, _ = app.send("POST", path, body, {"Content-Type": "application/json", **headers})
+            status, _, _ = app.send("POST", path, body, AS_JSON | headers)
             assert status == 403, (path, headers)
     assert app.send("GET", "/monitoring/summary")[0] == 403
     good(app)
@@ -394,9 +381,7 @@ def test_a_job_that_nobody_listens_to_is_not_begun(app: App) -> None:
     """
     paths = [app.upload(f"{name}.png", hostile.png())[1] for name in ("a", "b")]
     long = {"data": [*map(file_data, paths), "The article's", "alone", 6, 2000, -1, -1, 1024, 1, -1]}
-    status, _, answer = app.send(
-        "POST", "/gradio_api/call/transfer", json.dumps(long).encode(), {"Content-Type": "application/json"}
-    )
+    status, _, answer = app.send("POST", "/gradio_api/call/transfer", json.dumps(long).encode(), AS_JSON)
     assert status == 200 and "event_id" in json.loads(answer)
     time.sleep(5)
     before = app.seconds()
@@ -407,11 +392,11 @@ def test_a_job_that_nobody_listens_to_is_not_begun(app: App) -> None:
 
 def test_a_stream_of_a_visit_that_is_not_there_ends_and_leaves_no_trace(app: App) -> None:
     """Three hundred, of events and of answers to one job: told in the stream, and a line of log at most."""
-    lines = len(app.log.splitlines())
+    lines, paths = len(app.log.splitlines()), []
     for i in range(150):
-        for path in (f"/gradio_api/queue/data?session_hash=nobody{i}", f"/gradio_api/call/parse/{i:032x}"):
-            status, _, said = app.send("GET", path)
-            assert status == 200 and (b"session_not_found" in said or b"event: error" in said), said
+        paths += [f"/gradio_api/queue/data?session_hash=nobody{i}", f"/gradio_api/call/parse/{i:032x}"]
+    for status, _, said in at_once(lambda path: app.send("GET", path), paths):
+        assert status == 200 and (b"session_not_found" in said or b"event: error" in said), said
     assert len(app.log.splitlines()) - lines <= 1
     good(app)
     FIGURES["streams of visits that are not there"] += 300

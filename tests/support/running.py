@@ -111,9 +111,11 @@ class App:
         )
         if status != 200:
             return str(status), answer.decode("utf-8", "replace")
-        _, _, events = self.send(
-            "GET", f"/gradio_api/call/{endpoint}/{json.loads(answer)['event_id']}", timeout=120
-        )
+        return self.end_of(endpoint, json.loads(answer)["event_id"])
+
+    def end_of(self, endpoint: str, event_id: str) -> tuple[str, str]:
+        """How a call ended that was taken, and what was said."""
+        _, _, events = self.send("GET", f"/gradio_api/call/{endpoint}/{event_id}", timeout=120)
         last = [
             part
             for part in events.decode("utf-8", "replace").split("\n\n")
