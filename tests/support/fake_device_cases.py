@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,29 +23,30 @@ from tests.support import fake_device as elsewhere
 from tests.support.drawn_face import draw_face
 
 elsewhere.make_known()
-QUICK = TransferSettings(method="semantic", phases=1, iterations=6, match_every=3, precision="float32")
+QUICK = TransferSettings(method="semantic", phases=1, iterations=4, match_every=2, precision="float32")
 SAME = 1e-3  # of white: the mean difference of two pictures
 WAITS = 3  # in a step without a search, each for a number or a few
 
 
-def runs(settings: TransferSettings, **changed) -> tuple[list[Step], list[Step], np.ndarray]:
-    """The same work on the CPU and elsewhere: their steps, and how often each step elsewhere waited for the
-    device (n,).
-    """
+def given(settings: TransferSettings, **changed: Any) -> dict[str, Any]:
     (content, semantic), (style, there) = (
         draw_face((96, 96)),
         draw_face((112, 80), seed=1, tint=(-110, 20, -60)),
     )
-    given = {
-        "content": to_tensor(content),
-        "style": to_tensor(style),
-        "guides": guides_of(semantic, there),
-        "settings": settings,
-        **changed,
-    }
-    here, steps, costs = list(transfer_steps(**given)), [], []
+    pictures = {"content": to_tensor(content), "style": to_tensor(style)}
+    return {**pictures, "guides": guides_of(semantic, there), "settings": settings, **changed}
+
+
+def steps_here(settings: TransferSettings, **changed: Any) -> list[Step]:
+    """The work on the CPU."""
+    return list(transfer_steps(**given(settings, **changed)))
+
+
+def steps_there(settings: TransferSettings, **changed: Any) -> tuple[list[Step], np.ndarray]:
+    """The same work elsewhere: its steps, and how often each of them waited for the device (n,)."""
+    steps, costs = [], []
     with elsewhere.device_elsewhere() as watch:
-        for step in transfer_steps(**given, device=elsewhere.DEVICE):
+        for step in transfer_steps(**given(settings, **changed), device=elsewhere.DEVICE):
             costs.append(watch.waits)
             assert step.picture.device == torch.device(elsewhere.DEVICE)
             steps.append(
@@ -56,7 +58,7 @@ def runs(settings: TransferSettings, **changed) -> tuple[list[Step], list[Step],
                 )
             )
             watch.waits = 0  # these were not the program's
-    return here, steps, np.array(costs)
+    return steps, np.array(costs)
 
 
 KINDS = {
@@ -77,7 +79,7 @@ def every_pair_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_another_device_makes_the_same_picture(kind: str) -> None:
-    here, there, _ = runs(KINDS[kind])
+    here, (there, _) = steps_here(KINDS[kind]), steps_there(KINDS[kind])
     for a, b in zip(here, there, strict=True):
         assert b.losses == pytest.approx(a.losses, rel=1e-2, abs=1e-6)
         assert (a.picture - b.picture).abs().mean() < SAME and (a.leak is None) == (b.leak is None)
@@ -87,19 +89,20 @@ def test_another_device_makes_the_same_picture(kind: str) -> None:
 
 def test_the_quicker_search_is_as_good_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facetransfer.core.matching.FEW_PAIRS", 0)
-    here, there, _ = runs(replace(QUICK, phases=2, iterations=8))
+    settings = replace(QUICK, phases=2, iterations=8)
+    here, (there, _) = steps_here(settings), steps_there(settings)
     assert sum(there[-1].losses.values()) == pytest.approx(sum(here[-1].losses.values()), rel=0.15)
     assert there[-1].leak == pytest.approx(here[-1].leak, abs=0.02)
 
 
 def test_a_step_waits_for_a_few_numbers_and_no_picture() -> None:
-    _, _, costs = runs(replace(QUICK, iterations=12, match_every=12))
+    _, costs = steps_there(replace(QUICK, iterations=8, match_every=8))
     assert costs[3:].max() <= WAITS
 
 
 def test_the_style_s_own_pixels_are_put_together_there_too() -> None:
     """Chance draws other windows there, which are as good on the whole; no round waits for a picture."""
-    here, there, costs = runs(TransferSettings())
+    here, (there, costs) = steps_here(TransferSettings()), steps_there(TransferSettings())
     assert there[-1].losses["patches"] == pytest.approx(here[-1].losses["patches"], rel=0.1)
     assert there[-1].leak == pytest.approx(here[-1].leak, abs=0.02)
     assert (here[-1].picture - there[-1].picture).abs().mean() < 0.02
@@ -109,15 +112,14 @@ def test_the_style_s_own_pixels_are_put_together_there_too() -> None:
 def test_parts_of_the_picture_are_kept_there() -> None:
     strength = torch.ones(96, 96)
     strength[:, :48] = 0
-    here, there, _ = runs(QUICK, strength=strength)
+    here, (there, _) = steps_here(QUICK, strength=strength), steps_there(QUICK, strength=strength)
     assert torch.equal(there[-1].picture[..., :40], here[-1].picture[..., :40])
     assert (here[-1].picture - there[-1].picture).abs().mean() < SAME
 
 
 def test_half_precision_stays_near_there() -> None:
-    here, there, _ = runs(QUICK)
-    _, rough, _ = runs(replace(QUICK, precision="bfloat16"))
-    assert sum(rough[-1].losses.values()) == pytest.approx(sum(there[-1].losses.values()), rel=0.05)
+    here, (rough, _) = steps_here(QUICK), steps_there(replace(QUICK, precision="bfloat16"))
+    assert sum(rough[-1].losses.values()) == pytest.approx(sum(here[-1].losses.values()), rel=0.05)
     assert (rough[-1].picture - here[-1].picture).abs().mean() < 0.02
 
 
