@@ -444,7 +444,7 @@ def test_pillow_s_remarks_are_not_for_people(spoilt: Path) -> None:
 def test_a_large_picture_that_is_no_map_is_refused_at_a_glimpse(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nine million pixels are judged by one; a map of that size is read whole."""
+    """Four million pixels are judged by one; a map of that size is read whole."""
     seen: list[int] = []
     whole = map_files.best_reading
 
@@ -453,12 +453,12 @@ def test_a_large_picture_that_is_no_map_is_refused_at_a_glimpse(
         return whole(rgb)
 
     monkeypatch.setattr(map_files, "best_reading", judged)
-    hostile.noise(size=(3000, 3000)).save(tmp_path / "photo.png", compress_level=0)
+    hostile.noise(size=(2000, 2000)).save(tmp_path / "photo.png", compress_level=0)
     with pytest.raises(InputError, match="is not painted in the colours of the classes"):
         map_files.read_map(tmp_path / "photo.png")
     assert seen == [1_000_000]
-    labels = np.full((3000, 3000), INDEX["skin"], np.uint8)
-    labels[:1500] = INDEX["hair"]
+    labels = np.full((2000, 2000), INDEX["skin"], np.uint8)
+    labels[:1000] = INDEX["hair"]
     SemanticMap(labels).save(tmp_path / "map.png")
     assert np.array_equal(map_files.read_map(tmp_path / "map.png").labels, labels)
-    assert seen == [1_000_000, 1_000_000, 9_000_000]
+    assert seen == [1_000_000, 1_000_000, 4_000_000]
