@@ -55,7 +55,7 @@ class CompactParser:
     @torch.inference_mode()
     def __call__(self, picture: Image.Image, face: int = 1) -> Parse:
         """`face` counts the faces from 1, the largest first. Raises InputError where there are fewer."""
-        rgb = np.array(picture.convert("RGB"))
+        rgb = np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
         faces, coarse = find_faces(rgb, self._logits)
         if max(picture.size) > LARGEST_SIDE:
             scale = LARGEST_SIDE / max(picture.size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -61,6 +61,10 @@ class Square:
             borderMode=cv2.BORDER_REPLICATE,
         )
 
+    def scaled(self, across: float, down: float) -> Square:
+        """The same square after the picture was resized by these factors, which are nearly the same."""
+        return replace(self, x=self.x * across, y=self.y * down, side=self.side * (across + down) / 2)
+
     def box(self, width: int, height: int) -> tuple[int, int, int, int]:
         """(left, top, right, bottom) of the part of the picture that the square covers."""
         corners = self.to_picture(1) @ np.array([[0, 1, 0, 1], [0, 0, 1, 1], [1, 1, 1, 1]])
@@ -114,6 +118,38 @@ class Square:
         for distance in inner:
             weights = np.minimum(weights, np.clip(distance / max(2.0, self.side / 16), 0, 1))
         return weights.astype(np.float32)
+
+
+class Pyramid:
+    """A picture (H,W,3) uint8 at its own size, at half of it, a quarter and so on, each made when it is first
+    needed. Many looks at most of a large picture would otherwise each reduce all of it.
+    """
+
+    def __init__(self, rgb: np.ndarray) -> None:
+        self.levels = [rgb]
+
+    def enough_for(self, factor: float) -> np.ndarray:
+        """The smallest level from which the picture can still be reduced to `factor` of its size with the
+        pixels averaged: at least twice as large as that.
+        """
+        level = max(0, int(np.log2(max(1.0, 0.5 / factor))))
+        while len(self.levels) <= level:
+            height, width = self.levels[-1].shape[:2]
+            half = max(1, round(width / 2)), max(1, round(height / 2))
+            self.levels.append(cv2.resize(self.levels[-1], half, interpolation=cv2.INTER_AREA))
+        return self.levels[level]
+
+    def cut(self, square: Square, size: int) -> np.ndarray:
+        """The square at (size,size,3), as `Square.cut` gives it."""
+        (height, width), level = self.levels[0].shape[:2], self.enough_for(size / square.side)
+        return square.scaled(level.shape[1] / width, level.shape[0] / height).cut(level, size)
+
+    def fitted(self, side: int) -> tuple[np.ndarray, float]:
+        """The picture with a longest side of `side` pixels, and by how much it was scaled."""
+        height, width = self.levels[0].shape[:2]
+        scale = side / max(height, width)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        return cv2.resize(self.enough_for(scale), size, interpolation=cv2.INTER_AREA), scale
 
 
 def _of_pixels(matrix: np.ndarray) -> np.ndarray:

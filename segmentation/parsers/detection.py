@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from segmentation.classes import FACE_CLASSES, INDEX
 from segmentation.parsers import FoundFace
-from segmentation.parsers.crop import Square
+from segmentation.parsers.crop import Pyramid, Square
 
 FEATURES = [
     [INDEX[n] for n in names]
@@ -62,6 +62,7 @@ DOUBTFUL = 1.5  # less is no face: noise and cloth
 FEW = 4  # places of each look that are looked at turned
 AT_ONCE = 16  # close looks
 BLOCK, NOISE = 4, 0.3  # pixels; share of the contrast that means of blocks keep: a quarter in noise
+ENOUGH = 1 << 21  # pixels of a face that are looked at for noise; of a larger one every second strip, or less
 FAR_SIDE = 1920  # pixels of the longest side when it is looked at in tiles
 TILE, OVERLAP = 768, 96  # pixels of a tile's side at most, and at least that two of them share
 FAR_PLACES = (24, 40), (48, 16)  # pixels that a face in a tile is taken to have; how many places are tried
@@ -78,37 +79,38 @@ def find_faces(rgb: np.ndarray, see: See) -> tuple[tuple[FoundFace, ...], Tensor
     """The faces in the picture (H,W,3), the largest first, and the class probabilities (19,h,w) of the last
     look at all of it.
     """
-    longest, places = max(rgb.shape[:2]), []
+    longest, places, picture = max(rgb.shape[:2]), [], Pyramid(rgb)
     for side in FIRST_SIDES:
-        whole, scale = first_look(rgb, side, see)
+        whole, scale = first_look(picture, side, see)
         places += [face.scaled(1 / scale) for face in possible_faces(whole[FACE_CLASSES].sum(0).numpy())]
         if longest <= side or any(place.length >= SMALL * longest for place in places):
             break
     places = sorted(places, key=lambda place: -place.length)[:MOST]
-    seen = close_look(rgb, places, see) or seen_at_first(whole.numpy(), scale)
+    seen = close_look(picture, places, see) or seen_at_first(whole.numpy(), scale)
     if not seen:
         seen = close_look(
-            rgb, [replace(place, tilt=tilt) for place in places for tilt in (-TURN, TURN)], see, KINDS + 1
+            picture, [replace(place, tilt=tilt) for place in places for tilt in (-TURN, TURN)], see, KINDS + 1
         )
     best = max((score for score, _ in seen), default=0.0)
     if best < SURELY_UPRIGHT:
-        turned = turned_looks(rgb, places, see)
+        turned = turned_looks(picture, places, see)
         if max((score for score, _ in turned), default=0.0) > best + BETTER:
             seen = turned
         elif not seen:
-            seen = far_looks(rgb, see)
+            seen = far_looks(picture, see)
     return apart([pair for pair in seen if pair[0] > DOUBTFUL and not is_noise(rgb, pair[1])]), whole
 
 
 def is_noise(rgb: np.ndarray, face: FoundFace) -> bool:
     """Whether what was taken for a face is noise: its pixels (H,W,3) have nothing to do with each other."""
     left, top, right, bottom = (max(0, round(n)) for n in face.box)
-    gray = rgb[top:bottom, left:right].mean(2, dtype=np.float32)
-    rows, columns = (n - n % BLOCK for n in gray.shape)
+    part = rgb[top:bottom, left:right]
+    rows, columns = (n - n % BLOCK for n in part.shape[:2])
     if not rows or not columns:
         return False
-    gray = gray[:rows, :columns]
-    blocks = gray.reshape(rows // BLOCK, BLOCK, columns // BLOCK, BLOCK).mean((1, 3))
+    strips = part[:rows, :columns].reshape(rows // BLOCK, BLOCK, columns, 3)
+    gray = strips[:: -(-rows * columns // ENOUGH)].mean(3, dtype=np.float32)
+    blocks = gray.reshape(len(gray), BLOCK, columns // BLOCK, BLOCK).mean((1, 3))
     return bool(blocks.std() < NOISE * gray.std())
 
 
@@ -124,13 +126,13 @@ def apart(seen: list[tuple[float, FoundFace]]) -> tuple[FoundFace, ...]:
     return tuple(sorted(faces, key=lambda face: -face.length))
 
 
-def turned_looks(rgb: np.ndarray, places: list[FoundFace], see: See) -> list[tuple[float, FoundFace]]:
+def turned_looks(picture: Pyramid, places: list[FoundFace], see: See) -> list[tuple[float, FoundFace]]:
     """The plausible faces of the picture turned: `places` of the upright look and those of its quarter turns,
     each looked at in several tilts, and again in the tilt that was found.
     """
-    height, width = rgb.shape[:2]
+    height, width = picture.levels[0].shape[:2]
     tried = [replace(place, tilt=float(tilt)) for place in places[:FEW] for tilt in range(45, 360, 45)]
-    upright = [fitted(rgb, side) for side in FIRST_SIDES]
+    upright = [picture.fitted(side) for side in FIRST_SIDES]
     for quarters in (1, 2, 3):
         found = []
         for side, (small, scale) in zip(FIRST_SIDES, upright, strict=True):
@@ -146,30 +148,31 @@ def turned_looks(rgb: np.ndarray, places: list[FoundFace], see: See) -> list[tup
                 3: (face.y, height - face.x),
             }[quarters]
             tried += [replace(face, x=x, y=y, tilt=90.0 * quarters + tilt) for tilt in (-TURN, 0.0, TURN)]
-    return seen_again(rgb, close_look(rgb, tried, see, quick=True), see)
+    return seen_again(picture, close_look(picture, tried, see, quick=True), see)
 
 
 def seen_again(
-    rgb: np.ndarray, seen: list[tuple[float, FoundFace]], see: See
+    picture: Pyramid, seen: list[tuple[float, FoundFace]], see: See
 ) -> list[tuple[float, FoundFace]]:
     """Of faces that were found by a guess of their tilt or in a tile: those that are plausible where they are
     seen to be, eyes above the mouth.
     """
     surest = sorted(seen, key=lambda pair: -pair[0])[:MOST]
-    again = close_look(rgb, [face for _, face in surest], see, KINDS + 1, upright=True, quick=True)
+    again = close_look(picture, [face for _, face in surest], see, KINDS + 1, upright=True, quick=True)
     return [pair for pair in again if pair[0] >= PLAUSIBLE]
 
 
-def far_looks(rgb: np.ndarray, see: See) -> list[tuple[float, FoundFace]]:
+def far_looks(picture: Pyramid, see: See) -> list[tuple[float, FoundFace]]:
     """The plausible faces that are too far for the first looks.
 
     The picture is looked at in tiles, where the features of a far face are at least suspected. What looks
     like skin would run together with stone and cloth beside it; features of two kinds in one place are
     rare. Where they are most likely is looked at closely, in the picture's own pixels.
     """
-    if max(rgb.shape[:2]) <= FIRST_SIDES[-1]:
+    longest = max(picture.levels[0].shape[:2])
+    if longest <= FIRST_SIDES[-1]:
         return []
-    small, scale = fitted(rgb, min(FAR_SIDE, max(rgb.shape[:2])))
+    small, scale = picture.fitted(min(FAR_SIDE, longest))
     height, width = small.shape[:2]
     features = np.zeros((FACE, height, width), np.float32)
     for top in tile_starts(height):
@@ -191,7 +194,7 @@ def far_looks(rgb: np.ndarray, see: See) -> list[tuple[float, FoundFace]]:
         for length, most in FAR_PLACES
         for x, y in likely[:most]
     ]
-    return seen_again(rgb, close_look(rgb, places, see, quick=True), see)
+    return seen_again(picture, close_look(picture, places, see, quick=True), see)
 
 
 def likeliest(values: np.ndarray) -> list[tuple[int, int]]:
@@ -213,17 +216,9 @@ def tile_starts(length: int) -> list[int]:
     return list(range(0, max(1, length - OVERLAP), max(1, tile_size(length) - OVERLAP)))
 
 
-def fitted(rgb: np.ndarray, side: int) -> tuple[np.ndarray, float]:
-    """The picture (H,W,3) with a longest side of `side` pixels, and by how much it was scaled."""
-    height, width = rgb.shape[:2]
-    scale = side / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), scale
-
-
-def first_look(rgb: np.ndarray, side: int, see: See) -> tuple[Tensor, float]:
-    """Class probabilities (19,h,w) of the picture (H,W,3) at `side` pixels, and by how much it was scaled."""
-    small, scale = fitted(rgb, side)
+def first_look(picture: Pyramid, side: int, see: See) -> tuple[Tensor, float]:
+    """Class probabilities (19,h,w) of the picture at `side` pixels, and by how much it was scaled."""
+    small, scale = picture.fitted(side)
     return probabilities(see(small))[0, :, : small.shape[0], : small.shape[1]], scale
 
 
@@ -268,7 +263,7 @@ def surest_features(inside: np.ndarray) -> list[float]:
 
 
 def close_look(
-    rgb: np.ndarray,
+    picture: Pyramid,
     places: list[FoundFace],
     see: See,
     kinds: int = KINDS,
@@ -283,7 +278,7 @@ def close_look(
     for first in range(0, len(places), AT_ONCE):
         some = places[first : first + AT_ONCE]
         squares = [Square(place.x, place.y, AROUND * place.length, place.tilt) for place in some]
-        logits = see(*(square.cut(rgb, CLOSE_SIDE) for square in squares))
+        logits = see(*(picture.cut(square, CLOSE_SIDE) for square in squares))
         parts_there = parts(logits) if quick else grouped(probabilities(logits))
         found += faces_within(squares, parts_there.numpy(), kinds, upright)
     return found

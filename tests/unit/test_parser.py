@@ -19,7 +19,7 @@ from segmentation.parsers import FoundFace, compact, load_parser
 from segmentation.parsers.cleanup import drop_scraps
 from segmentation.parsers.compact import CompactParser
 from segmentation.parsers.compact_network import CompactParserNetwork
-from segmentation.parsers.crop import Square
+from segmentation.parsers.crop import Pyramid, Square
 from segmentation.parsers.detection import (
     CLOSE_SIDE,
     FIRST_SIDES,
@@ -84,12 +84,7 @@ def test_the_second_look_sees_more_than_the_first(face) -> None:
     truth = in_larger(face[1], 1000, 750, 600, 350)
     parser, eye = CompactParser(ByColour(), "cpu"), truth.labels == INDEX["l_eye"]
     found = parser(Image.fromarray(truth.rgb())).semantic.labels
-    coarse = (
-        first_look(np.array(Image.fromarray(truth.rgb())), FIRST_SIDES[0], parser._logits)[0]
-        .argmax(0)
-        .byte()
-        .numpy()
-    )
+    coarse = first_look(Pyramid(truth.rgb()), FIRST_SIDES[0], parser._logits)[0].argmax(0).byte().numpy()
     at_first = SemanticMap(coarse).resized((1000, 750)).labels
     assert (found[eye] == INDEX["l_eye"]).mean() > 0.5 > 2 * (at_first[eye] == INDEX["l_eye"]).mean()
 
@@ -512,3 +507,26 @@ def test_folding_the_normalisation_changes_no_logit() -> None:
 def test_a_picture_that_is_a_line_has_no_face(size: tuple[int, int]) -> None:
     found = load_parser("compact")(Image.new("RGB", size, (90, 120, 200)))
     assert found.semantic.size == size and not found.found_face
+
+
+def test_a_square_of_a_large_picture_is_cut_from_a_smaller_one_and_looks_the_same() -> None:
+    """From a half, a quarter and so on, made once: within a grey level of cutting it from all of it. Odd
+    sides are no reason to shift, and what is no larger than is needed is the picture itself.
+    """
+    rng = np.random.default_rng(4)
+    rgb = cv2.resize(rng.integers(0, 256, (12, 16, 3)).astype(np.uint8), (2041, 1603))
+    picture = Pyramid(rgb)
+    for square in (Square(1000, 800, 1500), Square(900, 700, 2600, 30.0), Square(500, 400, 700)):
+        difference = picture.cut(square, 80).astype(int) - square.cut(rgb, 80)
+        assert abs(difference).mean() < 1 and abs(difference.mean()) < 0.3, square
+    assert [level.shape[:2] for level in picture.levels] == [
+        (1603, 2041),
+        (802, 1020),
+        (401, 510),
+        (200, 255),
+    ]
+    assert picture.enough_for(0.5) is rgb and picture.enough_for(3.0) is rgb
+    assert (Pyramid(rgb).cut(Square(700, 600, 150), 80) == Square(700, 600, 150).cut(rgb, 80)).all()
+    small, scale = picture.fitted(100)
+    assert small.shape == (79, 100, 3) and scale == pytest.approx(100 / 2041)
+    assert abs(small.astype(int) - cv2.resize(rgb, (100, 79), interpolation=cv2.INTER_AREA)).mean() < 1
