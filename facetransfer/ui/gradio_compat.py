@@ -39,6 +39,7 @@ from PIL import Image
 from starlette.exceptions import HTTPException
 
 from facetransfer.base.errors import shortened
+from facetransfer.base.images import FORMATS
 from facetransfer.ui.cache import used
 
 TESTED = "6.31"  # Gradio's minor version that all of this was tried with
@@ -71,6 +72,11 @@ MOST_LISTENERS = 20_000  # that are remembered, and as many moments at which job
 listeners: OrderedDict[str, None] = OrderedDict()  # sessions and events whose answers were asked for
 joined: OrderedDict[str, float] = OrderedDict()  # events that wait, and when they joined their line
 LONG_LINE, PLACES = "work", 2  # the line of jobs that may take minutes; jobs of other lines at work at once
+LARGE = 16_000_000  # pixels of a job's pictures from which it is large: one such job is at work at a time
+MOST_OPENED = 100  # pictures of a job whose sizes are looked at
+pixels: OrderedDict[str, int] = (
+    OrderedDict()
+)  # of the pictures of an event that waits, and of a session's last
 LATELY = 60.0  # seconds for which it counts what somebody had
 had: deque[tuple[float, str, str | None, float]] = deque(maxlen=2000)  # when, in which line, who, how much
 AS_DATA = "a data: URL, data:image/png;base64,... with the picture's bytes"
@@ -316,11 +322,15 @@ def _with_room(
             await _drop_unheard(blocks, name)
             words = _words(blocks, name, refusal, body, request)
         if words is None:
+            size = await asyncio.to_thread(pixels_in, body.data)
             found = await push(body, request, *args, **kwargs)
             if found[0] and isinstance(found[1], str):
-                joined[found[1]] = time.monotonic()
-                while len(joined) > MOST_LISTENERS:
-                    joined.popitem(last=False)
+                _remember(joined, found[1], time.monotonic())
+                # What names no picture may work on one that the visit has shown before.
+                size = size or pixels.get(body.session_hash, 0)
+                for name in (found[1], body.session_hash):
+                    if name:
+                        _remember(pixels, name, size)
             return found
         # For a 503 Gradio's page has words of its own, for any other refusal it shows ours. Its client for
         # programs understands the 503 alone.
@@ -331,21 +341,74 @@ def _with_room(
     return with_room
 
 
+def _remember(memory: OrderedDict[str, Any], name: str, value: Any) -> None:
+    """The newest MOST_LISTENERS names and their values are kept."""
+    memory[name] = value
+    memory.move_to_end(name)
+    while len(memory) > MOST_LISTENERS:
+        memory.popitem(last=False)
+
+
+def pixels_in(data: Any) -> int:
+    """How many pixels the pictures have, all together, whose uploaded files are named in an event's values.
+    Their heads alone are read; what is no picture has none.
+    """
+    paths: list[Path] = []
+    traverse(data, lambda file: paths.append(Path(str(file["path"]))), is_file_obj_with_meta)
+    total, cache = 0, cache_folder().resolve()
+    for path in paths[:MOST_OPENED]:
+        with contextlib.suppress(Exception):  # The job itself says what is wrong with its file.
+            if cache in path.resolve().parents:
+                with Image.open(path, formats=FORMATS) as picture:
+                    total += picture.width * picture.height
+    return total
+
+
 def _words(blocks: gr.Blocks, name: str | None, refusal: Refusal, body: Any, request: Any) -> str | None:
     line = line_of(blocks, name) if name else None
     return refusal(line, body.session_hash, _address(request)) if line else None
 
 
 def _in_turn(blocks: gr.Blocks, take: Callable[[], Any]) -> Callable[[], Any]:
-    """Before a job is taken out of a line, the jobs in it are put in the order of their turns."""
+    """Before a job is taken out of a line, the jobs in it are put in the order of their turns; some are passed
+    over for now, see `_must_wait`.
+    """
 
     @functools.wraps(take)
     def taken() -> Any:
+        in_order, must_wait = {}, _must_wait(blocks)
         for name, line in blocks._queue.event_queue_per_concurrency_id.items():
-            line.queue[:] = [event for _, event in _turns(name, line.queue)[0]]
-        return take()
+            ordered = [event for _, event in _turns(name, line.queue)[0]]
+            in_order[name] = ordered, [event for event in ordered if must_wait(event)]
+            line.queue[:] = [event for event in ordered if event not in in_order[name][1]]
+        found = take()
+        for name, (ordered, passed_over) in in_order.items():
+            queue = blocks._queue.event_queue_per_concurrency_id[name].queue
+            queue[:] = [event for event in ordered if event in queue or event in passed_over]
+        return found
 
     return taken
+
+
+def _must_wait(blocks: gr.Blocks) -> Callable[[Any], bool]:
+    """Whether a job may not be taken yet though its line has a place. Outside LONG_LINE one LARGE job is at
+    work at a time, so that a small one never waits for the end of a large one; and of one visit and line one
+    job, so that its answers come in the order in which they were asked for.
+    """
+    at_work = [event for job in blocks._queue.active_jobs if job for event in job]
+    short = [event for event in at_work if event.concurrency_id != LONG_LINE]
+    busy = any(pixels.get(event._id, 0) > LARGE for event in short)
+    visits = {(event.concurrency_id, event.session_hash) for event in short if event.session_hash}
+
+    def must_wait(event: Any) -> bool:
+        if event.concurrency_id == LONG_LINE:
+            return False
+        return (busy and pixels.get(event._id, 0) > LARGE) or (
+            event.concurrency_id,
+            event.session_hash,
+        ) in visits
+
+    return must_wait
 
 
 def _turns(

@@ -19,9 +19,8 @@ from facetransfer.ui.theme import CONSENT, TITLE, link_preview, step, title
 
 # one heavy job at a time; the others wait in line
 WORK: dict[str, Any] = dict(concurrency_id="work", concurrency_limit=1)
-LOOK: dict[str, Any] = dict(
-    concurrency_id="look", concurrency_limit=1
-)  # the parser does not wait for them: maps are there while others run
+# The parser does not wait for them: maps are there while others run. Of two at work one may be large.
+LOOK: dict[str, Any] = dict(concurrency_id="look", concurrency_limit=2)
 HIDDEN: dict[str, Any] = dict(api_visibility="private")
 QUIET: dict[str, Any] = dict(show_progress="hidden", **HIDDEN)
 QUICK: dict[str, Any] = dict(queue=False, **QUIET)

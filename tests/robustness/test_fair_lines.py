@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -46,6 +47,7 @@ def event(name: str, address: str, line: str = "work") -> Any:
 def _nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradio_compat, "listeners", OrderedDict())
     monkeypatch.setattr(gradio_compat, "joined", OrderedDict())
+    monkeypatch.setattr(gradio_compat, "pixels", OrderedDict())
     monkeypatch.setattr(gradio_compat, "had", deque())
 
 
@@ -54,7 +56,8 @@ def test_addresses_take_turns_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None
     of equal turns, stay in their order. After a minute a turn is forgotten. Who does not listen comes last.
     """
     waiting, clock = EventQueue("work", 1), [1000.0]
-    page: Any = SimpleNamespace(_queue=SimpleNamespace(event_queue_per_concurrency_id={"work": waiting}))
+    queue = SimpleNamespace(event_queue_per_concurrency_id={"work": waiting}, active_jobs=[None])
+    page: Any = SimpleNamespace(_queue=queue)
     monkeypatch.setattr(gradio_compat.time, "monotonic", lambda: clock[0])
     gradio_compat.had.extend([(999.0, "work", "a", 1.0), (999.0, "look", "b", 9.0)])
     take = gradio_compat._in_turn(page, lambda: " ".join(one._id for one in waiting.queue))
@@ -72,6 +75,79 @@ def test_addresses_take_turns_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None
     assert take() == "c1 a1 d1 b2 a2 a3 b1"
     gradio_compat.had.extend([(clock[0], "work", "a", 1.0), (clock[0], "work", "a", 12.0)])
     assert take() == "c1 d1 b2 a1 a2 a3 b1"  # who worked for twelve seconds comes after everybody's second
+
+
+def test_a_small_picture_goes_beside_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One client asks for three large pictures and then one small, each in a visit of its own, then another
+    for a small one: while a large one is at work, in whichever line, no second is begun, the small ones are,
+    and all stay in their order. A visit's second job waits for its first, and long jobs for none of this.
+    """
+    look, fill, work = EventQueue("look", 2), EventQueue("fill", 1), EventQueue("work", 1)
+    queue: Any = SimpleNamespace(
+        event_queue_per_concurrency_id={"look": look, "fill": fill, "work": work}, active_jobs=[None] * 4
+    )
+    large = gradio_compat.LARGE + 1
+    gradio_compat.pixels.update({"a1": large, "a2": large, "a3": large, "fill": large, "long": large})
+    gradio_compat.listeners.update(dict.fromkeys(("a1", "a2", "a3", "a4", "b1", "fill", "long", "again")))
+
+    def first() -> Any:
+        return next((line.queue.pop(0) for line in (look, fill, work) if line.queue), None)
+
+    take = gradio_compat._in_turn(SimpleNamespace(_queue=queue), first)  # type: ignore[arg-type]
+
+    def names() -> str:
+        return " ".join(one._id for one in look.queue)
+
+    look.queue.extend(event(name, name[0], "look") for name in ("a1", "a2", "a3", "a4", "b1"))
+    queue.active_jobs[0] = [take()]
+    assert queue.active_jobs[0][0]._id == "a1" and names() == "b1 a2 a3 a4"
+    queue.active_jobs[1] = [take()]
+    assert queue.active_jobs[1][0]._id == "b1" and names() == "a2 a3 a4"
+    again = event("again", "b", "look")
+    again.session_hash = "b1"
+    look.queue.append(again)
+    assert take()._id == "a4" and take() is None and names() == "a2 again a3"
+    fill.queue.append(event("fill", "c", "fill"))
+    work.queue.append(event("long", "a", "work"))
+    assert take()._id == "long" and take() is None and len(fill.queue) == 1
+    queue.active_jobs[0] = queue.active_jobs[1] = None
+    assert take()._id == "a2" and take()._id == "again" and names() == "a3"
+
+
+def test_how_large_a_job_is_is_known_when_it_joins_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the heads of the uploaded files that it names: twice where it names one twice, and nothing of files
+    elsewhere or of what is no picture. A job that names none has the visit's last.
+    """
+    monkeypatch.setattr(gradio_compat, "cache_folder", lambda: tmp_path / "cache")
+    (tmp_path / "cache").mkdir()
+    for folder in (tmp_path, tmp_path / "cache"):
+        Image.new("L", (300, 200)).save(folder / "x.png")
+    (tmp_path / "cache" / "y.png").write_text("no picture")
+
+    def file(path: Path) -> dict[str, Any]:
+        return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+
+    there = file(tmp_path / "cache" / "x.png")
+    outside = [file(tmp_path / "x.png"), file(tmp_path / "cache" / ".." / "x.png")]
+    assert gradio_compat.pixels_in([there, [there], "compact", None]) == 120_000
+    assert gradio_compat.pixels_in([*outside, file(tmp_path / "cache" / "y.png"), file(tmp_path / "z")]) == 0
+    many = [there] * (gradio_compat.MOST_OPENED + 5)
+    assert gradio_compat.pixels_in(many) == gradio_compat.MOST_OPENED * 60_000
+
+    async def tried() -> list[int]:
+        page = build_page()
+        fn = next(i for i, fn in page.fns.items() if fn.api_name == "parse")
+        found = []
+        for session, data in (("s", [there]), ("s", []), ("t", [])):
+            body = SimpleNamespace(fn_index=fn, session_hash=session, request=None, data=data, event_id=None)
+            taken, name, _ = await page._queue.push(body, request("192.0.2.1"), None)
+            assert taken
+            found.append(gradio_compat.pixels[name])
+        return found
+
+    assert asyncio.run(tried()) == [60_000, 60_000, 0]
 
 
 def asked(page: gr.Blocks, session: str, address: str) -> Any:
