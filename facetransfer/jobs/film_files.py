@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +27,22 @@ READ = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg",  # and no list of others.
 }
 FRAME_RATE = 25  # of a folder of frames
+PROBE_BYTES = (
+    3 << 29
+)  # of memory that a strange clip may take to be opened, the program's own 0.4 GB included
+PROBE_SECONDS = 20  # of processor time, and six times that by the clock
+PROBE = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]),) * 2)
+resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[3]),) * 2)
+from pathlib import Path
+from facetransfer.base.errors import InputError
+from facetransfer.jobs.film_files import open_clip
+try:
+    open_clip(Path(sys.argv[1]))
+except InputError as error:
+    sys.exit(str(error))
+"""
 
 
 @dataclass(frozen=True)
@@ -93,6 +111,9 @@ def _opened(path: Path) -> Iterator[Any]:
         with av.open(str(path), options=dict(READ)) as container:
             if not container.streams.video:
                 raise InputError(f"{path.name} has no pictures: give a film")
+            codec = container.streams.video[0].codec_context
+            # A stream may go over to larger frames in the middle, of which a decoder holds many.
+            codec.options = {"max_pixels": str(min(MAX_PIXELS, 2 * codec.width * codec.height + 65536))}
             yield container
     except av.error.FFmpegError as error:
         raise InputError(f"{path.name} is no film that can be read ({shortened(str(error))})") from None
@@ -123,8 +144,36 @@ def open_clip(path: Path) -> Clip:
         return Clip(path, first.size, count, seconds, bool(container.streams.audio))
 
 
+def probe_clip(path: Path) -> None:
+    """Opens a clip of unknown origin in a process of its own, with a limit on memory and time. Raises
+    InputError where it needs more, or where `open_clip` does.
+
+    A file of a kilobyte can claim hundreds of millions of frames, for which FFmpeg makes a list in memory as
+    soon as it is opened. Where a process cannot be limited (Windows), nothing is tried.
+    """
+    if sys.platform == "win32":
+        return
+    _av()
+    here = os.fspath(Path(__file__).resolve().parents[2])
+    alone = {**os.environ, "PYTHONPATH": here, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    words = [sys.executable, "-c", PROBE, os.fspath(path.absolute()), str(PROBE_BYTES), str(PROBE_SECONDS)]
+    try:
+        ended = subprocess.run(words, env=alone, capture_output=True, text=True, timeout=6 * PROBE_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{path.name} takes too long to open: save it again, or give another film") from None
+    said = ended.stderr.strip().splitlines()
+    if ended.returncode == 1 and len(said) == 1:
+        raise InputError(said[0])
+    if ended.returncode:
+        raise InputError(
+            f"{path.name} takes too much memory or time to open: save it again, or give another film"
+        )
+
+
 def _picture(frame: Any) -> Image.Image:
     """A frame as an RGB picture with 8 bits per channel, rotated as the file demands."""
+    if frame.width * frame.height > MAX_PIXELS:
+        raise InputError(f"a frame of the film has {frame.width}x{frame.height} pixels, too many to work on")
     pixels = frame.to_ndarray(format="rgb24")
     turns = round((frame.rotation or 0) / 90) % 4
     return as_rgb(Image.fromarray(np.ascontiguousarray(np.rot90(pixels, turns))))

@@ -370,8 +370,8 @@ def _words(blocks: gr.Blocks, name: str | None, refusal: Refusal, body: Any, req
 
 
 def _in_turn(blocks: gr.Blocks, take: Callable[[], Any]) -> Callable[[], Any]:
-    """Before a job is taken out of a line, the jobs in it are put in the order of their turns; some are passed
-    over for now, see `_must_wait`.
+    """Before a job is taken out of a line, the jobs in it are put in the order of their turns; some are
+    passed over for now, see `_must_wait`.
     """
 
     @functools.wraps(take)

@@ -312,3 +312,20 @@ def test_a_film_names_no_other_file_or_address(clip: Path) -> None:
     Path("list.mp4").write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
     with pytest.raises(InputError):
         open_clip(Path("list.mp4"))
+
+
+def test_a_film_whose_frames_grow_breaks_off(clip: Path) -> None:
+    """A stream goes over from 128 pixels to 2048: nothing of the larger frames is decoded."""
+    streams = []
+    for side, count in ((128, 24), (2048, 2)):
+        file = clip.with_name(f"{side}.ts")
+        frames = [frame.resize((side, side)) for frame in drawn_frames(count)]
+        write_clip(file, frames, tuple(range(count)), sound=False)
+        streams.append(file.read_bytes())
+    grown = clip.with_name("grown.ts")
+    grown.write_bytes(b"".join(streams))
+    seen = []
+    with pytest.raises(InputError, match="breaks off"):
+        for _, picture in open_clip(grown).frames():
+            seen.append(picture.size)
+    assert seen and set(seen) == {(128, 128)}

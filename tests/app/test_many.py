@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import resource
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import av
 import gradio as gr
 import pytest
+from PIL import Image
 
 from facetransfer.jobs.recipe import read_recipe
 from facetransfer.ui import api
@@ -128,3 +131,45 @@ def test_a_program_makes_many_at_once(files: Path) -> None:
     ):
         with pytest.raises(gr.Error, match=words):
             next(api.batch(*wrong, *given))
+
+
+def with_many_frames(clip: Path, count: int) -> bytes:
+    """A clip as MP4 whose tables claim `count` frames of a byte each; it is no longer for that."""
+    data = bytearray(clip.read_bytes())
+    for table, at in ((b"stsz", 12), (b"stsc", 16), (b"stts", 12)):
+        start = data.index(table)
+        data[start + at : start + at + 4] = count.to_bytes(4, "big")
+    start = data.index(b"stsz")
+    data[start + 8 : start + 12] = (1).to_bytes(4, "big")
+    return bytes(data)
+
+
+def test_no_film_takes_the_memory_or_opens_another_file(files: Path) -> None:
+    """Through the page's door: a kilobyte that claims a hundred million frames, PostScript, a bomb of a
+    picture, and lists that name this machine's files or an address, under names of films and of patterns.
+    None is opened here, and the memory of this process stays.
+    """
+    clip = write_clip(files / "clip.mp4", drawn_frames(2), sound=False)
+    listed = f"#EXTM3U\n#EXTINF:1,\nfile://{clip}\n#EXT-X-ENDLIST\n".encode()
+    bomb = io.BytesIO()
+    Image.new("L", (13000, 13000)).save(bomb, "PNG")
+    hostile = {
+        "many.mp4": with_many_frames(clip, 100_000_000),
+        "list.mp4": listed,
+        "list.m3u8": listed,
+        "address.mp4": listed.replace(f"file://{clip}".encode(), b"http://127.0.0.1:9/a.ts"),
+        "concat.mp4": f"ffconcat version 1.0\nfile {clip}\n".encode(),
+        "%03d.png": bomb.getvalue(),
+        "bomb.mp4": bomb.getvalue(),
+        "x.mp4": b"%!PS-Adobe-3.0 EPSF-3.0\nshowpage\n%%EOF\n",
+    }
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for name, data in hostile.items():
+        (files / name).write_bytes(data)
+        with pytest.raises(gr.Error) as refused:
+            next(many.make_film(SMALL, str(files / name)))
+        assert "Something went wrong" not in str(refused.value) and "Traceback" not in str(refused.value), (
+            name
+        )
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
+    assert many.checked_clip(str(clip)).size == (128, 128)

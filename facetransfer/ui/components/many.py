@@ -19,7 +19,7 @@ from facetransfer.jobs.batch import LOG, MADE, Outcome, PairMaker, RunLog, run_b
 from facetransfer.jobs.class_weights import checked_strengths
 from facetransfer.jobs.contact_sheet import write_contact_sheet
 from facetransfer.jobs.film import FilmMaker, Keyframe
-from facetransfer.jobs.film_files import CODECS, Clip, open_clip
+from facetransfer.jobs.film_files import CODECS, Clip, open_clip, probe_clip
 from facetransfer.jobs.film_run import FilmRun
 from facetransfer.jobs.job import Face
 from facetransfer.jobs.pairs import Pair, product, with_outputs, zipped
@@ -181,6 +181,7 @@ def checked_clip(path: str | None) -> Clip:
         raise InputError(
             "The film is not on the server any more, which keeps files for an hour: upload it again."
         )
+    probe_clip(Path(path))
     clip, most = open_clip(Path(path)), most_film_seconds()
     if clip.seconds > most:
         raise InputError(
