@@ -32,7 +32,7 @@ class PatchWeights:
     appearance: float = 20.0
     position: float = 1.5
     classes: float = 3.0
-    reuse: float = 0.1  # times the logarithm of how often a style pixel is used beyond its share
+    reuse: float = 0.6  # times the logarithm of how often a style pixel is used beyond its share
 
     @classmethod
     def of(cls, likeness: float) -> PatchWeights:

@@ -524,6 +524,7 @@ def test_a_square_of_a_large_picture_is_cut_from_a_smaller_one_and_looks_the_sam
         (802, 1020),
         (401, 510),
         (200, 255),
+        (100, 128),
     ]
     assert picture.enough_for(0.5) is rgb and picture.enough_for(3.0) is rgb
     assert (Pyramid(rgb).cut(Square(700, 600, 150), 80) == Square(700, 600, 150).cut(rgb, 80)).all()
