@@ -55,7 +55,8 @@ class Face:
             semantic = found.semantic
         check_shape(semantic, picture)
         if not semantic.is_face:
-            return Face(picture, semantic, found.frame if found else None)
+            frame = found.frame if found else None
+            return Face(picture, semantic, frame.scaled(1 / found.scale) if found and frame else None)
         scale = semantic.size[0] / picture.width
         within = None
         if found and found.box:  # The box is in the picture's pixels, the frame in the map's.

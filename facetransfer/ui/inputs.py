@@ -96,8 +96,7 @@ def known_of(picture: Image.Image, parser: str = "compact", face: int = 1) -> Pa
         return Parse(exact, np.ones(exact.labels.shape, np.float32))
     found = load_parser(parser, parser_device())(picture, face)
     if max(picture.size) > LARGEST_SIZE:  # no result is larger
-        size = fitted_size(picture.size, LARGEST_SIZE)
-        found = replace(found, semantic=found.semantic.resized(size))
+        found = found.with_smaller_map(fitted_size(picture.size, LARGEST_SIZE))
     if max(picture.size) > REMEMBERED:  # a page's memory of a photo, which stays for as long as the page does
         small = cv2.resize(
             found.confidence, fitted_size(picture.size, REMEMBERED), interpolation=cv2.INTER_AREA

@@ -50,14 +50,15 @@ class Parse:
     """What a parser found in a picture.
 
     semantic: the map, of the picture's size. confidence: (H,W) float32 in [0,1], the probability of the most
-    likely class. faces: the faces, the largest first. chosen: the face that was parsed at close range,
-    counted from 1.
+    likely class. faces: the faces in the picture's pixels, the largest first. chosen: the face that was
+    parsed at close range, counted from 1. scale: of the map, where it was made smaller than the picture.
     """
 
     semantic: SemanticMap
     confidence: np.ndarray
     faces: tuple[FoundFace, ...] = ()
     chosen: int = 1
+    scale: float = 1.0
 
     @classmethod
     def of(cls, probabilities: np.ndarray, faces: tuple[FoundFace, ...] = (), chosen: int = 1) -> Parse:
@@ -65,10 +66,16 @@ class Parse:
         confidence, labels = (found.numpy() for found in torch.from_numpy(probabilities).max(0))
         return cls(SemanticMap(labels.astype(np.uint8)), confidence, faces, chosen)
 
+    def with_smaller_map(self, size: tuple[int, int]) -> Parse:
+        """The same with the map resized to (width, height)."""
+        scale = self.scale * size[0] / self.semantic.size[0]
+        return replace(self, semantic=self.semantic.resized(size), scale=scale)
+
     @property
     def frame(self) -> FaceFrame | None:
-        """Where the chosen face is. Other faces, and false parts beside the face, are ignored."""
-        return self.semantic.frame(self.box)
+        """Where the chosen face is in the map. Other faces, and false parts beside the face, are ignored."""
+        face = self.faces[self.chosen - 1].scaled(self.scale) if self.faces else None
+        return self.semantic.frame(face.box if face else None)
 
     @property
     def box(self) -> tuple[float, float, float, float] | None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from facetransfer import InputError
 from facetransfer.base.images import open_picture
 from segmentation.classes import FACE_CLASSES, INDEX, MIRROR, PALETTE
-from segmentation.parsers import FoundFace, compact, load_parser
+from segmentation.parsers import FoundFace, Parse, compact, load_parser
 from segmentation.parsers.cleanup import drop_scraps
 from segmentation.parsers.compact import CompactParser
 from segmentation.parsers.compact_network import CompactParserNetwork
@@ -507,6 +507,18 @@ def test_folding_the_normalisation_changes_no_logit() -> None:
 def test_a_picture_that_is_a_line_has_no_face(size: tuple[int, int]) -> None:
     found = load_parser("compact")(Image.new("RGB", size, (90, 120, 200)))
     assert found.semantic.size == size and not found.found_face
+
+
+def test_a_face_in_the_far_corner_is_there_when_its_map_was_made_smaller(face) -> None:
+    """Planted: the drawn face in the right lower corner of a map that is then halved."""
+    labels = np.zeros((600, 800), np.uint8)
+    drawn = face[1].resized((200, 200))
+    labels[400:, 600:] = drawn.labels
+    found = Parse(SemanticMap(labels), np.ones(labels.shape), (FoundFace(700.0, 500.0, 130.0),))
+    smaller = found.with_smaller_map((400, 300))
+    assert found.found_face and smaller.found_face and smaller.box == found.box
+    assert smaller.frame.x == pytest.approx(found.frame.x / 2, abs=2)
+    assert smaller.frame.size == pytest.approx(found.frame.size / 2, rel=0.05)
 
 
 def test_a_square_of_a_large_picture_is_cut_from_a_smaller_one_and_looks_the_same() -> None:
