@@ -42,6 +42,14 @@ def smallest_phase(
     return too_small[-1] if too_small else None
 
 
+def no_face(name: str) -> str:
+    """What is said of the content or the style, by that name, where no face is known in it."""
+    return (
+        f"No face is known in the {name} picture: choose a picture with a larger, brighter face, or paint "
+        f"its parts. The transfer still works, but face parts cannot find each other."
+    )
+
+
 def advice(
     maps: tuple[SemanticMap, SemanticMap],
     frames: tuple[FaceFrame | None, FaceFrame | None],
@@ -51,12 +59,7 @@ def advice(
     """Lines of advice, the most important first; empty when there is nothing to remark. Frames are in pixels
     of the pictures; sizes are their (width, height).
     """
-    lines = [
-        f"No face is known in the {name} picture: choose a picture with a larger, brighter face, or paint "
-        f"its parts."
-        for name, frame in zip(("content", "style"), frames)
-        if frame is None
-    ]
+    lines = [no_face(name) for name, frame in zip(("content", "style"), frames) if frame is None]
     if not (maps[0].is_face and maps[1].is_face):
         return lines
     return [

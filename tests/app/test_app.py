@@ -298,7 +298,7 @@ def test_a_click_shows_where_a_patch_came_from() -> None:
 
 
 def test_advice_names_what_is_missing_and_unsettles_nobody(face, green_face) -> None:
-    def advice(content: Parse, style: Parse, drawn: object = None) -> str:
+    def advice(content: Parse | None, style: Parse | None, drawn: object = None) -> str:
         return next(maps.show_advice(filled_in(known=(content, style), drawn=(drawn, None))))["advice"]
 
     told = advice(known(face), known(green_face))
@@ -318,6 +318,8 @@ def test_advice_names_what_is_missing_and_unsettles_nobody(face, green_face) -> 
     assert "has no hat: hair stands in" in advice(known(face), known(green_face), drawn)
     nobody = Parse(SemanticMap(np.zeros((64, 64), np.uint8)), np.ones((64, 64), np.float32))
     assert "No face is known in the style" in advice(known(face), nobody)
+    assert "No face is known in the content" in advice(nobody, None)
+    assert advice(known(face), None) == "" == advice(None, None)
 
 
 def test_the_page_is_sent_the_automatic_map_its_doubts_and_the_layer(face) -> None:

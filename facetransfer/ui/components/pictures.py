@@ -147,12 +147,6 @@ def parse(
             f"{len(known.faces)} faces were found in the {role} picture. The largest is used: press "
             f"another one's frame in its map to use that."
         )
-    if not known.found_face:
-        gr.Warning(
-            f"No face was found in the {role} picture. The transfer still works, but face parts cannot "
-            f"find each other: try a "
-            "picture with a larger, brighter face, or paint its parts."
-        )
     yield shown_map(picture, known, drawn), known
 
 

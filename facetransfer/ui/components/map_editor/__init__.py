@@ -24,7 +24,7 @@ from PIL import Image
 
 from facetransfer.base.errors import InputError
 from facetransfer.base.images import fit
-from facetransfer.jobs.advice import advice, shares
+from facetransfer.jobs.advice import advice, no_face, shares
 from facetransfer.jobs.face import Face, check_shape
 from facetransfer.ui.files import add_map, result_folder
 from facetransfer.ui.form import Asked
@@ -269,14 +269,15 @@ def show_advice(asked: Asked) -> Iterator[dict[str, Any]]:
 
 
 def _advice_on(asked: Asked) -> str:
-    content, style = asked.known
-    if content is None or style is None:
-        return ""
     try:
         both = [
             replace(known, semantic=corrected(known.semantic, drawn))
-            for known, drawn in zip((content, style), asked.drawn)
+            for known, drawn in zip(asked.known, asked.drawn)
+            if known is not None
         ]
+        if len(both) < 2:
+            name = "content" if asked.known[0] else "style"
+            return f'<ul class="advice"><li>{no_face(name)}</li></ul>' if both and not both[0].frame else ""
         settings = settings_of(asked.settings)
     except InputError as error:
         return html.escape(str(error))
