@@ -27,9 +27,8 @@ READ = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg",  # and no list of others.
 }
 FRAME_RATE = 25  # of a folder of frames
-PROBE_BYTES = (
-    3 << 29
-)  # of memory that a strange clip may take to be opened, the program's own 0.4 GB included
+# Bytes of memory that a strange clip may take to be opened, the program's own 0.4 GB included.
+PROBE_BYTES = 3 << 29
 PROBE_SECONDS = 20  # of processor time, and six times that by the clock
 PROBE = """
 import resource, sys
