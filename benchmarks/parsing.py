@@ -24,6 +24,7 @@ import statistics
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,7 +35,7 @@ from benchmarks.machine import conditions, write
 from facetransfer.base.images import open_picture
 from segmentation import PARSERS
 from segmentation.classes import CLASSES, INDEX, PALETTE
-from segmentation.parsers import load_parser
+from segmentation.parsers import Parser, load_parser
 from segmentation.semantic_map import SemanticMap
 from training.face_pictures import labelled_faces, read_labels, sides_mended
 
@@ -146,6 +147,36 @@ def save_sheet(
     whole.save(path)
 
 
+def measured(parse: Parser, pairs: list[tuple[Path, Path]]) -> dict[str, Any]:
+    """All figures of the parser on pictures and their painted masks."""
+    taken, missed, as_painted, mended = [], 0, Agreement(), Agreement()
+    groups: dict[str, Agreement] = {}
+    counts: dict[str, int] = {}
+    for image, mask in pairs:
+        picture, truth = open_picture(image), read_labels(mask)
+        began = time.perf_counter()
+        found = parse(picture)
+        taken.append(time.perf_counter() - began)
+        missed += not found.found_face
+        as_painted.add(found.semantic.labels, truth)
+        truth = sides_mended(truth)
+        mended.add(found.semantic.labels, truth)
+        for group in groups_of(np.asarray(picture.convert("RGB")), truth):
+            counts[group] = counts.get(group, 0) + 1
+            groups.setdefault(group, Agreement()).add(found.semantic.labels, truth)
+    return {
+        "pictures": len(pairs),
+        "faces_missed": missed,
+        "seconds_median": statistics.median(taken),
+        **as_painted.figures(),
+        "sides_mended": mended.figures(),
+        "groups": {
+            name: {"pictures": counts[name], "mean_f1_of_common_classes": round(group.common_f1(), 4)}
+            for name, group in sorted(groups.items())
+        },
+    }
+
+
 def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -175,40 +206,12 @@ def main() -> None:
         return
     training, held_out = labelled_faces(args.faces)
     pairs = held_out if args.held_out else training + held_out
-    parse, taken, missed, as_painted, mended = (
-        load_parser(args.parser, "cpu", args.parser_file),
-        [],
-        0,
-        Agreement(),
-        Agreement(),
-    )
-    groups: dict[str, Agreement] = {}
-    counts: dict[str, int] = {}
-    for image, mask in pairs:
-        picture, truth = open_picture(image), read_labels(mask)
-        began = time.perf_counter()
-        found = parse(picture)
-        taken.append(time.perf_counter() - began)
-        missed += not found.found_face
-        for group in groups_of(np.asarray(picture.convert("RGB")), sides_mended(truth)):
-            counts[group] = counts.get(group, 0) + 1
-            groups.setdefault(group, Agreement()).add(found.semantic.labels, sides_mended(truth))
-        as_painted.add(found.semantic.labels, truth)
-        mended.add(found.semantic.labels, sides_mended(truth))
     results = {
         "command": (
             f"python -m benchmarks.parsing --faces DIR{' --held-out' * args.held_out} --parser {args.parser}"
         ),
         **conditions(args.threads),
-        "pictures": len(pairs),
-        "faces_missed": missed,
-        "seconds_median": statistics.median(taken),
-        **as_painted.figures(),
-        "sides_mended": mended.figures(),
-        "groups": {
-            name: {"pictures": counts[name], "mean_f1_of_common_classes": round(group.common_f1(), 4)}
-            for name, group in sorted(groups.items())
-        },
+        **measured(load_parser(args.parser, "cpu", args.parser_file), pairs),
     }
     for name, figures in (("as painted", results), ("sides mended", results["sides_mended"])):
         print(

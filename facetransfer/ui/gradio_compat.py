@@ -74,9 +74,8 @@ joined: OrderedDict[str, float] = OrderedDict()  # events that wait, and when th
 LONG_LINE, PLACES = "work", 2  # the line of jobs that may take minutes; jobs of other lines at work at once
 LARGE = 16_000_000  # pixels of a job's pictures from which it is large: one such job is at work at a time
 MOST_OPENED = 100  # pictures of a job whose sizes are looked at
-pixels: OrderedDict[str, int] = (
-    OrderedDict()
-)  # of the pictures of an event that waits, and of a session's last
+# Of the pictures of an event that waits, and of a session's last.
+pixels: OrderedDict[str, int] = OrderedDict()
 LATELY = 60.0  # seconds for which it counts what somebody had
 had: deque[tuple[float, str, str | None, float]] = deque(maxlen=2000)  # when, in which line, who, how much
 AS_DATA = "a data: URL, data:image/png;base64,... with the picture's bytes"
@@ -85,9 +84,8 @@ PAGE = "frontend/index.html"  # the template that the page is made of
 ADDRESS = "{{ config['root'] }}"  # in a template: the page's address, as its visitor knows it
 PREVIEW = re.compile(r'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
 _configuration = BlocksConfig.config_for_block  # of a component, as Gradio works it out
-_configurations: WeakKeyDictionary[Block, dict[str, Any]] = (
-    WeakKeyDictionary()
-)  # those worked out for a visit
+# Those that were worked out already, for all visits.
+_configurations: WeakKeyDictionary[Block, dict[str, Any]] = WeakKeyDictionary()
 STILL_TO_COME = "nothing, but the stream stays open"  # among the events of a page that is there
 
 log = logging.getLogger(__name__)
@@ -161,11 +159,10 @@ class Line:
     """The line in which jobs of one kind wait, at this moment.
 
     waiting: session, address and function of each that waits, in the order in which they will be taken if
-    nobody else comes. running: function and start
-    (seconds of `time.time`) of each at work. current: how many are at work. usual: by function, the seconds
-    that earlier ones took on average. at_work: the sessions whose jobs are at work or are just ending.
-    turns: of each that waits, see `_turns`. next_turn: by address, that of one more job of it; 0 for those
-    not named.
+    nobody else comes. running: function and start (seconds of `time.time`) of each at work. current: how
+    many are at work. usual: by function, the seconds that earlier ones took on average. at_work: the
+    sessions whose jobs are at work or are just ending. turns: of each that waits, see `_turns`.
+    next_turn: by address, that of one more job of it; 0 for those not named.
     """
 
     waiting: list[tuple[str | None, str | None, Any]]

@@ -77,10 +77,10 @@ class Page:
         gradio_compat.heard("/queue/data", f"session_hash={who}")
 
     def before_run(self, who: str) -> str:
-        return queue_status.words_before_run(self, "work", who, f"192.0.2.{ord(who[0])}")  # type: ignore[arg-type]
+        return queue_status.words_before_run(self, "work", who, f"192.0.2.{ord(who[0])}")
 
     def told(self, who: str) -> tuple[int, float | None] | None:
-        return queue_status.ahead(self, "work", who)  # type: ignore[arg-type]
+        return queue_status.ahead(self, "work", who)
 
 
 @pytest.mark.parametrize("pace", ["steady", "slow at first", "slow at the end"])
@@ -129,7 +129,7 @@ def test_who_waits_is_told_what_the_job_at_work_knows(clock: Clock) -> None:
                 count, seconds = page.told("a")
                 assert count == 1 and seconds == pytest.approx(60 - second - 0.5, abs=2.5)
                 assert page.told("b") == (2, pytest.approx(seconds + 20.0))
-            words = queue_status.waiting_words(page, "work", "a")  # type: ignore[arg-type]
+            words = queue_status.waiting_words(page, "work", "a")
             told = queue_status._told["a"][1].seconds
             assert words.startswith("In line: 1 other is before you.")
             if second >= 3:
@@ -190,7 +190,7 @@ def test_the_place_that_is_told_is_the_one_that_is_kept(clock: Clock) -> None:
     """
     page = Page("a1", "a2", "b", running=False)
     assert [page.told(who)[0] for who in ("a1", "b", "a2")] == [0, 1, 2]
-    taken = gradio_compat._in_turn(page, lambda: [job._id for job in page.line.queue])  # type: ignore[arg-type]
+    taken = gradio_compat._in_turn(page, lambda: [job._id for job in page.line.queue])
     assert taken() == ["a1", "b", "a2"]
 
 

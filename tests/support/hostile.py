@@ -251,7 +251,10 @@ def zipped() -> bytes:
 
 def pretenders() -> Iterator[tuple[str, bytes]]:
     """What is no picture at all."""
-    svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><script>alert(1)</script><image href="file:///etc/passwd"/></svg>'
+    svg = (
+        b'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><script>alert(1)</script>'
+        b'<image href="file:///etc/passwd"/></svg>'
+    )
     for name, data in (
         ("empty", b""),
         ("byte", b"\x89"),
