@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 run: install
 	$(BIN)/python app.py
 
+# Two processes share the tests, a file at a time.
 test: install-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 # What every change must pass before the tests.
 check: install-test

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
+from segmentation.parsers import Parse
 from segmentation.semantic_map import SemanticMap
 from tests.support.drawn_face import draw_face
 from tests.support.figures import FIGURES
@@ -24,7 +26,8 @@ WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))  # that share th
 torch.set_num_threads(max(1, 2 // WORKERS))
 
 ROOT = Path(__file__).resolve().parent
-KINDS = ("unit", "app", "browser", "robustness", "install")  # folders of tests, and markers
+LARGEST_REMEMBERED = 1 << 20  # pixels of a picture whose map is kept
+LONGEST_FIRST = ("browser", "robustness", "app", "install", "unit")  # folders of tests, and markers
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -32,15 +35,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Marks each test with the folder that it lies in, so that `pytest -m unit` runs one kind alone.
 
     Where several workers share the tests (`-n 2 --dist loadgroup`), all tests of a file go to the same
-    worker, and so do all tests that use the same app.
+    worker, and so do all tests that share the app whose connections are watched. What takes longest comes
+    first, and the many short tests last, so that no worker is left waiting for the other.
     """
     for item in items:
-        kind = item.path.relative_to(ROOT).parts[0]
-        if kind in KINDS:
-            item.add_marker(kind)
+        item.add_marker(item.path.relative_to(ROOT).parts[0])
         if config.pluginmanager.hasplugin("xdist"):
-            shared = [name for name in ("app_process", "app") if name in getattr(item, "fixturenames", ())]
-            item.add_marker(pytest.mark.xdist_group([*shared, item.path.relative_to(ROOT).as_posix()][0]))
+            shared = "app_process" if "app_process" in getattr(item, "fixturenames", ()) else None
+            item.add_marker(pytest.mark.xdist_group(shared or item.path.relative_to(ROOT).as_posix()))
+    items.sort(key=lambda item: LONGEST_FIRST.index(item.path.relative_to(ROOT).parts[0]))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -85,6 +88,29 @@ def face() -> tuple[Image.Image, SemanticMap]:
 @pytest.fixture
 def green_face() -> tuple[Image.Image, SemanticMap]:
     return draw_face((144, 112), seed=1, tint=(-110, 20, -60))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def each_picture_is_parsed_once() -> Iterator[None]:
+    """The same few drawn faces are parsed by most tests: one that was parsed in this process is not parsed
+    again by the same parser. What a parser does itself is not changed.
+    """
+    from segmentation.parsers.compact import CompactParser
+
+    parse, known = CompactParser.__call__, dict[tuple[Any, ...], Parse]()
+
+    def remembered(self: CompactParser, picture: Image.Image, face: int = 1) -> Parse:
+        if picture.width * picture.height > LARGEST_REMEMBERED:
+            return parse(self, picture, face)
+        pixels = hashlib.sha256(picture.tobytes()).digest()
+        key = self, picture.mode, picture.size, pixels, face
+        if key not in known:
+            known[key] = parse(self, picture, face)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CompactParser, "__call__", remembered)
+        yield
 
 
 @pytest.fixture(scope="session")
