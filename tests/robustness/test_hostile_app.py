@@ -330,24 +330,37 @@ def bomb() -> bytes:
     return file.getvalue()
 
 
-def test_no_door_opens_what_our_reader_refuses(app: App) -> None:
-    """To each input of each function a bomb and a PostScript file: no memory is taken, and Ghostscript, if it
-    were installed, would not be asked: Pillow does not know the format any more.
+def test_no_door_opens_what_our_reader_refuses(app: App, tmp_path: Path) -> None:
+    """To each input of each function a bomb, a PostScript file, a film that claims a hundred million frames,
+    and an address: no memory is taken, nobody is asked, and Ghostscript, if it were installed, would not be:
+    Pillow does not know the format any more.
     """
-    config = json.loads(app.send("GET", "/config")[2])
+    pytest.importorskip("av")
+    from tests.app.test_film import drawn_frames, write_clip
+    from tests.app.test_many import with_many_frames
+
+    clip = with_many_frames(write_clip(tmp_path / "clip.mp4", drawn_frames(2), sound=False), 100_000_000)
     postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n%%EOF\n"
-    paths = [app.upload("bomb.png", bomb())[1], app.upload("x.png", postscript)[1]]
+    files = [("bomb.png", bomb()), ("x.png", postscript), ("clip.mp4", clip)]
+    values = [file_data(app.upload(name, data)[1]) for name, data in files]
+    config = json.loads(app.send("GET", "/config")[2])
     good(app)
     before = app.memory()
+    with socket.create_server(("127.0.0.1", 0)) as asked:
+        asked.setblocking(False)
+        address = f"http://127.0.0.1:{asked.getsockname()[1]}/face.png"
+        values += [file_data(address), {**file_data("face.png"), "url": address}]
 
-    def knock(case: tuple[dict[str, Any], str]) -> float:
-        function, path = case
-        data = [file_data(path) for _ in function["inputs"]]
-        event(app, function, function["queue"] is not False, data=data, event_data={"index": [1, 1]})
-        return app.memory()
+        def knock(case: tuple[dict[str, Any], dict[str, Any]]) -> float:
+            function, value = case
+            data = [value for _ in function["inputs"]]
+            event(app, function, function["queue"] is not False, data=data, event_data={"index": [1, 1]})
+            return app.memory()
 
-    functions = [dependency for dependency in config["dependencies"] if dependency["backend_fn"]]
-    peak = max(at_once(knock, [(function, path) for function in functions for path in paths]))
+        functions = [dependency for dependency in config["dependencies"] if dependency["backend_fn"]]
+        peak = max(at_once(knock, [(function, value) for function in functions for value in values]))
+        with pytest.raises(BlockingIOError):
+            asked.accept()
     assert peak - before < 150, f"{peak - before:.0f} MB"
     good(app)
 
