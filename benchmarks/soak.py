@@ -1,27 +1,32 @@
 """Many visitors at once, for minutes: is everybody answered, in turn, with their own picture, and does memory
 stay?
 
-    python -m benchmarks.soak [--visitors 50] [--seconds 300] [--runs 200] [--json
-    benchmarks/results/soak.json]
+    python -m benchmarks.soak [--visitors 50] [--seconds 300] [--runs 200] [--openings 10000]
+        [--json benchmarks/results/soak.json]
 
 Each visitor is a gradio_client in a thread and has a picture of a size and a colour that nobody else has. In
 turn, at random, it asks for a map (whose size must be that of its picture) or a small transfer onto itself
-(whose colour must be its own). Then: twelve runs asked for one after another must end in that order; and a
-number of runs, one at a time, between which the app's memory is read.
+(whose colour must be its own). Then: twelve runs asked for one after another must end in that order; a number
+of runs, one at a time, and then many visits that open the page and never come back, between which the app's
+memory is read.
 """
 
 from __future__ import annotations
 
 import argparse
+import http.client
+import json
 import os
 import tempfile
 import threading
 import time
+import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 from gradio_client import Client, handle_file
@@ -33,6 +38,7 @@ from benchmarks.machine import conditions, write
 RUN = dict(preset="Preview", phases=1, iterations=2, size=64)
 SHARE_OF_RUNS = 0.3
 IN_ORDER = 12  # runs that are asked for one after another
+AT_ONCE = 8  # visits that open the page at the same time
 
 
 def picture_of(visitor: int, visitors: int, folder: Path) -> tuple[Path, np.ndarray, tuple[int, int]]:
@@ -132,14 +138,60 @@ def memory_over(runs: int, address: str, process: int, file: Path, folder: Path)
         client.predict(handle_file(str(file)), handle_file(str(file)), **RUN, seed=i, api_name="/transfer")
         seen.append(resident(process))
     client.close()
+    return {"runs": runs, **growth(seen, "slope_mb_per_run", 1)}
+
+
+def memory_over_openings(openings: int, address: str, process: int) -> dict[str, Any]:
+    """Memory while so many visits open the page, each a new one that is never closed; its slope in MB per
+    thousand.
+    """
+    host = urlsplit(address).netloc
+    connection = http.client.HTTPConnection(host, timeout=60)
+    connection.request("GET", "/config")
+    functions = json.loads(connection.getresponse().read())["dependencies"]
+    first = next(f for f in functions if f["backend_fn"] and any(t[1] == "load" for t in f["targets"]))
+    seen, failed, lock = [resident(process)], Counter(), threading.Lock()
+
+    def open_page(connection: http.client.HTTPConnection) -> int:
+        """The status of the event that the page begins with, once its answer has come."""
+        visit = uuid.uuid4().hex
+        body = {"data": [None] * len(first["inputs"]), "fn_index": first["id"], "session_hash": visit}
+        connection.request(
+            "POST", "/gradio_api/queue/join", json.dumps(body), {"Content-Type": "application/json"}
+        )
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status == 200:
+            connection.request("GET", f"/gradio_api/queue/data?session_hash={visit}")
+            answer = connection.getresponse()
+            answer.read()
+        return answer.status
+
+    def visitors(count: int) -> None:
+        connection = http.client.HTTPConnection(host, timeout=60)
+        for i in range(count):
+            status = open_page(connection)
+            with lock:
+                failed.update([] if status == 200 else [f"answer {status}"])
+                if i % 100 == 99:
+                    seen.append(resident(process))
+        connection.close()
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for end in [pool.submit(visitors, openings // AT_ONCE) for _ in range(AT_ONCE)]:
+            end.result()
+    return {"openings": openings, "failed": failed, **growth(seen, "slope_mb_per_thousand", 1000 / 100)}
+
+
+def growth(seen: list[float], name: str, steps: float) -> dict[str, Any]:
+    """What memory did, in MB, and under `name` its slope over so many readings, without the first quarter."""
     late = seen[len(seen) // 4 :]
     slope = float(np.polyfit(np.arange(len(late)), late, 1)[0]) if len(late) > 1 else 0.0
     return {
-        "runs": runs,
         "mb_first": round(seen[0]),
         "mb_last": round(seen[-1]),
         "mb_highest": round(max(seen)),
-        "slope_mb_per_run": round(slope, 3),
+        name: round(slope * steps, 3),
     }
 
 
@@ -150,6 +202,12 @@ def main() -> None:
     options.add_argument("--visitors", type=int, default=50)
     options.add_argument("--seconds", type=float, default=300)
     options.add_argument("--runs", type=int, default=200, help="how many runs memory is watched over")
+    options.add_argument(
+        "--openings",
+        type=int,
+        default=10000,
+        help="how many visits that never come back memory is watched over",
+    )
     options.add_argument("--json", type=Path, help="also write the results there")
     given = options.parse_args()
     counts, waits, lock = Counter(), {"run": [], "map": []}, threading.Lock()
@@ -168,6 +226,7 @@ def main() -> None:
                 end.result()
             after, kept_order = resident(process), in_order(address, pictures[0][0], folder)
             memory = memory_over(given.runs, address, process, pictures[0][0], folder)
+            openings = memory_over_openings(given.openings, address, process)
     results = {
         "visitors": given.visitors,
         "seconds": given.seconds,
@@ -181,6 +240,7 @@ def main() -> None:
         "mb_before_the_visitors": round(before),
         "mb_after_the_visitors": round(after),
         "memory": memory,
+        "memory_over_openings": openings,
     }
     print(results)
     if given.json:
