@@ -46,6 +46,23 @@ def broken(page: Path, text: str) -> list[str]:
     return found
 
 
+def tables(text: str) -> Iterator[list[str]]:
+    """The rows of each table of a page: lines beside each other that begin with a bar."""
+    rows: list[str] = []
+    for line in [*FENCE.sub("", text).splitlines(), ""]:
+        if line.startswith("|"):
+            rows.append(line)
+        elif rows:
+            yield rows
+            rows = []
+
+
+def falls_apart(rows: list[str]) -> bool:
+    """Whether these lines are shown as text: the second is not one of dashes, or cells are missing."""
+    cells = {len(re.findall(r"(?<!\\)\|", row)) for row in rows}
+    return len(rows) < 2 or not re.fullmatch(r"\|(:?-+:?\|)+", rows[1].replace(" ", "")) or len(cells) > 1
+
+
 def named(nav: Any) -> Iterator[str]:
     if isinstance(nav, str):
         yield nav
@@ -62,6 +79,18 @@ def test_what_a_page_links_to_and_shows_is_there(page: Path) -> None:
 def test_a_link_that_leads_nowhere_is_found() -> None:
     text = '# A heading\n[a](no.md) ![b](b.webp) <img src="no.png"> [c](#a-heading) [d](#another) `[e](e.md)`'
     assert broken(ROOT / "README.md", text) == ["no.md", "b.webp", "no.png", "#another"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_table_of_a_page_is_whole(page: Path) -> None:
+    assert [rows[0] for rows in tables(page.read_text("utf-8")) if falls_apart(rows)] == []
+
+
+def test_a_table_that_falls_apart_is_found() -> None:
+    """Planted: a table that is whole, one with an empty line in it, and one with a cell too few."""
+    head, row = "| a | b |\n|---|--:|\n", "| 1 | `x|y` |\n"
+    text = head + row + "\n" + head + row + "\n" + row + "\n" + head + "| 1 |\n"
+    assert [falls_apart(rows) for rows in tables(text)] == [False, False, True, True]
 
 
 def test_the_site_names_every_page() -> None:
