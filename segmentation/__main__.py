@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m segmentation",
+        prog="facetransfer-maps",
         description="Writes the semantic map of each face picture as NAME_sem.png.",
     )
     parser.add_argument("pictures", nargs="+", type=Path, help="picture files")

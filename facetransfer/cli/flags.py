@@ -24,7 +24,7 @@ from facetransfer.base.settings import (
 )
 from facetransfer.jobs.class_weights import NAMES_AS_TYPED, parse_strengths
 from facetransfer.jobs.recipe import Recipe
-from segmentation import MAP_ENDING
+from segmentation import MAP_ENDING, PARSERS
 
 
 def options() -> argparse.ArgumentParser:
@@ -92,10 +92,8 @@ def add_maps(group: Any) -> None:
     """Adds the flags for how missing maps are made."""
     group.add_argument(
         "--parser",
-        help=(
-            "makes the maps that are not there: compact, bisenet, parsenet, or none for none (default: "
-            "compact)"
-        ),
+        help=f"makes the maps that are not there: {', '.join(PARSERS)}, or none for none "
+        f"(default: {PARSERS[0]})",
     )
     group.add_argument(
         "--parser-file", type=Path, help="the weights of bisenet or parsenet (default: downloaded once)"

@@ -15,7 +15,9 @@ from facetransfer.base.images import open_picture
 from facetransfer.base.settings import all_settings
 from facetransfer.cli.flags import options, settings_from
 from facetransfer.cli.main import main
+from segmentation import PARSERS
 from segmentation.__main__ import main as segment
+from segmentation.__main__ import options as segment_options
 from segmentation.classes import INDEX
 from segmentation.map_files import read_map
 from segmentation.semantic_map import SemanticMap
@@ -251,3 +253,8 @@ def test_help_does_not_wait_for_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_help_names_every_parser() -> None:
+    for told in (options().format_help(), segment_options().format_help()):
+        assert all(name in told for name in PARSERS)

@@ -354,7 +354,7 @@ class MapsRoom:
                     value=PARSERS[0],
                     label="What makes the maps",
                     elem_id="parser",
-                    info="compact is ours; the others are published ones, downloaded once.",
+                    info="compact is ours; bisenet and parsenet are published ones, downloaded once.",
                 )
                 self.again = gr.Button("Make maps again", size="sm", elem_id="make-maps")
         self.zipped = gr.DownloadButton(visible="hidden", elem_id="maps-zip")
