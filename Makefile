@@ -12,7 +12,7 @@ test: install-test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 # What every change must pass before the tests.
-check: install-test
+check: $(VENV)/installed-test
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
@@ -57,8 +57,10 @@ docs:
 $(VENV)/installed: requirements.txt
 	sh scripts/check-python.sh $(PYTHON)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV): some minutes without a word, and on Linux 6 GB on the disk."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@$(BIN)/python -c "import cv2" 2>/dev/null || sh scripts/system-packages.sh libgl1 libglib2.0-0
+	@echo "Compiling the search for patches, once: up to a minute."
 	$(BIN)/python -c "import cv2, torch, gradio; from facetransfer.ui.launch import warm_up; warm_up()"
 	touch $@
 
