@@ -2,4 +2,4 @@
 the numbers.
 """
 
-import facetransfer  # noqa: F401  before torch, to which it says how its threads wait: measured is what people run
+import facetransfer  # noqa: F401  before torch: it sets how torch's threads wait, as for people

@@ -8,10 +8,9 @@ import os
 from importlib import import_module
 from typing import Any
 
-# Said before torch is loaded, which reads it then: threads that wait for each other sleep after some
-# microseconds. Spinning on, as they
-# do unasked, makes a run many times slower as soon as anything else works on the same cores; sleeping at
-# once, one alone by a third.
+# Set before torch is loaded, which reads it then: threads that wait for each other go to sleep after some
+# microseconds. By default they spin on, which makes a run many times slower as soon as anything else works on
+# the same cores; if they slept at once, a run that has the machine for itself would be slower by a third.
 if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
     os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
 

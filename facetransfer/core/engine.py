@@ -315,8 +315,8 @@ class Objective:
         return self.network(picture, layers, self.dtype)
 
     def __call__(self, picture: Tensor) -> tuple[Tensor, Tensor]:
-        """Of a picture (1,3,H,W): the sum of the weighted losses and each of TERMS, (5,), and the
-        gradient.
+        """Of a picture (1,3,H,W): the sum of the weighted losses and each of TERMS, (1+T,), and the gradient
+        (1,3,H,W).
         """
         pixels = picture.detach().requires_grad_()
         features = self.features(pixels)

@@ -1,3 +1,3 @@
-"""The app in the browser: the only place that knows Gradio. `rooms` are its parts, `page` puts them together,
-`launch` opens it.
+"""The app in the browser: the only place that knows Gradio. `components` are its parts, `page` puts them
+together, `launch` opens it.
 """
