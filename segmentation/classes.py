@@ -73,6 +73,9 @@ FACE_CLASSES = [
         "l_lip",
     )
 ]  # what lies inside the outline of a face
+HEAD_CLASSES = [
+    c.index for c in CLASSES if c.name not in ("background", "cloth")
+]  # what a head has, or wears
 PALETTE = np.array([c.colour for c in CLASSES], dtype=np.uint8)  # (19, 3) RGB
 MIRROR = np.array([INDEX[c.mirror] for c in CLASSES], dtype=np.uint8)  # (19,) class after a horizontal flip
 GUIDES = tuple(dict.fromkeys(c.guide for c in CLASSES))  # the guide channels, in order

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from facetransfer.base.devices import arithmetic
 from facetransfer.base.errors import InputError
 from facetransfer.base.weights import load_weights
-from segmentation.classes import FACE_CLASSES, MIRROR
+from segmentation.classes import FACE_CLASSES, HEAD_CLASSES, MIRROR
 from segmentation.parsers import FoundFace, Parse
 from segmentation.parsers.cleanup import drop_scraps
 from segmentation.parsers.compact_network import STRIDE, CompactParserNetwork
@@ -33,6 +33,8 @@ LOOKS = (
     (1.3, 352),
     (0.9, 352),
 )  # of the later looks: the square's side in lengths of the face, the pixels it is seen at
+# of the look at the body of a far face: as above, and how many lengths its middle lies below that of the face
+BODY_LOOK = 3.4, 320, 0.7
 # share of a later look where an earlier one saw the same place: their errors differ, so that the mean has
 # fewer
 TRUSTED = 0.6
@@ -83,34 +85,42 @@ class CompactParser:
                 f"give a number from 1 to {max(1, len(faces))}"
             )
         if not faces:  # Without a face, any apparent parts of one are something else.
-            without = coarse.clone()
-            without[FACE_CLASSES] = 0
-            without /= without.sum(0).clamp_min(1e-6)
-            return Parse.of(_enlarged(without, height, width).numpy())
+            return Parse.of(_enlarged(_without(coarse, FACE_CLASSES), height, width).numpy())
         here = faces[face - 1]
         looks = [(margin, partial(self._fine, size=size)) for margin, size in LOOKS]
         whole: Tensor | None = None
         for margin, see in [self.published] if self.published else looks:
-            square = Square(
-                here.x, here.y, min(margin * here.length, float(max(width, height))), here.tilt
-            ).within(width, height)
-            box = left, top, right, bottom = square.box(width, height)
-            seen, weights = (
-                torch.from_numpy(square.back(see(rgb, square).numpy(), box)),
-                torch.from_numpy(square.fade(box, width, height)),
-            )
-            if whole is not None:
-                weights *= TRUSTED
-            elif box == (0, 0, width, height) and weights.min() == 1:
-                whole = seen
+            square = _square_at(here, margin, width, height)
+            if whole is None and square.covers(width, height):
+                whole = torch.from_numpy(square.back(see(rgb, square).numpy(), (0, 0, width, height)))
                 continue
-            else:
-                whole = _enlarged(coarse, height, width)
-            whole[:, top:bottom, left:right].lerp_(seen, weights)
+            share = 1.0 if whole is None else TRUSTED
+            whole = self._surroundings(rgb, faces, here, coarse) if whole is None else whole
+            _put_onto(whole, square, see(rgb, square), share)
         assert whole is not None  # There is a look at least.
         if not self.published:
             drop_scraps(whole.numpy(), faces, face)
         return Parse.of(whole.numpy(), faces, face)
+
+    def _surroundings(
+        self, rgb: np.ndarray, faces: tuple[FoundFace, ...], here: FoundFace, coarse: Tensor
+    ) -> Tensor:
+        """Probabilities (19,H,W) of what is around the face: by the look at all of the picture, which knows
+        parts of a head only around a face, and by a look at the body where the face is far.
+        """
+        height, width = rgb.shape[:2]
+        margin, size, below = BODY_LOOK
+        around = _without(coarse, HEAD_CLASSES)
+        rows, columns = coarse.shape[1:]
+        for face in faces:
+            square = _square_at(face.scaled(columns / width), margin, columns, rows, below)
+            left, top, right, bottom = square.box(columns, rows)
+            around[:, top:bottom, left:right] = coarse[:, top:bottom, left:right]
+        whole = _enlarged(around, height, width)
+        if margin * here.length < max(height, width):
+            square = _square_at(here, margin, width, height, below)
+            _put_onto(whole, square, self._fine(rgb, square, size))
+        return whole
 
     def _logits(self, *pictures: np.ndarray) -> Tensor:
         """(B,19,h,w) of B pictures (H,W,3) uint8; a cell answers for 2 x 2 pixels, the last ones for less or
@@ -131,6 +141,33 @@ class CompactParser:
         plain, mirrored = self._logits(crop, crop[:, ::-1])
         both = (plain + mirrored[torch.from_numpy(MIRROR.astype(np.int64))].flip(2)) / 2
         return both.softmax(0).cpu()
+
+
+def _square_at(face: FoundFace, margin: float, width: int, height: int, below: float = 0) -> Square:
+    """The square of `margin` lengths of the face, its middle `below` lengths below that of the face, in a
+    picture of (width, height).
+    """
+    angle, down = np.deg2rad(face.tilt), below * face.length
+    x, y = face.x - down * np.sin(angle), face.y + down * np.cos(angle)
+    side = min(margin * face.length, float(max(width, height)))
+    return Square(float(x), float(y), side, face.tilt).within(width, height)
+
+
+def _put_onto(whole: Tensor, square: Square, seen: Tensor, share: float = 1) -> None:
+    """Blends probabilities (19,S,S) seen in the square into those of the picture (19,H,W), in place, by their
+    share.
+    """
+    height, width = whole.shape[1:]
+    box = left, top, right, bottom = square.box(width, height)
+    weights = torch.from_numpy(square.fade(box, width, height)) * share
+    whole[:, top:bottom, left:right].lerp_(torch.from_numpy(square.back(seen.numpy(), box)), weights)
+
+
+def _without(probabilities: Tensor, classes: list[int]) -> Tensor:
+    """Probabilities (19,H,W) where these classes are known not to be there."""
+    left = probabilities.clone()
+    left[classes] = 0
+    return left / left.sum(0).clamp_min(1e-6)
 
 
 def _enlarged(values: Tensor, height: int, width: int) -> Tensor:

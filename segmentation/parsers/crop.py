@@ -74,6 +74,11 @@ class Square:
         )
         return max(0, left), max(0, top), min(width, right), min(height, bottom)
 
+    def covers(self, width: int, height: int) -> bool:
+        """Whether it shows all of the picture, as it is."""
+        box = self.box(width, height)
+        return box == (0, 0, width, height) and bool(self.fade(box, width, height).min() == 1)
+
     def back(self, seen: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
         """Values in the square (K,S,S), resampled at the pixels of `box` of the picture, (K,h,w)."""
         left, top, right, bottom = box

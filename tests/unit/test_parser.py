@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from facetransfer import InputError
 from facetransfer.base.images import open_picture
-from segmentation.classes import FACE_CLASSES, INDEX, MIRROR, PALETTE
+from segmentation.classes import FACE_CLASSES, HEAD_CLASSES, INDEX, MIRROR, PALETTE
 from segmentation.parsers import FoundFace, Parse, compact, load_parser
 from segmentation.parsers.cleanup import drop_scraps
 from segmentation.parsers.compact import CompactParser
@@ -110,6 +111,40 @@ def test_where_looks_overlap_both_count(face, monkeypatch: pytest.MonkeyPatch) -
     ):
         assert found.semantic.labels[row, column] == INDEX[name]
         assert found.confidence[row, column] == pytest.approx(share, abs=2e-3)
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+def test_the_body_of_a_far_face_is_looked_at(face, turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: only what sees squares knows clothes, and sees them everywhere. They are there far below the
+    chin, and as far above the head they are not; so it is with a face that lies on its side.
+    """
+    cloth = nn.functional.one_hot(torch.full((8, 8), INDEX["cloth"]), 19).permute(2, 0, 1).float()
+    monkeypatch.setattr(CompactParser, "_fine", lambda *_, **__: cloth)
+    (found,) = find_faces(
+        in_larger(face[1], 900, 900, 390, 390).rgb(), CompactParser(ByColour(), "cpu")._logits
+    )[0]
+    lying = replace(found, tilt=90.0 * turns)
+    monkeypatch.setattr(
+        compact, "find_faces", lambda rgb, see: ((lying,), torch.eye(19)[0].expand(90, 90, 19).movedim(2, 0))
+    )
+    labels = CompactParser(ByColour(), "cpu")(Image.new("RGB", (900, 900))).semantic.labels
+    labels = np.rot90(labels, turns)  # so that the head is above
+    x, y = (round(found.x), round(found.y)) if not turns else (round(found.y), 900 - round(found.x))
+    reach = round(1.9 * found.length)
+    assert labels[y + reach, x] == INDEX["cloth"] and labels[y - reach, x] == INDEX["background"]
+
+
+def test_parts_of_a_head_are_known_near_a_face_alone(face) -> None:
+    """Hair and skin in two corners of the picture are something else; beside the head they are themselves."""
+    truth = in_larger(face[1], 800, 800, 100, 100).labels.copy()
+    truth[650:780, 650:780], truth[650:780, 20:150], truth[120:180, 240:270] = (
+        INDEX["hair"],
+        INDEX["skin"],
+        INDEX["hair"],
+    )
+    found = CompactParser(ByColour(), "cpu")(Image.fromarray(PALETTE[truth])).semantic.labels
+    assert not np.isin(found[600:], HEAD_CLASSES).any()
+    assert (found[125:175, 244:266] == INDEX["hair"]).mean() > 0.9
 
 
 def test_a_large_photo_costs_no_more_memory_and_keeps_its_size(face, monkeypatch: pytest.MonkeyPatch) -> None:
