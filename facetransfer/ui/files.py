@@ -90,6 +90,16 @@ def result_folder() -> Path:
     return folder
 
 
+def lies_here(path: object) -> bool:
+    """Whether that is a file in the cache, from where the page shows it to whoever knows its address."""
+    if not isinstance(path, str):
+        return False
+    try:
+        return Path(path).is_file() and cache_folder().resolve() in Path(path).resolve().parents
+    except (OSError, ValueError):  # too long, or with a zero in it
+        return False
+
+
 def add_map(archive: zipfile.ZipFile, folder: Path, name: str, semantic: SemanticMap) -> None:
     """Two maps of the same name: the second gets a folder of its own."""
     path = folder / Path(name).name

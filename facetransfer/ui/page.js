@@ -1,5 +1,5 @@
 // What the page does by itself, without the server: pictures pasted or dropped anywhere, the result copied or shared,
-// and a question before work is lost.
+// a question before work is lost, and what comes back after a reload.
 (() => {
   const ROLES = ["content", "style"];
   let hovered = null; // the upload that the pointer was over last
@@ -46,6 +46,27 @@
     if (document.querySelector("#gallery img") || window.faceMaps?.tools.done.length) event.preventDefault();
   });
 
+  // A reload brings the visit back: the tab remembers where its files lie on the server, which keeps them for an hour,
+  // and what was painted. Whoever opens the page anew begins anew.
+  const keep = told => {
+    try { sessionStorage.setItem("visit", JSON.stringify(told)); } catch { /* too much, or the browser forbids it */ }
+  };
+  const kept = () => { // once
+    try {
+      const told = JSON.parse(sessionStorage.getItem("visit"));
+      sessionStorage.removeItem("visit");
+      return told;
+    } catch { return null; }
+  };
+  const place = image => decodeURIComponent(image?.src.split("/file=")[1] ?? "") || null;
+  addEventListener("pagehide", () => {
+    const maps = window.faceMaps?.tools.maps ?? [];
+    const results = [...document.querySelectorAll("#gallery .thumbnail-item img")].map(image => place(image)?.split("/").at(-2));
+    const told = {pictures: ROLES.map(role => place(document.querySelector(`#${role} img`))),
+      drawn: maps.map(map => map.layer && map.props.value), results};
+    keep(told);
+  });
+
   const LOOK_EVERY = 4000, IDLE = 120000; // milliseconds between two looks, and after which nobody looks
   let moved = Date.now(); // when the person last did something here
   for (const what of ["pointermove", "pointerdown", "keydown", "scroll", "focus"])
@@ -64,6 +85,10 @@
       const next = () => { if (due()) look(); };
       setInterval(next, LOOK_EVERY);
       document.addEventListener("visibilitychange", next);
+    },
+    comeBack(tell) {
+      const told = kept(), again = ["reload", "back_forward"].includes(performance.getEntriesByType("navigation")[0]?.type);
+      if (again && told && [...told.pictures, ...told.results].some(Boolean)) tell(told);
     },
     async share() { // phones have a sheet for it, desktops a clipboard
       const button = document.querySelector("#copy-result"), image = document.querySelector("#result img");

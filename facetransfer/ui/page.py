@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from facetransfer.ui import api
-from facetransfer.ui.components import many, pictures, result, settings, style_row
+from facetransfer.ui.components import many, pictures, result, settings, style_row, visit
 from facetransfer.ui.components import map_editor as maps
 from facetransfer.ui.files import KEPT
 from facetransfer.ui.form import Form, by_name
@@ -234,6 +234,10 @@ class Page:
         for event in events:
             event.success(**after)
             event.failure(**after)
+        back = {**self.on_page, **room.outputs}
+        room.again.back(by_name(visit.bring_back, **back), None, [*back.values()], **QUIET, **LOOK).then(
+            **after
+        )
         room.watch.tick(self.look_at_line, None, [room.status, room.watch], **QUICK)
         room.queue.look(self.look_before_run, None, room.queue, **QUICK)
         self.wire_stop(events, after)

@@ -37,7 +37,7 @@ from facetransfer.jobs.recipe import fingerprint, read_recipe
 from facetransfer.ui import api
 from facetransfer.ui import queue_status as line
 from facetransfer.ui.components import map_editor as maps
-from facetransfer.ui.components import pictures, result, settings
+from facetransfer.ui.components import pictures, result, settings, visit
 from facetransfer.ui.examples import PHOTO, exact_map, example_file, examples
 from facetransfer.ui.files import result_folder
 from facetransfer.ui.gradio_compat import STILL_TO_COME, Line, check, guard, joined
@@ -176,6 +176,47 @@ def test_a_run_shows_pictures_and_ends_with_a_file(
     for made, begun in ((end["shown"], None), (None, asked)):
         with pytest.raises(gr.Error, match="other pictures"):
             next(result.refine(other, [], made, begun, None, end["result"]))
+
+
+def test_a_visit_comes_back_from_files_of_the_cache_alone(tmp_path: Path, face, green_face) -> None:
+    """Pictures, what was painted and results; nothing from elsewhere, whatever a program names."""
+
+    def back(*pictures: object, drawn: object = None, results: object = ()) -> dict:
+        told = {"pictures": [*pictures], "drawn": drawn, "results": results}
+        return next(visit.bring_back(gr.EventData(None, told)))
+
+    cache, files = result_folder(), []
+    for folder, name, (picture, _) in ((cache, "a", face), (cache, "b", green_face), (tmp_path, "c", face)):
+        files.append(str(folder / f"{name}.png"))
+        picture.save(files[-1])
+    asked = filled_in(*files[:2], (known(face), known(green_face)), size=64, phases=1, iterations=1)
+    end = list(result.run(asked, [], None))[-1]
+    folder = Path(end["result"]).parent.name
+    painted = Correction.nothing(face[0].size).painted(np.eye(128, dtype=bool), INDEX["hat"])
+    drawn = [{"layer": painted.to_text(), "of": maps.glance(face[0])}, None]
+    found = back(*files[:2], drawn=drawn, results=[folder])
+    assert (found["content"], found["style"], found["visit"]) == (*files[:2], end["visit"])
+    assert found["result"] == end["result"] and found["numbers"] == end["numbers"]
+    layer = Correction.from_text(found["content_map"]["layer"])
+    assert layer.to_text() == painted.to_text()
+
+    for elsewhere in (
+        files[2],
+        f"{cache}/../../{Path(files[2]).name}",
+        "/etc/passwd",
+        "a\0b",
+        7,
+        [],
+        "x" * 9999,
+    ):
+        found = back(
+            elsewhere, None, results=[f"../{folder}", f"{folder}/..", "face-transfer-none", 7, [], None]
+        )
+        assert found["content"] is None and "visit" not in found and "result" not in found
+    for nothing in ("pictures", None, 7):
+        assert [*next(visit.bring_back(gr.EventData(None, {"pictures": nothing, "results": nothing})))] == [
+            "status"
+        ]
 
 
 def test_after_a_stop_there_is_all_that_a_run_leaves(tmp_path: Path, face, green_face) -> None:

@@ -209,3 +209,58 @@ def test_run_and_progress_are_in_sight_wherever_one_is(app: str, browser, size: 
     assert not inner, inner
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0] + 2
     context.close()
+
+
+def test_a_lost_connection_brings_the_visit_back(app: str, browser, tmp_path: Path, face, green_face) -> None:
+    """Gradio loads the page again when the server is there again."""
+    page = opened(app, browser.new_context())
+    page.on("dialog", lambda dialog: dialog.accept())
+    upload(page, tmp_path, face, green_face)
+    run_preview(page)
+    own = shown(page, "content")
+    page.context.set_offline(True)
+    page.click("#run")
+    page.wait_for_selector("[data-testid=toast-body]:has-text('lost')")
+    page.evaluate("window.before = true")
+    page.context.set_offline(False)
+    page.wait_for_function(
+        "!window.before && document.querySelector('#status')?.innerText.includes('are back')"
+    )
+    page.wait_for_selector("#gallery img")
+    assert np.array_equal(shown(page, "content"), own)
+    page.context.close()
+
+
+def test_a_reload_brings_pictures_maps_and_results_back(page, tmp_path: Path, face, green_face) -> None:
+    """What was painted too; a second tab and a page that is opened anew begin with nothing."""
+    page.on("dialog", lambda dialog: dialog.accept())
+    upload(page, tmp_path, face, green_face)
+    own = [shown(page, name) for name in ("content", "style")]
+    page.click(".chip:has-text('Hat')")
+    page.locator("#content-map canvas").click(position={"x": 40, "y": 40})
+    painted = "faceMaps.tools.maps[0].layer?.filter(l => l !== 255).length"
+    before = page.evaluate(painted)
+    run_preview(page)
+    page.wait_for_selector("#refine:not([disabled])")
+    numbers, result = page.inner_text("#numbers"), shown(page, "result")
+
+    page.reload()
+    page.wait_for_selector("#status")
+    status_says(page, "are back")
+    page.wait_for_function(f"count => {painted} === count", arg=before)
+    page.wait_for_selector("#gallery img")
+    assert all(np.array_equal(shown(page, n), own[i]) for i, n in enumerate(("content", "style")))
+    assert np.array_equal(shown(page, "result"), result) and page.inner_text("#numbers") == numbers
+    page.wait_for_timeout(1500)  # The maps are made again: what was painted stays, and nothing is stale.
+    assert page.evaluate(painted) == before and not page.inner_text("#note").strip()
+    page.wait_for_selector("#refine:not([disabled])")
+
+    other = page.context.new_page()
+    other.goto(page.url)
+    for one in (other, page):
+        if one is page:
+            page.goto(page.url + "?")
+        one.wait_for_selector("html:not(.settling) #run")
+        one.wait_for_timeout(1500)
+        assert not one.locator("#content img, #gallery img").count()
+    other.close()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from facetransfer.base.errors import InputError
-from facetransfer.base.images import fitted_size
+from facetransfer.base.images import fitted_size, write_json
 from facetransfer.base.settings import METHODS
 from facetransfer.core.engine import Step
 from facetransfer.jobs.animation import Animation
@@ -27,8 +28,16 @@ from facetransfer.jobs.time_estimate import in_words as time_in_words
 from facetransfer.ui import gpu
 from facetransfer.ui.components.map_editor import corrected
 from facetransfer.ui.components.settings import PLACE_LABELS, named, of_preset
-from facetransfer.ui.files import KEPT, command_of, name_of_result, pack, result_folder
+from facetransfer.ui.files import (
+    KEPT,
+    RESULT_PREFIX,
+    command_of,
+    name_of_result,
+    pack,
+    result_folder,
+)
 from facetransfer.ui.form import Asked
+from facetransfer.ui.gradio_compat import cache_folder
 from facetransfer.ui.inputs import is_place, known_of, picture_at, settings_of, shown, worded
 from facetransfer.ui.queue_status import IN_LINE
 from facetransfer.ui.share import write_wipe
@@ -59,6 +68,7 @@ OTHER_PICTURES = """(content, style, of) => {
 STOPPED = "Stopped. The picture so far is kept: <b>Continue</b> goes on from it."
 FAILED = "Nothing was made."
 FIRST_TAB = "result"
+MADE = "made.json"  # in a result's folder: what the page says of it, for when the page is loaded again
 
 
 @dataclass(frozen=True)
@@ -268,7 +278,7 @@ def _made(
     before = content.picture.resize(picture.size) if job.place != "style" else style.picture
     packed = pack(folder, picture, job, before, report, film, name_of_result(*asked.pictures))
     notes = "".join(f"- {note[0].upper()}{note[1:]}.\n" for note in job.notes)
-    return Made(
+    made = Made(
         picture=str(packed.picture),
         of=asked.pictures,
         before=str(packed.before),
@@ -277,6 +287,19 @@ def _made(
         numbers=f"{notes}\n{report_words(report)}\n\n{command_words(job)}",
         caption=caption,
     )
+    write_json(folder / MADE, asdict(made))
+    return made
+
+
+def made_in(name: object) -> Made | None:
+    """The result in the folder of that name in the cache; None where there is none, or none any more."""
+    if not isinstance(name, str) or not re.fullmatch(rf"{RESULT_PREFIX}[a-z0-9_]+", name):
+        return None
+    try:
+        told = json.loads((cache_folder() / name / MADE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return Made(**{**told, "of": tuple(told["of"])})
 
 
 def on_page(made: Made) -> dict[str, Any]:
@@ -580,6 +603,9 @@ class ResultRoom:
             self.copy = gr.Button("Copy or share", size="sm", elem_id="copy-result")
         self.history = choices_of_pictures("gallery", 6)
         self.numbers = gr.Markdown("", elem_id="numbers")
+        self.again = gr.HTML(
+            "", apply_default_css=False, js_on_load="window.facePage.comeBack(told => trigger('back', told));"
+        )  # after a reload, what the tab knows of the visit
         self.watch = gr.Timer(LOOK_EVERY, active=False)  # at the line, while a job waits in it
         self.of = gr.Textbox(visible="hidden", elem_id="of")  # the files of the pictures that it was made of
         # The run that began, the newest one that ended, the result on the page, those of the visit, seeds.
