@@ -167,8 +167,8 @@ def reading_of(path: str | os.PathLike[str]) -> tuple[SemanticMap, str]:
     name = Path(path).name
     if share < OURS:
         raise InputError(
-            f"{name} is not painted in the colours of the classes (only {share:.0%} of it is): use them, or "
-            f"give hand-painted maps of both pictures with the same colours in both"
+            f"{name} is not painted in the colours of the classes (only {share:.0%} of it is): use them. The "
+            f"command line also takes colours of your own, if the maps of both pictures have the same"
         )
     if not semantic.labels.any():
         raise InputError(

@@ -196,7 +196,7 @@ class TransferSettings:
     start: str = _choice(
         "content",
         "Start from",
-        "The picture the work starts from: the content, noise, or a picture that is given.",
+        "The picture the work starts from: the content or noise; on the command line also one that is given.",
         STARTS,
     )
     noise_low: int = _number(
@@ -314,10 +314,8 @@ def _check(setting: Setting, value: Any) -> None:
         or isinstance(value, float)
         and not math.isfinite(value)
     ):
-        raise InputError(
-            f"{name} is {given}, which is not a number: give one from {setting.minimum:.10g} to "
-            f"{setting.maximum:.10g}"
-        )
+        missing = "is empty" if value is None else f"is {given}, which is not a number"
+        raise InputError(f"{name} {missing}: give one from {setting.minimum:.10g} to {setting.maximum:.10g}")
     if setting.kind is int and value != int(value):
         raise InputError(
             f"{name} is {_shown(value)}: give a whole number from {setting.minimum:.10g} to "

@@ -180,7 +180,7 @@ def parse(picture: str, parser: str, face: float = 1) -> tuple[Image.Image, dict
         parser: compact is ours; bisenet and parsenet are published ones, downloaded once.
         face: which of the faces in the picture, 1 for the first.
     """
-    found = known_of(picture_at(picture, "picture"), str(parser), _face_number(face, "picture"))
+    found = known_of(picture_at(picture, "face"), str(parser), _face_number(face, "picture"))
     return Image.fromarray(found.semantic.rgb()), {
         "face": found.found_face,
         "faces": len(found.faces),

@@ -140,8 +140,8 @@ def downloaded(name: str) -> Path:
             remember_sha256(path)
         except OSError as error:
             raise InputError(
-                f"the weights of {name} could not be downloaded ({error}): choose the parser compact, or "
-                f"try again with a "
-                f"connection, or give the file from {address}"
+                f"the weights of {name} could not be downloaded ({getattr(error, 'reason', error)}): choose "
+                f"the parser compact, or try again with a connection, or put the file from {address} into "
+                f"hub/checkpoints in torch's cache folder (TORCH_HOME)"
             ) from None
     return path

@@ -34,7 +34,7 @@ from facetransfer.base.images import open_picture
 from facetransfer.base.settings import METHODS, PRESETS, TransferSettings, all_settings
 from facetransfer.jobs import time_estimate
 from facetransfer.jobs.recipe import fingerprint, read_recipe
-from facetransfer.ui import api
+from facetransfer.ui import api, inputs
 from facetransfer.ui import queue_status as line
 from facetransfer.ui.components import map_editor as maps
 from facetransfer.ui.components import pictures, result, settings, visit
@@ -71,6 +71,17 @@ def test_a_preset_decides_how_fine_and_leaves_what_a_person_chose() -> None:
     assert next(settings.about(filled_in(size=300)))["preset"] is None
     with pytest.raises(gr.Error, match="no preset"):
         next(settings.choose_preset(filled_in(), ["x"]))
+
+
+def test_a_number_that_cannot_be_is_refused_by_the_name_of_its_setting() -> None:
+    typed = {s.name: settings.setting_input(s) for s in all_settings()}
+    boxes = {name: box for name, box in typed.items() if isinstance(box, gr.Number)}
+    assert boxes
+    for s in all_settings():
+        for value in (s.minimum - 1, s.maximum + 1, None) if s.name in boxes else ():
+            given = {**inputs.shown(TransferSettings()), s.name: boxes[s.name].preprocess(value)}
+            with pytest.raises(InputError, match=f"^{s.label.lower()} is "):
+                settings_of(given)
 
 
 def test_a_link_opens_the_page_with_its_settings() -> None:

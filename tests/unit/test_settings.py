@@ -17,6 +17,7 @@ from facetransfer.base.settings import PRESETS, all_settings
         ({"phases": 2.5}, "whole number from 1 to 6"),
         ({"phases": 0}, "from 1 to 6"),
         ({"iterations": "many"}, "not a number"),
+        ({"iterations": None}, "iterations is empty"),
         ({"network": "alexnet"}, "choose one of compact"),
         ({"seed": True}, "not a number"),
         ({"content_weight": 0.0, "style_weight": 0.0}, "both 0"),

@@ -65,9 +65,9 @@ def load() -> VGGLayout:
             torch.hub.download_url_to_file(address, str(path), beginning, progress=True)
         except (URLError, OSError, RuntimeError) as error:
             raise InputError(
-                f"the weights of vgg19 could not be downloaded ({error}): choose the network compact, or "
-                f"try again with a "
-                f"connection, or put the file from {address} into {path.parent}"
+                f"the weights of vgg19 could not be downloaded ({getattr(error, 'reason', error)}): choose "
+                f"the network compact, or try again with a connection, or put the file from {address} into "
+                f"hub/checkpoints in torch's cache folder (TORCH_HOME)"
             ) from None
     check_sha256(path, beginning)
     return from_torchvision(published_weights(path))

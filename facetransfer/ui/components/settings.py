@@ -215,9 +215,7 @@ def setting_input(setting: Setting) -> gr.components.Component:
             label=setting.label,
             info=setting.help,
             precision=0 if setting.kind is int else None,
-            step=setting.step,
-            minimum=setting.minimum,
-            maximum=setting.maximum,
+            step=setting.step,  # no range: what lies outside is refused in our words, which name the setting
             elem_id=f"set-{setting.name}",
         )
     return gr.Slider(
