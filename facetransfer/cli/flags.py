@@ -75,9 +75,9 @@ def add_looks(group: Any) -> None:
     group.add_argument(
         "--into",
         choices=PLACES,
-        help="alone: the result as it is; style: placed into the style picture; content: only the face is "
-        "worked on, at "
-        "full size, and goes back into the content photo (default: alone)",
+        help="alone: the result as it is; style: placed into the style picture; content: the part around the "
+        "face, with hair and shoulders, is worked on at full size and goes back into the content photo; its "
+        "background stays (default: alone)",
     )
     group.add_argument(
         "--strength",

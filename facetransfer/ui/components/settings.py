@@ -27,7 +27,7 @@ from segmentation.classes import CLASSES, NAMES
 PLACE_LABELS = {
     "On its own": "alone",
     "Into the style picture": "style",
-    "Back into the content photo (only its face is worked on)": "content",
+    "Back into the content photo (what is around the face changes, its background stays)": "content",
 }
 FINENESS = ("size", "phases", "iterations")  # settings that every preset decides
 PARTS_TITLE = "What changes, and where it goes"
