@@ -46,6 +46,14 @@
     if (document.querySelector("#gallery img") || window.faceMaps?.tools.done.length) event.preventDefault();
   });
 
+  addEventListener("click", event => { // where in the result somebody asks for the source of a patch
+    const sheet = event.target.closest?.("#result img")?.closest(".tabitem"), box = sheet?.getBoundingClientRect();
+    if (!sheet) return;
+    const ring = sheet.querySelector("#clicked") ?? sheet.appendChild(Object.assign(document.createElement("i"), {id: "clicked"}));
+    ring.style.left = `${(event.clientX - box.left) / box.width * 100}%`;
+    ring.style.top = `${(event.clientY - box.top) / box.height * 100}%`;
+  });
+
   // A reload brings the visit back: the tab remembers where its files lie on the server, which keeps them for an hour,
   // and what was painted. Whoever opens the page anew begins anew.
   const keep = told => {

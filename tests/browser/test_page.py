@@ -126,6 +126,25 @@ def test_a_result_of_other_pictures_says_so(page, pictures: list[Path]) -> None:
     status_says(page, "A result of before")
 
 
+def test_where_a_patch_came_from_is_told_of_the_result_on_the_page(page, pictures: list[Path]) -> None:
+    """A ring where one clicked, and the style beside it; both go with the result that they are of."""
+    for name, file in zip(("content", "style"), pictures):
+        page.set_input_files(f"#{name} input[type=file]", str(file))
+    page.wait_for_selector(".map-tools[data-maps='2']", state="attached")
+    run_preview(page)
+    page.wait_for_selector("#refine:not([disabled])")
+    place = {"x": 180, "y": 150}
+    page.locator("#result img").click(position=place)
+    page.wait_for_selector("#source img")
+    ring, picture = (page.locator(one).bounding_box() for one in ("#clicked", "#result img"))
+    assert ring["x"] + ring["width"] / 2 == pytest.approx(picture["x"] + place["x"], abs=2)
+    assert ring["y"] + ring["height"] / 2 == pytest.approx(picture["y"] + place["y"], abs=2)
+    page.locator("#examples [data-example]").first.click()
+    status_says(page, "made before")
+    page.wait_for_function("!document.querySelector('#source img')")
+    assert not page.locator("#clicked").is_visible()
+
+
 def test_variants_a_film_and_the_picture_s_own_download(page, pictures: list[Path], tmp_path: Path) -> None:
     for name, file in zip(("content", "style"), pictures):
         page.set_input_files(f"#{name} input[type=file]", str(file))

@@ -209,6 +209,7 @@ def _work(
         "result": start or job.content.picture,
         "status": said("Looking for patches ...", 0.0),
         "tabs": gr.update(selected=FIRST_TAB),
+        "source": gr.update(visible=False),
         "download": gr.update(interactive=False),
         "card": gr.update(interactive=False),
         "numbers": "",
@@ -306,6 +307,7 @@ def on_page(made: Made) -> dict[str, Any]:
     """All that belongs to a result, by the names of `ResultRoom.outputs`."""
     return {
         "result": made.picture or None,
+        "source": gr.update(visible=False),  # it is of the result before
         "download": gr.update(value=made.archive, visible=bool(made.archive), interactive=bool(made.archive)),
         "card": gr.update(value=made.card, visible=bool(made.card), interactive=bool(made.card)),
         "slider": (made.before, made.picture) if made.before else None,
@@ -666,7 +668,18 @@ class ResultRoom:
     @property
     def outputs(self) -> dict[str, gr.components.Component]:
         """What a run changes, by the names that its answers use."""
-        names = ("result", "status", "tabs", "download", "card", "slider", "clip", "numbers", "history")
+        names = (
+            "result",
+            "status",
+            "tabs",
+            "download",
+            "card",
+            "slider",
+            "clip",
+            "numbers",
+            "history",
+            "source",
+        )
         states = ("begun", "last", "shown", "visit", "of")
         return {name: getattr(self, name) for name in (*names, *states)}
 
