@@ -4,6 +4,7 @@ and their events wired.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import gradio as gr
@@ -27,10 +28,14 @@ QUICK: dict[str, Any] = dict(queue=False, **QUIET)
 
 # Who asked for less motion is brought there at once.
 GENTLY = "matchMedia('(prefers-reduced-motion: reduce)').matches ? 'instant' : 'smooth'"
-# On a phone, and where the page was scrolled on, the result is brought into view when work begins.
-SHOW_RESULT = f"""() => {{ const box = document.querySelector('#result').getBoundingClientRect();
-  if (box.top < 0 || box.bottom > innerHeight)
+# On a phone, and where the page was scrolled on, the result and what is said of it are brought into view when
+# work begins.
+SHOW_RESULT = f"""() => {{ const [words, box] = ['#status', '#result'].map(
+    name => document.querySelector(name).getBoundingClientRect());
+  if (words.top < 0 || box.bottom > innerHeight)
     document.querySelector('#step-result').scrollIntoView({{behavior: {GENTLY}}}); }}"""
+# What could not begin, a full line for one, has said nothing.
+NOT_BEGUN = f"words => words === {json.dumps(result.STARTING)} ? {json.dumps(result.FAILED)} : words"
 # A download button downloads what it held when it was pressed: the zip made just now is fetched by a press of
 # a hidden one.
 CLICK_ZIP = "() => setTimeout(() => document.querySelector('#maps-zip').click(), 300)"
@@ -209,8 +214,9 @@ class Page:
             last=room.last,
             picture=room.result,
         )
-        room.run.click(**busy, js=SHOW_RESULT)
-        room.refine.click(**busy, js=SHOW_RESULT)
+        for button in (room.run, room.refine):
+            button.click(**busy, js=SHOW_RESULT)
+            button.click(None, None, room.status, js=f"() => {json.dumps(result.STARTING)}", **HIDDEN)
         events = [room.run.click(**runs), room.refine.click(**going_on, **QUIET, **WORK)]
         for button, work, into in (
             (
@@ -234,6 +240,7 @@ class Page:
         for event in events:
             event.success(**after)
             event.failure(**after)
+            event.failure(None, room.status, room.status, js=NOT_BEGUN, **HIDDEN)
         back = {**self.on_page, **room.outputs}
         room.again.back(by_name(visit.bring_back, **back), None, [*back.values()], **QUIET, **LOOK).then(
             **after

@@ -145,6 +145,19 @@ def test_where_a_patch_came_from_is_told_of_the_result_on_the_page(page, picture
     assert not page.locator("#clicked").is_visible()
 
 
+def test_run_says_at_once_that_it_begins(page, tmp_path: Path, face, green_face) -> None:
+    """Before the server has said anything; and that nothing was made where it takes no more jobs."""
+    upload(page, tmp_path, face, green_face)
+    held: list[object] = []
+    page.route("**/queue/join*", lambda route: held.append(route))
+    page.click("#run")
+    page.wait_for_function("document.querySelector('#status').innerText.trim()")
+    while held:
+        held.pop().fulfill(status=503, json={"detail": "The line is full."})
+    status_says(page, "Nothing was made")
+    page.wait_for_selector("#run:not([disabled])")
+
+
 def test_variants_a_film_and_the_picture_s_own_download(page, pictures: list[Path], tmp_path: Path) -> None:
     for name, file in zip(("content", "style"), pictures):
         page.set_input_files(f"#{name} input[type=file]", str(file))

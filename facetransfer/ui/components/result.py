@@ -65,6 +65,7 @@ REPAINT = 1 / 64  # of the longest side: how far around a repainted part a refin
 OTHER_PICTURES = """(content, style, of) => {
   const files = JSON.stringify([content?.path ?? null, style?.path ?? null]);
   return of && of !== files ? "This was made from other pictures. Press <b>Run</b> to make these." : ""; }"""
+STARTING = "Starting ..."  # from the press of a button until the server has said something
 STOPPED = "Stopped. The picture so far is kept: <b>Continue</b> goes on from it."
 FAILED = "Nothing was made."
 FIRST_TAB = "result"
@@ -350,7 +351,7 @@ def stopped(picture: str | None, words: object) -> tuple[Any, Any]:
     """Words after Stop, and the button that goes on. words: what the status said before; a job that waited in
     line has made nothing yet.
     """
-    if isinstance(words, str) and words.startswith(IN_LINE):  # a program can send anything
+    if isinstance(words, str) and words.startswith((IN_LINE, STARTING)):  # a program can send anything
         return said("You left the line: nothing was made."), gr.skip()
     if picture is None:
         return said("Stopped."), gr.skip()
