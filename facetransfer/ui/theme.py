@@ -87,6 +87,10 @@ ACCESS = (Path(__file__).parent / "access.js").read_text("utf-8")
 SETTLING = (
     ".settling gradio-app {visibility: hidden}"  # or what is read would jump while the page is put together
 )
+# Toasts lie outside the page's container, where the rules of its style sheet do not reach. They come over the
+# title, or on a phone above the bar with Run: Run, Stop and the result stay in sight.
+TOASTS = """.toast-wrap {inset: .75rem auto auto .75rem !important; align-items: start !important}
+@media (max-width: 640px) {.toast-wrap {inset: auto .75rem 6.6rem !important; width: auto !important}}"""
 SKIP = (
     '<nav class="skip" aria-label="Skip"><a href="#run">Skip to Run</a>'
     '<a href="#map-tools">Skip to the tools for the maps</a></nav>'
@@ -98,7 +102,7 @@ def head(script: str) -> str:
     easy to reach.
     """
     scripts = "".join(f"<script>{one}</script>" for one in (ACCESS, script, SCRIPT))
-    return f"<style>{SETTLING}</style>{scripts}"
+    return f"<style>{SETTLING}\n{TOASTS}</style>{scripts}"
 
 
 def link_preview(address: str) -> str:

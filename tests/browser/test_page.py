@@ -14,7 +14,7 @@ from PIL import Image
 
 from facetransfer.base.images import open_picture
 from facetransfer.ui.examples import example_file
-from tests.support.visitor import opened, status_says, upload
+from tests.support.visitor import keep, opened, status_says, upload
 
 GIVE = """([way, selector, data]) => {
   const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0)), given = new DataTransfer();
@@ -143,6 +143,35 @@ def test_where_a_patch_came_from_is_told_of_the_result_on_the_page(page, picture
     status_says(page, "made before")
     page.wait_for_function("!document.querySelector('#source img')")
     assert not page.locator("#clicked").is_visible()
+
+
+@pytest.mark.parametrize("size", [(1280, 900), (1024, 700), (390, 844)])
+def test_a_toast_covers_neither_run_nor_the_result(app: str, browser, tmp_path: Path, size) -> None:
+    phone = size[0] < 641
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, is_mobile=phone, has_touch=phone
+    )
+    page = opened(app, context)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    page.set_input_files("#content input[type=file]", str(tmp_path / "broken.png"))
+    toast = page.locator("[data-testid=toast-body]")
+    toast.wait_for()
+    page.wait_for_timeout(600)  # It flies in.
+    keep(page, f"11-toast-{size[0]}")
+    if phone:
+        page.evaluate("document.querySelector('#step-result').scrollIntoView()")
+        page.wait_for_timeout(300)
+    covers = toast.bounding_box()
+    assert covers["x"] >= 0 and covers["x"] + covers["width"] <= size[0]
+    for name in ("#run", "#stop", "#status", *(() if phone else ("#result",))):
+        box = page.locator(name).bounding_box()
+        beside = any(
+            a[axis] + a[side] <= b[axis] + 1
+            for axis, side in (("x", "width"), ("y", "height"))
+            for a, b in ((covers, box), (box, covers))
+        )
+        assert beside, (name, box, covers)
+    context.close()
 
 
 def test_run_says_at_once_that_it_begins(page, tmp_path: Path, face, green_face) -> None:
