@@ -55,7 +55,7 @@ class Page:
                 )
                 self.pictures = pictures.PicturesRoom()
                 self.styles = style_row.StyleRoom()
-                with gr.Accordion("Finished examples", open=True, elem_id="examples-room"):
+                with gr.Accordion("Examples", open=True, elem_id="examples-room"):
                     self.cards = pictures.example_cards()
                 with gr.Column(elem_id="step-maps"):
                     gr.HTML(

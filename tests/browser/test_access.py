@@ -89,6 +89,17 @@ def test_run_is_near_and_the_toolbar_is_one_stop(page, tmp_path: Path, face, gre
     assert page.evaluate("document.activeElement.closest('#map-tools') === null")
 
 
+def test_where_one_types_and_what_opens_is_seen(page) -> None:
+    """Number fields have an edge in the light theme; what is folded points down, where it opens to."""
+    page.click("#settings button")
+    edge = "parseFloat(getComputedStyle(document.querySelector('#set-iterations input')).borderTopWidth)"
+    assert page.evaluate(edge) >= 1
+    assert page.evaluate(
+        """[...document.querySelectorAll("button.label-wrap .icon")].filter(e => e.offsetWidth)
+        .every(e => Math.round(new DOMMatrix(getComputedStyle(e).transform).b) === 0)"""  # by no quarter turn
+    )
+
+
 def test_every_target_is_large_enough(page) -> None:
     show_example(page)
     small = page.evaluate(

@@ -145,6 +145,21 @@ def test_where_a_patch_came_from_is_told_of_the_result_on_the_page(page, picture
     assert not page.locator("#clicked").is_visible()
 
 
+def test_the_captions_of_the_four_methods_are_whole(page, tmp_path: Path, face, green_face) -> None:
+    upload(page, tmp_path, face, green_face, 64)
+    page.get_by_label("Preview").check()
+    page.get_by_role("tab", name="Four methods").click()
+    page.click("#compare")
+    page.wait_for_function("document.querySelector('#compare-status').innerText.includes('Done')")
+    page.wait_for_function("document.querySelectorAll('#compared .caption-label').length === 4")
+    cut = page.evaluate(
+        """[...document.querySelectorAll("#compared .caption-label")]
+        .filter(e => e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1)
+        .map(e => e.innerText)"""
+    )
+    assert cut == []
+
+
 @pytest.mark.parametrize("size", [(1280, 900), (1024, 700), (390, 844)])
 def test_a_toast_covers_neither_run_nor_the_result(app: str, browser, tmp_path: Path, size) -> None:
     phone = size[0] < 641
@@ -185,6 +200,24 @@ def test_run_says_at_once_that_it_begins(page, tmp_path: Path, face, green_face)
         held.pop().fulfill(status=503, json={"detail": "The line is full."})
     status_says(page, "Nothing was made")
     page.wait_for_selector("#run:not([disabled])")
+
+
+def test_a_finger_is_not_told_to_drop(app: str, browser) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    page = opened(app, context)
+    seen = page.evaluate(
+        """() => {
+        const words = document.createTreeWalker(document.querySelector("#uploads"), NodeFilter.SHOW_TEXT);
+        const found = [];
+        for (let one = words.nextNode(); one; one = words.nextNode()) {
+            const range = document.createRange();
+            range.selectNode(one);
+            if (range.getBoundingClientRect().height > 1) found.push(one.data.toLowerCase());
+        }
+        return found; }"""
+    )
+    assert seen and not any("drop" in words for words in seen)
+    context.close()
 
 
 def test_variants_a_film_and_the_picture_s_own_download(page, pictures: list[Path], tmp_path: Path) -> None:
