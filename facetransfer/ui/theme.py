@@ -158,9 +158,11 @@ def status(name: str) -> gr.HTML:
 
 
 def said(words: str, share: float | None = None) -> str:
-    """A line of the status as HTML, over a bar where a share of the work is done."""
-    return (
-        f'<progress value="{share:.3f}" aria-label="Share of the work that is done"></progress>'
-        if share is not None
-        else ""
-    ) + words
+    """A line of the status as HTML, over a bar where a share of the work is done.
+
+    What changes from moment to moment, once a share is done, is not read out to those who listen.
+    """
+    if share is None:
+        return words
+    bar = f'<progress value="{share:.3f}" aria-label="Share of the work that is done"></progress>'
+    return bar + (f'<span aria-live="off">{words}</span>' if share else words)

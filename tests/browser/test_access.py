@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.visitor import keep, opened, upload
+from tests.support.visitor import keep, opened, status_says, upload
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 MOST_SHIFT = 0.1  # what counts as good: web.dev/articles/cls
@@ -87,6 +87,35 @@ def test_run_is_near_and_the_toolbar_is_one_stop(page, tmp_path: Path, face, gre
     assert page.evaluate("document.activeElement.name") == "letters"
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.closest('#map-tools') === null")
+
+
+def test_who_listens_hears_the_end_and_not_each_step(page, tmp_path: Path, face, green_face) -> None:
+    upload(page, tmp_path, face, green_face)
+    page.get_by_label("Fine", exact=True).check()
+    page.evaluate("""() => { window.heard = []; window.said = [];
+        const status = document.querySelector("#status [role=status]");
+        new MutationObserver(() => {
+            const read = status.cloneNode(true);
+            for (const silent of read.querySelectorAll("[aria-live=off]")) silent.remove();
+            said.push(status.textContent);
+            heard.push(read.textContent);
+        }).observe(status, {childList: true, subtree: true, characterData: true}); }""")
+    page.click("#run")
+    status_says(page, "Done in")
+    heard, seen = page.evaluate("[heard, said]")
+    assert any("Phase" in words for words in seen) and not any("Phase" in words for words in heard)
+    assert any("Done in" in words for words in heard)
+
+
+def test_undo_hands_the_focus_on_when_nothing_is_left_to_undo(page, tmp_path: Path, face, green_face) -> None:
+    upload(page, tmp_path, face, green_face)
+    page.click(".chip:has-text('Hat')")
+    page.locator("#content-map canvas").click(position={"x": 40, "y": 40})
+    page.locator("[data-do=undo]").press("Enter")
+    page.wait_for_selector("[data-do=undo][disabled]")
+    assert page.evaluate("document.activeElement.closest('#map-tools') !== null")
+    page.keyboard.press("Enter")  # on Redo, which is next to it
+    page.wait_for_selector("[data-do=undo]:not([disabled])")
 
 
 def test_where_one_types_and_what_opens_is_seen(page) -> None:

@@ -347,7 +347,6 @@
     for (const input of all("input[type=checkbox]")) input.addEventListener("change", () => tools.set({[input.name]: input.checked}));
     element.addEventListener("keydown", e => tools.key(e));
     for (const [name, pressed] of [["keydown", true], ["keyup", false]]) document.addEventListener(name, e => tools.space(e, pressed), true);
-    rove(element);
     tools.listeners.push(() => {
       const maps = tools.maps.filter(m => m.layer), there = classes.map((_, i) => maps.some(map => map.present[i]));
       element.firstElementChild.dataset.maps = maps.length;
@@ -366,6 +365,7 @@
       element.querySelector("[data-do=redo]").disabled = !tools.undone.length;
       element.querySelector("[data-do=class]").textContent = `${classes[tools.label].label} back to automatic`;
     });
+    rove(element);
     tools.maps.forEach(map => map.layer && map.draw());
     tools.tell();
   }
@@ -385,7 +385,8 @@
     });
     // A button that disables itself, such as Undo after the last step, hands the focus on.
     tools.listeners.push(() => {
-      const stops = controls();
+      const stops = controls(), at = document.activeElement;
+      if (at.disabled && element.contains(at)) (stops.find(c => at.compareDocumentPosition(c) & Node.DOCUMENT_POSITION_FOLLOWING) ?? stops[0])?.focus();
       if (stops.length && !stops.some(c => c.tabIndex === 0)) stop(stops[0]);
     });
   }
