@@ -431,6 +431,22 @@ def test_the_page_works_on_a_phone(app: str, browser, tmp_path: Path, face, gree
     page.context.close()
 
 
+def test_what_is_said_of_a_run_comes_into_view_on_a_phone(
+    app: str, browser, tmp_path: Path, face, green_face
+) -> None:
+    """Also where the picture is in sight already."""
+    page = opened(
+        app, browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    )
+    upload(page, tmp_path, face, green_face)
+    page.get_by_label("Fine", exact=True).check()
+    page.evaluate("scrollBy(0, document.querySelector('#result').getBoundingClientRect().top - 4)")
+    assert page.locator("#status").bounding_box()["y"] < 0
+    page.tap("#run")
+    page.wait_for_function("document.querySelector('#status').getBoundingClientRect().top >= 0")
+    page.context.close()
+
+
 def test_who_has_not_pressed_run_is_told_of_the_line(
     app: str, browser, page, tmp_path: Path, face, green_face
 ) -> None:
@@ -444,7 +460,10 @@ def test_who_has_not_pressed_run_is_told_of_the_line(
     page.get_by_label("The article's").check()
     page.click("#run")
     status_says(page, "Phase")
+    place = "document.querySelector('#result').getBoundingClientRect().top"
+    before = other.evaluate(place)
     other.wait_for_function(f"{told}.includes('1 job is before yours')")
+    assert other.evaluate(place) == pytest.approx(before, abs=1)  # what one looks at does not jump
     assert other.locator("#queue").is_visible() and not page.locator("#queue").is_visible()
     keep(other, "7-before-run")
     page.click("#stop")
