@@ -6,7 +6,7 @@
     gallery: "results of this visit", compared: "the four methods",
     variants: "variants", tried: "styles"};
   // Milliseconds: without a change of the page's height; and after which it is shown however it is.
-  const STEADY = 250, LONGEST = 6000;
+  const STEADY = 250, LONGEST = 20000; // a slow phone takes more than six seconds
   let asked = false, questions = 0;
 
   function name(element, words) {

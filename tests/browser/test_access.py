@@ -4,6 +4,7 @@ jumps. axe-core comes with the package axe-playwright-python.
 
 from __future__ import annotations
 
+import time
 from importlib.resources import files
 from pathlib import Path
 
@@ -155,6 +156,26 @@ def test_who_asked_for_less_motion_sees_none(app: str, browser) -> None:
         .map(([, e]) => e.outerHTML.slice(0, 80))"""
     )
     assert slow == []
+    context.close()
+
+
+def test_nothing_jumps_where_the_page_takes_long(app: str, browser) -> None:
+    """One of its scripts comes after seven seconds, as on a slow phone."""
+    context = browser.new_context()
+    context.add_init_script(SHIFTS)
+    page, late = context.new_page(), []
+
+    def answer(route: object) -> None:
+        if not late:
+            late.append(time.sleep(7))
+        route.continue_()
+
+    page.route("**/assets/*.js", answer)
+    page.set_default_timeout(90_000)
+    page.goto(app)
+    page.wait_for_selector("html:not(.settling) #run")
+    page.wait_for_timeout(1000)
+    assert late and page.evaluate("shift") < MOST_SHIFT
     context.close()
 
 
