@@ -1,9 +1,14 @@
-"""How long people wait for the app: page, maps, first picture, result; alone and with others at once.
+"""How long people wait for the app: page, maps, first picture, result; alone and with others at once. And
+what the first open of the page takes: bytes, time, and how far things jump meanwhile.
 
-    python -m benchmarks.app [--visitors 1 4] [--programs 16] [--preset Balanced] [--json PATH]
+    python -m benchmarks.app [--opens 5] [--visitors 1 4] [--programs 16] [--preset Balanced] [--json PATH]
 
 Visitors are pages of one Chromium on this machine, which takes its share of it; all begin together, each with
 two pictures of 512 pixels that have no map yet. Programs go through gradio_client's /parse and /transfer.
+
+An open is of a browser with an empty cache. Bytes are those that come over the connection, headers with them.
+A page is interactive at the end of its last long task before two quiet seconds (after web.dev/articles/tti),
+not before it is shown. Layout shifts (web.dev/articles/cls) are summed without sessions: at least the score.
 """
 
 from __future__ import annotations
@@ -11,12 +16,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,6 +37,28 @@ from benchmarks.running import started
 LONGEST = 1500  # seconds that one visitor waits
 PAIR = ("bust", "goblin")
 SIZE = 512
+WINDOWS = {"desktop": (1280, 900), "phone": (390, 844)}  # width and height, pixels
+# Milliseconds without a long task after which a page is called interactive. Lighthouse takes 5000; the page
+# asks for its place in line every 4000, which on a slow machine is a long task.
+QUIET = 2000
+MOST_SHIFT = 0.1  # layout shift that counts as good: web.dev/articles/cls
+# Of a page from its start: the sum of its layout shifts, the end of its last long task and when it was shown,
+# milliseconds.
+WATCH = """window.shift = 0; window.busyUntil = 0; window.shownAt = 0;
+    new PerformanceObserver(list => {
+        for (const e of list.getEntries()) if (!e.hadRecentInput) shift += e.value;
+    }).observe({type: "layout-shift", buffered: true});
+    new PerformanceObserver(list => {
+        for (const e of list.getEntries()) busyUntil = Math.max(busyUntil, e.startTime + e.duration);
+    }).observe({type: "longtask", buffered: true});"""
+# The page is put together unseen; then the class goes.
+SHOWN = """() => {
+    const ready = document.querySelector("#run:not([disabled])") && window.faceMaps?.tools.classes.length
+        && document.querySelector("#content input[type=file]")
+        && !document.documentElement.classList.contains("settling");
+    if (ready) window.shownAt ||= performance.now();
+    return Boolean(ready); }"""
+STILL = f"performance.now() > Math.max(busyUntil, shownAt) + {QUIET}"
 
 
 @contextmanager
@@ -38,6 +67,63 @@ def app(folder: Path) -> Iterator[tuple[str, int]]:
     with started(folder) as (address, process):
         time.sleep(5)  # the warm-up
         yield address, process.pid
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Any]:
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
+            args=["--no-sandbox", "--disable-gpu"],
+        )
+        yield browser
+        await browser.close()
+
+
+async def first_open(browser: Any, address: str, window: tuple[int, int]) -> dict[str, Any]:
+    """What one first open takes: seconds until it is shown and interactive, layout shift, bytes by kind."""
+    phone = window[0] < 641
+    context = await browser.new_context(
+        viewport={"width": window[0], "height": window[1]}, is_mobile=phone, has_touch=phone
+    )
+    await context.add_init_script(WATCH)
+    page = await context.new_page()
+    page.set_default_timeout(LONGEST * 1000)
+    network = await context.new_cdp_session(page)
+    kinds: dict[str, str] = {}
+    weight: Counter[str] = Counter()
+    network.on("Network.responseReceived", lambda e: kinds.update({e["requestId"]: e["type"].lower()}))
+    network.on(
+        "Network.loadingFinished",
+        lambda e: weight.update({kinds.get(e["requestId"], "other"): round(e["encodedDataLength"])}),
+    )
+    await network.send("Network.enable")
+    await page.goto(address)
+    await page.wait_for_function(SHOWN)
+    await page.wait_for_function(STILL)
+    shown, busy, shift = await page.evaluate("[shownAt, busyUntil, shift]")
+    await context.close()
+    return {
+        "shown": shown / 1000,
+        "interactive": max(shown, busy) / 1000,
+        "layout_shift": shift,
+        "bytes": dict(sorted(weight.items())),
+    }
+
+
+async def first_opens(address: str, number: int) -> dict[str, Any]:
+    """By window: the median of so many first opens, one after another, and the longest."""
+    found = {}
+    async with chromium() as browser:
+        for name, window in WINDOWS.items():
+            opens = [await first_open(browser, address, window) for _ in range(number)]
+            weight = opens[-1].pop("bytes")
+            for one in opens:
+                one.pop("bytes", None)
+            found[name] = {**summary(opens), "bytes": {**weight, "all": sum(weight.values())}}
+    return found
 
 
 async def visit(browser: Any, address: str, files: list[Path], preset: str) -> dict[str, float]:
@@ -53,11 +139,8 @@ async def visit(browser: Any, address: str, files: list[Path], preset: str) -> d
         began = time.monotonic()
 
     await page.goto(address)
-    await page.wait_for_selector("#run:not([disabled])")
-    await page.wait_for_function(
-        "window.faceMaps.tools.classes.length && document.querySelector('#content input[type=file]')"
-    )
-    lap("interactive")
+    await page.wait_for_function(SHOWN)
+    lap("shown")
     for name, file in zip(("content", "style"), files):
         await page.set_input_files(f"#{name} input[type=file]", str(file))
     await page.wait_for_selector(".map-tools[data-maps='2']", state="attached")
@@ -77,16 +160,8 @@ async def visit(browser: Any, address: str, files: list[Path], preset: str) -> d
 
 
 async def visits(address: str, files: list[Path], preset: str, number: int) -> list[dict[str, float]]:
-    from playwright.async_api import async_playwright
-
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
-            args=["--no-sandbox", "--disable-gpu"],
-        )
-        done = await asyncio.gather(*(visit(browser, address, files, preset) for _ in range(number)))
-        await browser.close()
-    return done
+    async with chromium() as browser:
+        return await asyncio.gather(*(visit(browser, address, files, preset) for _ in range(number)))
 
 
 def call(address: str, files: list[Path], preset: str) -> dict[str, float]:
@@ -118,6 +193,7 @@ def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    options.add_argument("--opens", type=int, default=5, help="how many first opens of each window")
     options.add_argument(
         "--visitors", type=int, nargs="*", default=[1, 4], help="how many pages at once, one round for each"
     )
@@ -144,6 +220,9 @@ def main() -> None:
             ).save(file)
         with app(Path(folder)) as (address, _):
             asyncio.run(visits(address, files, "Preview", 1))  # browser and app in memory
+            load = round(os.getloadavg()[0], 1)
+            opens = asyncio.run(first_opens(address, given.opens)) if given.opens else {}
+            print(f"first open: {opens}", flush=True)
             for number in given.visitors:
                 rounds[f"{number} visitors, {given.preset}"] = summary(
                     asyncio.run(visits(address, files, given.preset, number))
@@ -156,10 +235,21 @@ def main() -> None:
                     )
                 print(f"{number} programs: {rounds[f'{number} programs, {given.preset}']}", flush=True)
     if given.json:
-        before = json.loads(given.json.read_text())["rounds"] if given.json.exists() else {}
+        before = json.loads(given.json.read_text()) if given.json.exists() else {}
         here = conditions(torch.get_num_threads())
-        measured = {name: waits | {"commit": here["commit"]} for name, waits in rounds.items()}
-        write(given.json, {"conditions": here, "unit": "seconds", "size": SIZE, "rounds": before | measured})
+        rounds = {name: waits | {"commit": here["commit"]} for name, waits in rounds.items()}
+        # What else the machine did is told by its load at the start, jobs that work or wait.
+        opens = opens and {"opens": given.opens, "load": load, "commit": here["commit"], **opens}
+        write(
+            given.json,
+            {
+                "conditions": here,
+                "unit": "seconds",
+                "size": SIZE,
+                "first_open": opens or before.get("first_open", {}),
+                "rounds": before.get("rounds", {}) | rounds,
+            },
+        )
 
 
 if __name__ == "__main__":
