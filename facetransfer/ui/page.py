@@ -196,7 +196,7 @@ class Page:
         room = self.result
         outputs = room.outputs
         after: dict[str, Any] = dict(
-            fn=lambda picture: result.buttons(False, picture),
+            fn=self.at_rest,
             inputs=room.result,
             outputs=[room.run, room.stop, room.refine, room.watch],
             **QUICK,
@@ -367,6 +367,11 @@ class Page:
         address = request.client.host if request.client else None
         words = words_before_run(self.blocks, WORK["concurrency_id"], request.session_hash, address)
         return words and f"<p>{words}</p>"
+
+    async def at_rest(self, picture: str | None, request: gr.Request) -> tuple[Any, ...]:
+        """The buttons after work; as they are during work where the visit has begun more of it meanwhile."""
+        gone = await left(self.blocks, WORK["concurrency_id"], request.session_hash)
+        return result.buttons(not gone, picture)
 
     async def stopped(self, picture: str | None, words: str, request: gr.Request) -> tuple[Any, Any]:
         """What `result.stopped` says, after the last word of the run that was stopped: it would take its

@@ -127,7 +127,7 @@ def words_before_run(blocks: gr.Blocks, name: str, session: str | None, address:
     line = line_of(blocks, name)
     if line is None or not (line.current or line.waiting):
         return ""
-    if session in line.at_work or session in {who for who, _, _ in line.waiting}:
+    if _is_in(line, session):
         return refusal(line, session, address) or ""
     if words := refusal(line, session, address):
         return words
@@ -143,14 +143,18 @@ def words_before_run(blocks: gr.Blocks, name: str, session: str | None, address:
     return words
 
 
-async def left(blocks: gr.Blocks, name: str, session: str | None) -> None:
-    """Returns when no job of the session is in that line any more, neither waiting nor at work, and what was
-    said of it has been sent.
+async def left(blocks: gr.Blocks, name: str, session: str | None) -> bool:
+    """Whether no job of the session is in that line any more, neither waiting nor at work: waits for it, and
+    until what was said of it has been sent, up to PATIENCE.
     """
     until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        line = line_of(blocks, name)
-        if line is None or session not in {who for who, _, _ in line.waiting} | line.at_work:
+    while there := _is_in(line_of(blocks, name), session):
+        if time.monotonic() > until:
             break
         await asyncio.sleep(LOOK_AGAIN)
     await asyncio.sleep(LOOK_AGAIN)
+    return not there
+
+
+def _is_in(line: Line | None, session: str | None) -> bool:
+    return line is not None and session in {who for who, _, _ in line.waiting} | line.at_work

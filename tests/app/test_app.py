@@ -613,9 +613,9 @@ def test_a_page_that_was_closed_is_forgotten() -> None:
     assert asyncio.run(remembered()) == [{"page": {"event", STILL_TO_COME}} | there, there]
 
 
-def test_stop_speaks_after_the_last_word_of_the_run() -> None:
+def test_stop_speaks_after_the_last_word_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The session's job ends after three looks; one of another session and one in another line work on and
-    are not waited for.
+    are not waited for. Where one goes on for longer than anybody waits, the buttons stay those of work.
     """
 
     def event(session: str, where: str = "work") -> SimpleNamespace:
@@ -633,10 +633,12 @@ def test_stop_speaks_after_the_last_word_of_the_run() -> None:
         await asyncio.sleep(3 * line.LOOK_AGAIN)
         early = leaving.done()
         queue.active_jobs[3] = None
-        await asyncio.wait_for(leaving, 5 * line.LOOK_AGAIN)
+        assert await asyncio.wait_for(leaving, 5 * line.LOOK_AGAIN)
         return early
 
     assert not asyncio.run(both())
+    monkeypatch.setattr(line, "PATIENCE", 0.0)
+    assert not asyncio.run(line.left(SimpleNamespace(_queue=queue), "work", "b"))
 
 
 def test_compare_shows_every_method(tmp_path: Path, face, green_face) -> None:
