@@ -486,6 +486,7 @@ def test_from_an_empty_page_to_a_saved_picture_in_four_clicks(page, tmp_path: Pa
     page.locator("#styles [data-style]").nth(1).click()
     status_says(page, "Done in")
     page.wait_for_selector("#download:not([disabled])")
+    page.wait_for_selector("#refine:not([disabled])")
     with page.expect_download() as download:
         page.click("#result button[aria-label*=ownload], #result a[download]")
     assert open_picture(download.value.path()).size[0] > 100

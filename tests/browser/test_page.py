@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -192,12 +193,13 @@ def test_a_toast_covers_neither_run_nor_the_result(app: str, browser, tmp_path: 
 def test_run_says_at_once_that_it_begins(page, tmp_path: Path, face, green_face) -> None:
     """Before the server has said anything; and that nothing was made where it takes no more jobs."""
     upload(page, tmp_path, face, green_face)
-    held: list[object] = []
+    held: list[Any] = []
     page.route("**/queue/join*", lambda route: held.append(route))
     page.click("#run")
     page.wait_for_function("document.querySelector('#status').innerText.trim()")
-    while held:
-        held.pop().fulfill(status=503, json={"detail": "The line is full."})
+    page.route("**/queue/join*", refuse := lambda route: route.fulfill(status=503, json={"detail": "Full."}))
+    for route in held:
+        refuse(route)
     status_says(page, "Nothing was made")
     page.wait_for_selector("#run:not([disabled])")
 
