@@ -42,6 +42,8 @@ POSSIBLE = 0.35  # probability of any part of a face from which a place is looke
 LEAST = 10, 40  # cells of a place's longer side and of its area
 MOST = 16  # places looked at
 CLOSE_SIDE, AROUND = 160, 1.6  # pixels of the close look, and its square's side in lengths of the face
+# places that are looked at again where that one is unsure, and the pixels: a profile's features are small
+CLOSER, CLOSER_SIDE = 2, 352
 SURE, KINDS = (
     0.5,
     2,
@@ -91,14 +93,33 @@ def find_faces(rgb: np.ndarray, see: See) -> tuple[tuple[FoundFace, ...], Tensor
         seen = close_look(
             picture, [replace(place, tilt=tilt) for place in places for tilt in (-TURN, TURN)], see, KINDS + 1
         )
-    best = max((score for score, _ in seen), default=0.0)
-    if best < SURELY_UPRIGHT:
+    if surest_of(seen) < SURELY_UPRIGHT:
+        at_first = grouped(whole[None])[0].numpy()
+        some = [place for place in places if is_suspected(at_first, place.scaled(scale))][:CLOSER]
+        closer = close_look(picture, some, see, upright=True, side=CLOSER_SIDE)
+        if surest_of(closer) >= SURELY_UPRIGHT:
+            seen = closer
+    if surest_of(seen) < SURELY_UPRIGHT:
         turned = turned_looks(picture, places, see)
-        if max((score for score, _ in turned), default=0.0) > best + BETTER:
+        if surest_of(turned) > surest_of(seen) + BETTER:
             seen = turned
         elif not seen:
             seen = far_looks(picture, see)
     return apart([pair for pair in seen if pair[0] > DOUBTFUL and not is_noise(rgb, pair[1])]), whole
+
+
+def is_suspected(seen: np.ndarray, place: FoundFace) -> bool:
+    """Whether the parts (5,h,w) that the first look saw have as many kinds of features at the place, given in
+    their cells, as a face must have.
+    """
+    left, top, right, bottom = (max(0, round(n)) for n in place.box)
+    inside = seen[:, top:bottom, left:right]
+    return inside.size > 0 and surest_features(inside)[KINDS - 1] > SURE
+
+
+def surest_of(seen: list[tuple[float, FoundFace]]) -> float:
+    """The highest of their scores; 0 where there are none."""
+    return max((score for score, _ in seen), default=0.0)
 
 
 def is_noise(rgb: np.ndarray, face: FoundFace) -> bool:
@@ -269,16 +290,17 @@ def close_look(
     kinds: int = KINDS,
     upright: bool = False,
     quick: bool = False,
+    side: int = CLOSE_SIDE,
 ) -> list[tuple[float, FoundFace]]:
     """The places that are faces, each where it is seen to be, with the probabilities of its surest features,
     summed. upright: only those whose features lie as a face's do that stands upright in its square. quick: a
-    little less exact, see `parts`.
+    little less exact, see `parts`. side: pixels at which a square is seen.
     """
     found = []
     for first in range(0, len(places), AT_ONCE):
         some = places[first : first + AT_ONCE]
         squares = [Square(place.x, place.y, AROUND * place.length, place.tilt) for place in some]
-        logits = see(*(picture.cut(square, CLOSE_SIDE) for square in squares))
+        logits = see(*(picture.cut(square, side) for square in squares))
         parts_there = parts(logits) if quick else grouped(probabilities(logits))
         found += faces_within(squares, parts_there.numpy(), kinds, upright)
     return found
@@ -301,14 +323,14 @@ def faces_within(
         surest = surest_features(inside)
         if upright and not stands_upright(inside):
             continue
-        if surest[kinds - 1] > SURE and area > FILLED * CLOSE_SIDE**2:
-            x, y = square.to_picture(CLOSE_SIDE) @ (left + w / 2, top + h / 2, 1)
+        if surest[kinds - 1] > SURE and area > FILLED * seen[FACE].size:
+            x, y = square.to_picture(seen.shape[-1]) @ (left + w / 2, top + h / 2, 1)
             tilt = (square.tilt + tilt_of(inside) + 180) % 360 - 180
             found.append(
                 (
                     sum(surest[:3]),
                     FoundFace(
-                        x, y, max(w, h) * square.side / CLOSE_SIDE, tilt if abs(tilt) > TILTED else 0.0
+                        x, y, max(w, h) * square.side / seen.shape[-1], tilt if abs(tilt) > TILTED else 0.0
                     ),
                 )
             )

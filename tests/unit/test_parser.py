@@ -220,6 +220,28 @@ def test_a_large_face_that_only_the_first_look_knows_is_found_where_it_was_seen(
             )
 
 
+def test_a_face_whose_features_are_small_is_found_by_a_closer_look(face) -> None:
+    """Planted: the close look does not know features, as it may not know those of a profile."""
+    see = CompactParser(ByColour(), "cpu")._logits
+    features = [n for n in FACE_CLASSES if n != INDEX["skin"]]
+
+    def short_sighted(*pictures: np.ndarray) -> Tensor:
+        logits = see(*pictures)
+        if max(pictures[0].shape) == CLOSE_SIDE:
+            logits[:, features] -= 1e4
+        return logits
+
+    truth = in_larger(face[1].resized((80, 80)), 200, 200, 60, 60)
+    (found,), _ = find_faces(truth.rgb(), short_sighted)
+    rows, columns = np.nonzero(np.isin(truth.labels, FACE_CLASSES))
+    middle = (columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2
+    assert (found.x, found.y) == pytest.approx(middle, abs=6)
+    skin = SemanticMap(
+        np.where(np.isin(truth.labels, features), INDEX["skin"], truth.labels).astype(np.uint8)
+    )
+    assert find_faces(skin.rgb(), short_sighted)[0] == ()
+
+
 def test_the_square_is_cut_where_it_was_asked_for() -> None:
     rgb = np.zeros((400, 500, 3), np.uint8)
     rgb[100:200, 300:400] = 255
