@@ -39,11 +39,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     first, and the many short tests last, so that no worker is left waiting for the other.
     """
     for item in items:
-        item.add_marker(item.path.relative_to(ROOT).parts[0])
+        if (kind := item.path.relative_to(ROOT).parts[0]) in LONGEST_FIRST:
+            item.add_marker(kind)
         if config.pluginmanager.hasplugin("xdist"):
             shared = "app_process" if "app_process" in getattr(item, "fixturenames", ()) else None
             item.add_marker(pytest.mark.xdist_group(shared or item.path.relative_to(ROOT).as_posix()))
-    items.sort(key=lambda item: LONGEST_FIRST.index(item.path.relative_to(ROOT).parts[0]))
+    place = {kind: number for number, kind in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: place.get(item.path.relative_to(ROOT).parts[0], len(place)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
