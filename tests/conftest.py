@@ -35,14 +35,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Marks each test with the folder that it lies in, so that `pytest -m unit` runs one kind alone.
 
     Where several workers share the tests (`-n 2 --dist loadgroup`), all tests of a file go to the same
-    worker, and so do all tests that share the app whose connections are watched. What takes longest comes
-    first, and the many short tests last, so that no worker is left waiting for the other.
+    worker, and so do all of the browser, of which one is enough for two cores, and all that share the app
+    whose connections are watched. What takes longest comes first, and the many short tests last, so that no
+    worker is left waiting for the other.
     """
     for item in items:
         if (kind := item.path.relative_to(ROOT).parts[0]) in LONGEST_FIRST:
             item.add_marker(kind)
         if config.pluginmanager.hasplugin("xdist"):
-            shared = "app_process" if "app_process" in getattr(item, "fixturenames", ()) else None
+            shared = next((name for name in ("browser", "app_process") if name in item.fixturenames), None)
             item.add_marker(pytest.mark.xdist_group(shared or item.path.relative_to(ROOT).as_posix()))
     place = {kind: number for number, kind in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: place.get(item.path.relative_to(ROOT).parts[0], len(place)))
