@@ -97,8 +97,7 @@ def find_faces(rgb: np.ndarray, see: See) -> tuple[tuple[FoundFace, ...], Tensor
         at_first = grouped(whole[None])[0].numpy()
         some = [place for place in places if is_suspected(at_first, place.scaled(scale))][:CLOSER]
         closer = close_look(picture, some, see, upright=True, side=CLOSER_SIDE)
-        if surest_of(closer) >= SURELY_UPRIGHT:
-            seen = closer
+        seen = seen + [pair for pair in closer if pair[0] >= SURELY_UPRIGHT]  # those that were seen stay
     if surest_of(seen) < SURELY_UPRIGHT:
         turned = turned_looks(picture, places, see)
         if surest_of(turned) > surest_of(seen) + BETTER:

@@ -242,6 +242,21 @@ def test_a_face_whose_features_are_small_is_found_by_a_closer_look(face) -> None
     assert find_faces(skin.rgb(), short_sighted)[0] == ()
 
 
+def test_a_closer_look_at_some_faces_keeps_the_others(face) -> None:
+    """Planted: the close look is unsure of every face. More are there than are looked at again."""
+    see = CompactParser(ByColour(), "cpu")._logits
+
+    def unsure(*pictures: np.ndarray) -> Tensor:
+        logits = see(*pictures)
+        return logits if max(pictures[0].shape) != CLOSE_SIDE else logits / 12
+
+    labels = np.zeros((200, 600), np.uint8)
+    for left in (20, 220, 420):
+        labels[60:140, left : left + 80] = face[1].resized((80, 80)).labels
+    faces, _ = find_faces(SemanticMap(labels).rgb(), unsure)
+    assert sorted(round(found.x / 200) for found in faces) == [0, 1, 2]
+
+
 def test_the_square_is_cut_where_it_was_asked_for() -> None:
     rgb = np.zeros((400, 500, 3), np.uint8)
     rgb[100:200, 300:400] = 255
