@@ -189,29 +189,59 @@ def summary(waits: list[dict[str, float]]) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(
+def options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--opens", type=int, default=5, help="how many first opens of each window")
-    options.add_argument(
+    parser.add_argument("--opens", type=int, default=5, help="how many first opens of each window")
+    parser.add_argument(
         "--visitors", type=int, nargs="*", default=[1, 4], help="how many pages at once, one round for each"
     )
-    options.add_argument(
+    parser.add_argument(
         "--programs",
         type=int,
         nargs="*",
         default=[16],
         help="how many gradio_clients at once, one round for each",
     )
-    options.add_argument("--preset", default="Balanced")
-    options.add_argument(
+    parser.add_argument("--preset", default="Balanced")
+    parser.add_argument(
         "--json",
         type=Path,
         help="also write the results there; rounds that are there already and not measured now stay",
     )
-    given = options.parse_args()
+    return parser
+
+
+def measured(
+    address: str, files: list[Path], given: argparse.Namespace
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The first opens by window, with the load of the machine (jobs that work or wait) before them; and the
+    waits of each round of visitors and of programs, by its name.
+    """
     rounds: dict[str, Any] = {}
+
+    def told(name: str, waits: list[dict[str, float]]) -> None:
+        rounds[f"{name}, {given.preset}"] = summary(waits)
+        print(f"{name}: {rounds[f'{name}, {given.preset}']}", flush=True)
+
+    asyncio.run(visits(address, files, "Preview", 1))  # browser and app in memory
+    opens: dict[str, Any] = {}
+    if given.opens:
+        opens = {"opens": given.opens, "load": round(os.getloadavg()[0], 1)}
+        opens |= asyncio.run(first_opens(address, given.opens))
+        print(f"first open: {opens}", flush=True)
+    for number in given.visitors:
+        told(f"{number} visitors", asyncio.run(visits(address, files, given.preset, number)))
+    for number in given.programs:
+        with ThreadPoolExecutor(number) as pool:
+            waits = pool.map(lambda _: call(address, files, given.preset), range(number))
+            told(f"{number} programs", list(waits))
+    return opens, rounds
+
+
+def main() -> None:
+    given = options().parse_args()
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{name}.png" for name in PAIR]
         for name, file in zip(PAIR, files):
@@ -219,35 +249,19 @@ def main() -> None:
                 (SIZE, SIZE), Image.Resampling.LANCZOS
             ).save(file)
         with app(Path(folder)) as (address, _):
-            asyncio.run(visits(address, files, "Preview", 1))  # browser and app in memory
-            load = round(os.getloadavg()[0], 1)
-            opens = asyncio.run(first_opens(address, given.opens)) if given.opens else {}
-            print(f"first open: {opens}", flush=True)
-            for number in given.visitors:
-                rounds[f"{number} visitors, {given.preset}"] = summary(
-                    asyncio.run(visits(address, files, given.preset, number))
-                )
-                print(f"{number} visitors: {rounds[f'{number} visitors, {given.preset}']}", flush=True)
-            for number in given.programs:
-                with ThreadPoolExecutor(number) as pool:
-                    rounds[f"{number} programs, {given.preset}"] = summary(
-                        list(pool.map(lambda _: call(address, files, given.preset), range(number)))
-                    )
-                print(f"{number} programs: {rounds[f'{number} programs, {given.preset}']}", flush=True)
+            opens, rounds = measured(address, files, given)
     if given.json:
         before = json.loads(given.json.read_text()) if given.json.exists() else {}
         here = conditions(torch.get_num_threads())
-        rounds = {name: waits | {"commit": here["commit"]} for name, waits in rounds.items()}
-        # What else the machine did is told by its load at the start, jobs that work or wait.
-        opens = opens and {"opens": given.opens, "load": load, "commit": here["commit"], **opens}
+        commit = {"commit": here["commit"]}
         write(
             given.json,
             {
                 "conditions": here,
                 "unit": "seconds",
                 "size": SIZE,
-                "first_open": opens or before.get("first_open", {}),
-                "rounds": before.get("rounds", {}) | rounds,
+                "first_open": opens | commit if opens else before.get("first_open", {}),
+                "rounds": before.get("rounds", {}) | {name: waits | commit for name, waits in rounds.items()},
             },
         )
 
