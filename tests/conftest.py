@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import facetransfer  # noqa: F401  first: it says how torch's threads wait, which torch reads when it is loaded
+# First, since it says how torch's threads wait, which torch reads when it is loaded.
+import facetransfer  # noqa: F401
 
 # isort: split
 import pytest
