@@ -5,8 +5,9 @@
     source: "where the patch came from", slider: "before and after",
     gallery: "results of this visit", compared: "the four methods",
     variants: "variants", tried: "styles"};
-  // Milliseconds: without a change of the page's height; and after which it is shown however it is.
-  const STEADY = 250, LONGEST = 20000; // a slow phone takes more than six seconds
+  // Milliseconds: without a change of the page's height or of its parts; that one frame counts for at most, since nothing
+  // is put together while a slow machine makes it; and after which the page is shown however it is.
+  const STEADY = 250, FRAME = 50, LONGEST = 30000;
   let asked = false, questions = 0;
 
   function name(element, words) {
@@ -34,13 +35,15 @@
   }
 
   function showWhenSteady() {
-    let height = 0, since = performance.now();
-    const first = since, root = document.documentElement;
+    const first = performance.now(), parts = document.getElementsByTagName("*");
+    let before = "", last = first, steady = 0;
     const look = () => {
-      const now = performance.now(), tall = document.body.scrollHeight;
-      if (tall !== height || !document.querySelector("#consent p")) { height = tall; since = now; }
-      if (now - since < STEADY && now - first < LONGEST) return requestAnimationFrame(look);
-      root.classList.remove("settling");
+      const now = performance.now(), there = `${document.body.scrollHeight} ${parts.length}`;
+      const whole = document.querySelector("#run") && document.querySelector("#consent p");
+      steady = whole && there === before ? steady + Math.min(now - last, FRAME) : 0;
+      [before, last] = [there, now];
+      if (steady < STEADY && now - first < LONGEST) return requestAnimationFrame(look);
+      document.documentElement.classList.remove("settling");
     };
     look();
   }

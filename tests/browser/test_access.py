@@ -179,6 +179,20 @@ def test_nothing_jumps_where_the_page_takes_long(app: str, browser) -> None:
     context.close()
 
 
+def test_nothing_jumps_on_a_slow_processor(app: str, browser) -> None:
+    """An eighth as quick: a single frame may take longer than a quick machine waits for the next part."""
+    context = browser.new_context()
+    context.add_init_script(SHIFTS)
+    page = context.new_page()
+    page.set_default_timeout(90_000)
+    context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 8})
+    page.goto(app)
+    page.wait_for_selector("html:not(.settling) #run")
+    page.wait_for_timeout(3000)
+    assert page.evaluate("shift") < MOST_SHIFT
+    context.close()
+
+
 @pytest.mark.parametrize("size", [(1280, 900), (390, 844)])
 def test_nothing_jumps_while_the_page_loads_or_an_example_comes(app: str, browser, size) -> None:
     context = browser.new_context(viewport={"width": size[0], "height": size[1]})
