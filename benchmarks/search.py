@@ -99,7 +99,7 @@ def job(
 ) -> dict[str, float]:
     """A whole run of the default settings, `changed`."""
     content, style, guides = pair(side)
-    classes = [g.classes.argmax(0) for g in guides]
+    classes = [g.labels.long() for g in guides]
     began = time.perf_counter()
     pairs = {name: EVERY_PAIR for name in ("FEW_PAIRS", "EXACT_PAIRS") if exact}
     with mock.patch.multiple(matching, LATER_ROUNDS=again, **pairs):

@@ -35,8 +35,7 @@ def no_classes(job: Job) -> Job:
     assert job.guides
 
     def plain(guide: Guide) -> Guide:
-        one = torch.ones_like(guide.classes[:1])
-        return replace(guide, classes=one, labels=torch.zeros(one.shape[1:], dtype=torch.uint8))
+        return replace(guide, labels=torch.zeros_like(guide.labels), vectors=torch.ones(1, 1))
 
     return replace(job, guides=(plain(job.guides[0]), plain(job.guides[1])))
 

@@ -92,9 +92,8 @@ class Pair:
     def appearance(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The toned content (H,W,3), and both appearance guides."""
         (content, style), guides = self.tensors, self.guides
-        channels = [guide.classes.numpy() for guide in guides]
-        labels = [guide.strongest.byte().numpy() for guide in guides]
-        costs = class_costs(*channels, *labels)
+        labels = [guide.labels.numpy() for guide in guides]
+        costs = class_costs(guides[0].vectors.numpy(), *labels)
         pixels = pixels_of(toned(content, style, guides, 1.0))
         found = appearance_guides(pixels_of(content), pixels, pixels_of(style), *labels, 0.5, costs)
         return pixels, *found
@@ -206,7 +205,7 @@ def guided_pictures(two: Pair) -> tuple[GuidedPicture, GuidedPicture]:
         assert guide.position is not None
         position = guide.position.permute(1, 2, 0).contiguous().numpy()
         plain = np.zeros((*position.shape[:2], 4), np.float32)
-        found.append(GuidedPicture(pixels_of(pixels), guide.strongest.byte().numpy(), position, plain))
+        found.append(GuidedPicture(pixels_of(pixels), guide.labels.numpy(), position, plain))
     return found[0], found[1]
 
 
@@ -226,7 +225,7 @@ def appearance(two: Pair) -> Image.Image:
 def guides(two: Pair) -> Image.Image:
     """The same search with one guide more each time."""
     first, second = two.guides
-    plain = [Guide(torch.ones(1, *guide.classes.shape[1:]), allowed=guide.allowed) for guide in two.guides]
+    plain = [replace(Guide.of_one_class(guide.labels.shape), allowed=guide.allowed) for guide in two.guides]
     classes = replace(first, position=None), replace(second, position=None)
     panels = [
         ("pixels alone", two.rounds((plain[0], plain[1]), 0.0)),

@@ -33,28 +33,25 @@ CORRESPONDENCE_SIDE = (
 
 
 def guide_of(semantic: SemanticMap, frame: FaceFrame | None = None, kept: Collection[str] = ()) -> Guide:
-    """The guide of one picture: the classes of each pixel as channels, and its position in the face where the
-    face is known.
+    """The guide of one picture: the guide class of each pixel, and its position in the face where the face is
+    known.
 
-    The channels are the vectors of the guide classes, so that similar classes share some (`class_vectors`); a
-    map in colours of its own has one channel for each colour. frame: where the face is; None to find it in
+    The vectors of the guide classes say which of them are alike (`class_vectors`); in a map in colours of its
+    own each colour is a class, and none is like another. frame: where the face is; None to find it in
     the map. kept: guide classes whose picture stays as it is; these pixels are guided as skin, which
     surrounds them.
     """
     width, height = semantic.size
     if semantic.colours is None:
-        steering = [GUIDES.index("skin" if g in kept else g) for g in GUIDES]
-        vectors = class_vectors().astype(np.float32)[steering][GUIDE_OF]
+        steering = np.array([GUIDES.index("skin" if g in kept else g) for g in GUIDES], np.uint8)
+        labels, vectors = steering[GUIDE_OF][semantic.labels], class_vectors().astype(np.float32)
     else:
-        vectors = np.eye(len(semantic.colours), dtype=np.float32)
-    channels = np.empty((vectors.shape[1], height, width), np.float32)
-    for channel, values in zip(channels, np.ascontiguousarray(vectors.T), strict=True):
-        np.take(values, semantic.labels, out=channel, mode="clip")
+        labels, vectors = semantic.labels, np.eye(len(semantic.colours), dtype=np.float32)
     frame = frame or semantic.frame()
     guide = Guide(
-        torch.from_numpy(channels),
+        torch.from_numpy(labels),
+        torch.from_numpy(vectors),
         torch.from_numpy(frame.position(width, height)) if frame else None,
-        labels=torch.from_numpy(vectors.argmax(1).astype(np.uint8)[semantic.labels]),
     )
     if not semantic.is_face:
         return guide

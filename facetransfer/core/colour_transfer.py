@@ -34,16 +34,14 @@ def toned(content: Tensor, style: Tensor, guides: tuple[Guide, Guide], share: fl
     """
     if not share:
         return content
-    (pixels, classes), (style_pixels, style_classes) = (
+    (pixels, labels), (style_pixels, style_labels) = (
         _on_grid(picture, guide) for picture, guide in zip((content, style), guides)
     )
-    labels = classes.argmax(0)
-    own, deviation, present = _statistics(
-        pixels, torch.arange(len(classes), device=labels.device).view(-1, 1, 1) == labels
-    )
-    wanted, style_deviation, akin = _statistics(
-        style_pixels, style_classes >= (style_classes.amax((1, 2), keepdim=True) - 1e-3).clamp_min(KIN)
-    )
+    own, deviation, present = _statistics(pixels, _masks(labels, len(guides[0].vectors)))
+    akin_to = guides[0].vectors @ guides[1].vectors.T  # (K,K), by the content's classes
+    akin_to = torch.where(torch.bincount(style_labels.flatten(), minlength=len(akin_to)) > 0, akin_to, 0.0)
+    nearest = akin_to >= (akin_to.amax(1, keepdim=True) - 1e-3).clamp_min(KIN)
+    wanted, style_deviation, akin = _statistics(style_pixels, nearest[:, style_labels])
     moves = (present & akin).view(-1, 1)
     contrast = torch.where(moves, (style_deviation / deviation.clamp_min(1e-3)).clamp(*CONTRAST), 1.0)
     offset = torch.where(moves, wanted - contrast * own, 0.0)
@@ -68,8 +66,8 @@ def toned_as_skin(content: Tensor, style: Tensor, guides: tuple[Guide, Guide]) -
     inside = kept > 0.5
     if not inside.any():
         return content
-    around = torch.bincount(guides[0].strongest[inside]).argmax()
-    masks = [(guides[0].strongest == around) & ~inside, guides[1].strongest == around]
+    around = torch.bincount(guides[0].labels[inside]).argmax()
+    masks = [(guides[0].labels == around) & ~inside, guides[1].labels == around]
     if not masks[0].any():
         masks[0] = inside
     if not masks[1].any():  # The colours of the photo would be foreign all the same.
@@ -95,9 +93,8 @@ def with_means_of(picture: Tensor, content: Tensor, guide: Guide) -> Tensor:
     does what cannot be darker than black: so it is done MEAN_ROUNDS times.
     """
     for _ in range(MEAN_ROUNDS):
-        pixels, classes = _on_grid(picture, guide)
-        labels = classes.argmax(0)
-        masks = torch.arange(len(classes), device=labels.device).view(-1, 1, 1) == labels
+        pixels, labels = _on_grid(picture, guide)
+        masks = _masks(labels, len(guide.vectors))
         own, wanted = (_statistics(p, masks)[0] for p in (pixels, _on_grid(content, guide)[0]))
         offset = (wanted - own).clamp(-MOST_MOVED, MOST_MOVED).to(picture.dtype)
         added = _blended(offset[labels].permute(2, 0, 1)[None], (picture.shape[2], picture.shape[3]))
@@ -114,13 +111,18 @@ def _blended(values: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _on_grid(picture: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
-    """The picture's pixels (3,h,w) and its classes (K,h,w) at the cells of a grid over it."""
+    """The picture's pixels (3,h,w) and its labels (h,w), int64, at the cells of a grid over it."""
     cell = max(1.0, min(picture.shape[2:]) * BORDER / BORDER_CELLS)
     size = [round(n / cell) for n in picture.shape[2:]]
-    pixels, classes = (
-        F.interpolate(x, size=size, mode="nearest-exact")[0] for x in (picture, guide.classes[None])
+    pixels, labels = (
+        F.interpolate(x, size=size, mode="nearest-exact")[0] for x in (picture, guide.labels[None, None])
     )
-    return pixels, classes
+    return pixels, labels[0].long()
+
+
+def _masks(labels: Tensor, classes: int) -> Tensor:
+    """Where each class is, (K,h,w) bool, of labels (h,w)."""
+    return torch.arange(classes, device=labels.device).view(-1, 1, 1) == labels
 
 
 def _statistics(pixels: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:

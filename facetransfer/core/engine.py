@@ -104,7 +104,7 @@ def transfer_steps(
     if content is not None:
         height, width = content.shape[-2:]
     elif pair[0] is not None:
-        height, width = pair[0].classes.shape[-2:]
+        height, width = pair[0].labels.shape
     else:
         height = width = settings.size
     if settings.method == GUIDED:

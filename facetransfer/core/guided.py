@@ -41,9 +41,9 @@ def guided_rounds(
     if keep_colours and content is not None:
         style = _toned(style, content, (guides[1], guides[0]), 1.0)
     pixels = None if content is None else _pixels(_toned(content, style, guides, tones))
-    classes, labels = _classes(guides[0], size)
-    style_classes, style_labels = _classes(guides[1], (style.shape[-2], style.shape[-1]))
-    style_pixels, costs = _pixels(style), class_costs(classes, style_classes, labels, style_labels)
+    labels, style_labels = _labels(guides[0], size), _labels(guides[1], (style.shape[-2], style.shape[-1]))
+    vectors = np.ones((1, 1), np.float32) if guides[0] is None else guides[0].vectors.cpu().numpy()
+    style_pixels, costs = _pixels(style), class_costs(vectors, labels, style_labels)
     if content is None or pixels is None:
         appearance = np.zeros((*size, 4), np.float32), np.zeros((*style_labels.shape, 4), np.float32)
     else:
@@ -70,7 +70,7 @@ def guided_rounds(
     for made in rounds:
         # The style's tones fit the content's by their means over all windows, but not all are taken.
         if keep_colours and content is not None and made.picture.shape[:2] == size:
-            guide = guides[0] or Guide(content.new_ones((1, *size)))
+            guide = guides[0] or _one_class(content)
             kept_means = with_means_of(made.picture.permute(2, 0, 1)[None], content, guide)
             made = replace(made, picture=kept_means[0].permute(1, 2, 0).contiguous())
         yield made
@@ -80,8 +80,7 @@ def _toned(content: Tensor, style: Tensor, guides: Guides, share: float) -> Tens
     """`colour_transfer.toned`, of the pictures as a whole where there are no guides."""
     first, second = guides
     if first is None or second is None:
-        whole = [picture.new_ones((1, *picture.shape[-2:])) for picture in (content, style)]
-        return toned(content, style, (Guide(whole[0]), Guide(whole[1])), share)
+        return toned(content, style, (_one_class(content), _one_class(style)), share)
     return toned(content, style, (first, second), share)
 
 
@@ -100,13 +99,14 @@ def _weighted(appearance: np.ndarray, guide: Guide | None) -> np.ndarray:
     return appearance * guide.appearance.sqrt()[..., None].cpu().numpy().astype(np.float32)
 
 
-def _classes(guide: Guide | None, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The class channels (K,H,W) of a guide and the strongest of them (H,W) uint8; one class for all of the
-    picture without one.
-    """
-    if guide is None:
-        return np.ones((1, *size), np.float32), np.zeros(size, np.uint8)
-    return guide.classes.cpu().numpy(), guide.strongest.byte().cpu().numpy()
+def _one_class(picture: Tensor) -> Guide:
+    """A guide of a picture (1,3,H,W), all of which is of one class."""
+    return Guide.of_one_class((picture.shape[2], picture.shape[3])).to(str(picture.device))
+
+
+def _labels(guide: Guide | None, size: tuple[int, int]) -> np.ndarray:
+    """The labels (H,W) uint8 of a guide; one class for all of the picture without one."""
+    return np.zeros(size, np.uint8) if guide is None else guide.labels.cpu().numpy()
 
 
 def _position(guide: Guide | None, size: tuple[int, int]) -> np.ndarray:

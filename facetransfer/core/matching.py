@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facetransfer.core import kernels
-from facetransfer.core.guides import Guide
+from facetransfer.core.guides import GridGuide
 
 WINDOW = 3
 CHUNK_BYTES = 96 << 20  # of products held at once
@@ -83,7 +83,7 @@ def channels_last(grid: Tensor) -> Tensor:
 
 def match_vectors(
     features: Tensor,
-    guide: Guide | None,
+    guide: GridGuide | None,
     semantic_weight: float,
     position_weight: float,
     *,
@@ -130,7 +130,7 @@ def guided_features(features: Tensor, steering: Tensor) -> Tensor:
 def guide_channels(
     grid: tuple[int, ...],
     device: torch.device,
-    guide: Guide | None,
+    guide: GridGuide | None,
     semantic_weight: float,
     position_weight: float,
     *,
@@ -497,7 +497,7 @@ def _votes_on_cpu(matches: Matches, style: Tensor) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(total).permute(2, 0, 1), torch.from_numpy(counts)[None]
 
 
-def leak(matches: Matches, result: Guide, style: Guide) -> float:
+def leak(matches: Matches, result: GridGuide, style: GridGuide) -> float:
     """Share of windows, 0 to 1, whose style window is of another class, among classes that both pictures
     have.
 

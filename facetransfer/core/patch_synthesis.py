@@ -39,7 +39,6 @@ FOLLOWING_ROUNDS = 2  # at each of them
 AGREEMENT = (
     2  # in the finest mean, a window's vote is multiplied by the number of those that agree, to this power
 )
-CLASS_SAMPLE = 1000  # pixels from which the vector of a class is taken, about
 MIN_KIN_SHARE = 0.1  # of a class's pixels in the content: kin with fewer in the style does not stand in
 MIN_AFFINITY = 0.01  # inner product of two classes' vectors from which they count as kin
 MIN_PRESENT_PIXELS = 64  # of the style: a class with fewer pixels counts as missing there
@@ -142,28 +141,16 @@ def rounds_of(size: tuple[int, int]) -> int:
     return next((rounds for side, rounds in ROUNDS if max(size) <= side), ROUNDS_ABOVE)
 
 
-def class_costs(
-    classes: np.ndarray, style_classes: np.ndarray, labels: np.ndarray, style_labels: np.ndarray
-) -> np.ndarray:
+def class_costs(vectors: np.ndarray, labels: np.ndarray, style_labels: np.ndarray) -> np.ndarray:
     """What each class costs in another's place, (K,K) float32 in [0,1].
 
-    classes (K,H,W) and style_classes (K,h,w): the class channels of both guides, a vector for each pixel,
-    whose inner products say how alike two classes are; labels (H,W) and style_labels: the strongest of them.
-    A class that the style has takes only from itself. One that it lacks takes from its nearest kin for
-    nothing, and from others by how much less they are akin; kin of which there is too little to take from
-    does not count.
+    vectors (K,C) float32: a vector for each class, whose inner products say how alike two classes are; labels
+    (H,W) and style_labels (h,w): the classes in both pictures. A class that the style has takes only from
+    itself. One that it lacks takes from its nearest kin for nothing, and from others by how much less they
+    are akin; kin of which there is too little to take from does not count.
     """
-    count = len(classes)
-    vectors = np.eye(count, dtype=np.float32)
-    pixels = [np.bincount(strongest.ravel(), minlength=count) for strongest in (labels, style_labels)]
-    for channels, strongest, numbers in (
-        (classes, labels, pixels[0]),
-        (style_classes, style_labels, pixels[1]),
-    ):
-        for label in np.flatnonzero(numbers):
-            some = np.flatnonzero(strongest == label)[:: max(1, numbers[label] // CLASS_SAMPLE)]
-            vectors[label] = channels.reshape(count, -1)[:, some].mean(1)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
+    count = len(vectors)
+    pixels = [np.bincount(each.ravel(), minlength=count) for each in (labels, style_labels)]
     alike = vectors @ vectors.T
     cost = 1 - np.eye(count, dtype=np.float32)
     present = pixels[1] >= MIN_PRESENT_PIXELS

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from facetransfer.base.images import MIN_SIDE
 from facetransfer.base.settings import GATYS, SEMANTIC, TransferSettings
 from facetransfer.core.features import LAYERS, VGGLayout, stride_of
-from facetransfer.core.guides import Guide
+from facetransfer.core.guides import GridGuide, Guide
 from facetransfer.core.losses import MIN_SCALE, ContentLoss
 from facetransfer.core.matching import guide_channels, match_vectors, stacked
 
@@ -91,8 +91,8 @@ class StyleLayer:
 
     features: Tensor
     scale: Tensor
-    result_guide: Guide | None
-    style_guide: Guide | None
+    result_guide: GridGuide | None
+    style_guide: GridGuide | None
     keys: Tensor | None
     result_channels: Tensor | None
 
@@ -126,13 +126,13 @@ def _layer_guides(
     stride: int,
     styles: list[Guide | None],
     grids: list[Tensor],
-) -> tuple[Guide | None, Guide | None]:
+) -> tuple[GridGuide | None, GridGuide | None]:
     """The guides on a layer's grids, by its stride: of the result of `size`, and of the styles, stacked."""
     there = [guide.on_grid(*grid.shape[1:]) for grid, guide in zip(grids, styles) if guide is not None]
     if result is None or not there:
         return None, None
     positions = [guide.position for guide in there if guide.position is not None]
-    style = Guide(stacked([guide.classes for guide in there]), stacked(positions) if positions else None)
+    style = GridGuide(stacked([guide.classes for guide in there]), stacked(positions) if positions else None)
     return result.on_grid(-(-size[0] // stride), -(-size[1] // stride)), style
 
 

@@ -16,9 +16,9 @@ TURN_DEGREES = 12.0
 COPIES = {"none": (0.0,), "turned": (0.0, TURN_DEGREES, -TURN_DEGREES)}  # by the setting `turns`: degrees
 
 
-def turned(grid: Tensor, degrees: float) -> Tensor:
+def turned(grid: Tensor, degrees: float, mode: str = "bilinear") -> Tensor:
     """A grid (C,H,W) turned about its middle (clockwise), of the same size; what lies outside is
-    mirrored in.
+    mirrored in. mode: how it is sampled, "bilinear" or "nearest".
     """
     if degrees == 0:
         return grid
@@ -27,7 +27,7 @@ def turned(grid: Tensor, degrees: float) -> Tensor:
     rows = [[cosine, sine * height / width, 0], [-sine * width / height, cosine, 0]]
     affine = torch.tensor([rows], device=grid.device, dtype=grid.dtype)
     where = F.affine_grid(affine, [1, 1, height, width], align_corners=False)
-    sampled = F.grid_sample(grid[None], where, "bilinear", "reflection", align_corners=False)
+    sampled = F.grid_sample(grid[None], where, mode, "reflection", align_corners=False)
     return sampled[0]
 
 
@@ -41,6 +41,7 @@ def style_copies(style: Tensor, guide: Guide | None, turns: str) -> list[tuple[T
         if guide is None:
             return None
         position = None if guide.position is None else turned(guide.position, degrees)
-        return Guide(turned(guide.classes, degrees), position)
+        labels = turned(guide.labels[None].float(), degrees, "nearest")[0].to(guide.labels.dtype)
+        return Guide(labels, guide.vectors, position)
 
     return [(turned(style[0], degrees)[None], turned_guide(degrees)) for degrees in COPIES[turns]]

@@ -105,7 +105,7 @@ class Job:
         if self.canvas:  # A guide of a single class tells nothing but the size of the texture.
             width, height = self.canvas
             style = self.style.picture
-            guides = Guide(torch.ones(1, height, width)), Guide(torch.ones(1, style.height, style.width))
+            guides = Guide.of_one_class((height, width)), Guide.of_one_class((style.height, style.width))
         return transfer_steps(
             content,
             to_tensor(self.style.picture),

@@ -65,7 +65,7 @@ def test_hand_painted_maps_bring_their_own_classes(tmp_path: Path) -> None:
     for semantic, colours in ((a, first), (b, second)):
         assert [tuple(int(v) for v in semantic.rgb()[30, x]) for x in (15, 45, 75)] == colours
     guides = guides_of(a, b)
-    assert guides[0].classes.shape == (3, 60, 90) and guides[0].position is None
+    assert guides[0].labels.shape == (60, 90) and len(guides[0].vectors) == 3 and guides[0].position is None
 
 
 def test_the_maps_of_other_tools_are_read_as_what_they_are(face, tmp_path: Path) -> None:
@@ -155,9 +155,9 @@ def test_mirrored_swaps_left_and_right(face) -> None:
 
 def test_a_guide_has_one_channel_per_merged_class(face) -> None:
     guide = guide_of(face[1])
-    assert guide.classes.shape == (len(GUIDES), 128, 128)
+    assert guide.labels.shape == (128, 128) and len(guide.vectors) == len(GUIDES)
     eyes = np.isin(face[1].labels, [INDEX["l_eye"], INDEX["r_eye"]])
-    assert np.array_equal(guide.strongest.numpy() == GUIDES.index("eye"), eyes)
+    assert np.array_equal(guide.labels.numpy() == GUIDES.index("eye"), eyes)
     assert guide.position[0, 64, 64].abs() < 0.05 and guide.position.abs().max() <= 2
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmarks.published import window_rows
 from facetransfer.core import matching
-from facetransfer.core.guides import Guide
+from facetransfer.core.guides import GridGuide
 from facetransfer.core.matching import Matches, Rounds
 
 
@@ -16,19 +16,19 @@ def cells(channels: int, height: int, width: int, seed: int) -> Tensor:
     return torch.rand(channels, height, width, generator=torch.Generator().manual_seed(seed))
 
 
-def guide(height: int, width: int, seed: int, classes: int = 3) -> Guide:
+def guide(height: int, width: int, seed: int, classes: int = 3) -> GridGuide:
     labels = torch.randint(0, classes, (height, width), generator=torch.Generator().manual_seed(seed))
     place = torch.stack(
         torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
     ).flip(0)
-    return Guide(torch.nn.functional.one_hot(labels, classes).movedim(-1, 0).float(), place)
+    return GridGuide(torch.nn.functional.one_hot(labels, classes).movedim(-1, 0).float(), place)
 
 
 def slow_score(
     f: Tensor,
     s: Tensor,
-    g: Guide,
-    n: Guide,
+    g: GridGuide,
+    n: GridGuide,
     semantic: float,
     position: float,
     p: tuple[int, int],
@@ -86,7 +86,7 @@ def test_a_strong_guide_keeps_every_window_in_its_class() -> None:
     f, s = cells(4, 10, 10, 0), cells(4, 10, 10, 1)
     halves = torch.zeros(2, 10, 10)
     halves[0, :, :5] = halves[1, :, 5:] = 1
-    left_right, right_left = Guide(halves), Guide(halves.flip(2))
+    left_right, right_left = GridGuide(halves), GridGuide(halves.flip(2))
     found = matching.exact_matches(
         matching.match_vectors(f, left_right, 10, 0, style=False),
         matching.match_vectors(s, right_left, 10, 0, style=True),
@@ -99,8 +99,8 @@ def test_a_strong_guide_keeps_every_window_in_its_class() -> None:
 
 
 def test_leak_counts_only_classes_that_both_pictures_have() -> None:
-    all_left = Guide(torch.tensor([1.0, 0, 0])[:, None, None].expand(3, 6, 6))
-    all_right = Guide(torch.tensor([0, 1.0, 0])[:, None, None].expand(3, 6, 6))
+    all_left = GridGuide(torch.tensor([1.0, 0, 0])[:, None, None].expand(3, 6, 6))
+    all_right = GridGuide(torch.tensor([0, 1.0, 0])[:, None, None].expand(3, 6, 6))
     here = torch.zeros(4, 4, dtype=torch.long)
     assert matching.leak(Matches(here, here, torch.zeros(4, 4), (6, 6)), all_left, all_right) == 0
 
@@ -118,10 +118,10 @@ def test_position_alone_finds_the_same_place() -> None:
 
 
 def test_black_cells_and_classes_that_are_missing_score_zero_not_nan() -> None:
-    empty = Guide(torch.zeros(3, 5, 5))
+    empty = GridGuide(torch.zeros(3, 5, 5))
     found = matching.exact_matches(
         matching.match_vectors(torch.zeros(4, 5, 5), empty, 10, 1, style=False),
-        matching.match_vectors(torch.zeros(4, 6, 6), Guide(torch.zeros(3, 6, 6)), 10, 1, style=True),
+        matching.match_vectors(torch.zeros(4, 6, 6), GridGuide(torch.zeros(3, 6, 6)), 10, 1, style=True),
     )
     assert torch.isfinite(found.score).all()
 

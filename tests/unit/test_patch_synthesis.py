@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from facetransfer import Guide, InputError, TransferSettings, to_tensor, transfer, transfer_steps
+from facetransfer import InputError, TransferSettings, to_tensor, transfer, transfer_steps
 from facetransfer.core.appearance import appearance_guides
 from facetransfer.core.patch_kernels import PATCH
 from facetransfer.core.patch_search import GuidedPicture, LevelSearch, PatchWeights
@@ -106,10 +106,8 @@ def test_what_a_class_costs_in_another_s_place() -> None:
     """The style has the first two of four classes; the third is akin to the second, the fourth to none."""
     vectors = np.eye(4, dtype=np.float32)
     vectors[2] = (0, 0.6, 0.8, 0)
-    content = np.repeat(vectors.T[:, :, None], 40, 2).reshape(4, 4, 40)
-    style = np.repeat(vectors.T[:, :2, None], 40, 2).reshape(4, 2, 40)
-    style = np.concatenate((style, style), 1)
-    costs = class_costs(content, style, content.argmax(0), style.argmax(0))
+    labels = np.arange(4, dtype=np.uint8)[:, None].repeat(80, 1)
+    costs = class_costs(vectors, labels, labels[:2])
     np.testing.assert_allclose(costs[0], (0, 1, 1, 1))
     np.testing.assert_allclose(costs[1], (1, 0, 1, 1))
     np.testing.assert_allclose(costs[2, :2], (0.6, 0), atol=1e-6)
@@ -119,11 +117,11 @@ def test_what_a_class_costs_in_another_s_place() -> None:
 def test_kin_of_which_there_is_too_little_does_not_stand_in() -> None:
     """A hat on the content; the style has only a fringe of hair, and clothes."""
     vectors = np.array([[1, 0.5, 0.3], [0.5, 1, 0], [0.3, 0, 1]], np.float32)  # hat, hair, cloth
-    content = np.repeat(vectors[0][:, None, None], 100, 1).repeat(100, 2)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     labels = np.zeros((100, 100), np.uint8)
     for fringe, stand_in in ((0.5, 1), (0.02, 2)):
         style_labels = np.where(np.arange(100)[:, None] < 100 * fringe, 1, 2).repeat(100, 1)
-        costs = class_costs(content, vectors.T[:, style_labels], labels, style_labels)
+        costs = class_costs(vectors, labels, style_labels)
         assert costs[0, 1:].argmin() + 1 == stand_in, fringe
 
 
@@ -314,7 +312,7 @@ def test_guides_without_a_face_have_no_position() -> None:
     guides = guides_of(SemanticMap(labels), SemanticMap(labels[:, ::-1].copy()))
     assert guides[0].position is None
     pictures = torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    assert transfer(*pictures, (Guide(guides[0].classes), guides[1]), GUIDED).isfinite().all()
+    assert transfer(*pictures, guides, GUIDED).isfinite().all()
 
 
 def level_search() -> tuple[LevelSearch, torch.Tensor, torch.Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -20,9 +22,8 @@ def halves(
 
 def split(first: int, second: int, classes: int = 3) -> Guide:
     """Two classes, left and right."""
-    return Guide(
-        torch.eye(classes)[:, [first] * 40 + [second] * 40].view(classes, 1, 80).expand(classes, 40, 80)
-    )
+    labels = torch.tensor([first] * 40 + [second] * 40, dtype=torch.uint8).expand(40, 80)
+    return Guide(labels, torch.eye(classes))
 
 
 INSIDE = 5  # pixels from a border, where nothing is blended
@@ -62,9 +63,9 @@ def test_a_class_without_kin_keeps_its_tones_and_one_with_kin_takes_those_of_the
     found = toned(content, style, (split(0, 2), split(0, 1)), 1.0)
     torch.testing.assert_close(found[..., 40 + INSIDE :], content[..., 40 + INSIDE :])
     kin = torch.eye(3)
-    kin[2, 1] = 0.6  # what is of class 1 is a little of class 2
-    akin = Guide(torch.einsum("kj,jhw->khw", kin, split(0, 1).classes))
-    found = toned(content, style, (split(0, 2), akin), 1.0)
+    kin[2, 1], kin[2, 2] = 0.6, 0.8  # class 2 is a little like class 1
+    content_guide, style_guide = (replace(split(0, second), vectors=kin) for second in (2, 1))
+    found = toned(content, style, (content_guide, style_guide), 1.0)
     assert found[..., 40 + INSIDE :].mean() == pytest.approx(0.6, abs=0.01)
 
 
@@ -73,7 +74,7 @@ def test_the_share_is_how_far_it_goes_and_maps_may_have_another_size() -> None:
         halves((0.8, 0.7, 0.6), (0.2, 0.3, 0.2), 0.01),
         halves((0.4, 0.4, 0.4), (0.6, 0.6, 0.6), 0.01, 1),
     )
-    guides = split(0, 1), Guide(split(0, 1).classes[:, ::4, ::4])
+    guides = split(0, 1), Guide(split(0, 1).labels[::4, ::4], torch.eye(3))
     none, half, whole = (toned(content, style, guides, share) for share in (0.0, 0.5, 1.0))
     assert torch.equal(none, content)
     torch.testing.assert_close(half, (content + whole) / 2)
