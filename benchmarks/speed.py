@@ -5,16 +5,22 @@
 
 Pictures: two characters that ship, with their exact maps. Of each job it tells the seconds of the work (the
 median of several runs, after one that compiles and loads), those until the first picture, and the most memory
-that the process held. To compare two versions, run both in turns: machines differ from minute to minute.
+that the process held. Of the whole command, from the shell to the file, it tells the same for pictures
+without maps, which the parser makes then. To compare two versions, run both in turns: machines differ from
+minute to minute.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import resource
+import shutil
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -28,9 +34,11 @@ from facetransfer.base.settings import GATYS, GUIDED, MRF, SEMANTIC, TransferSet
 from facetransfer.jobs.job import Face, prepare
 from segmentation.map_files import map_path, read_map
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "assets" / "examples"
 JOBS = [(GUIDED, size) for size in (256, 512, 1024, 2048, 4096)]
 JOBS += [(SEMANTIC, size) for size in (256, 512, 1024)] + [(MRF, 512), (GATYS, 512)]
+COMMANDS = (512, 1000, 4096)  # pixels of the whole commands
 LONG = 2048  # pixels from which a job is run once
 
 
@@ -60,6 +68,30 @@ def measured(job: tuple[str, int, str, int, int]) -> dict[str, Any]:
     return {"method": method, "size": size, **result, "megabytes": peak}
 
 
+def command(size: int, device: str, threads: int, runs: int) -> dict[str, Any]:
+    """The whole command by the default method: medians of the seconds, and the most memory that it held."""
+    seconds, megabytes = [], 0
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("bust", "goblin"):
+            shutil.copy(EXAMPLES / f"{name}.png", folder)  # Without its map.
+        words = ["--content", "bust.png", "--style", "goblin.png", "--output", "result.png"]
+        words += ["--size", str(size), "--device", device]
+        line = [sys.executable, "-m", "facetransfer", *words]
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads)}
+        for _ in range(1 if size >= LONG else runs):
+            began = time.perf_counter()
+            with subprocess.Popen(
+                line, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ) as process:
+                _, status, used = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                raise subprocess.CalledProcessError(process.returncode, line)
+            seconds.append(time.perf_counter() - began)
+            megabytes = max(megabytes, used.ru_maxrss >> 10)
+    return {"size": size, "seconds": round(statistics.median(seconds), 3), "megabytes": megabytes}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -74,7 +106,11 @@ def main() -> int:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             rows.append(pool.apply(measured, ((method, size, device, args.threads, args.runs),)))
         print(rows[-1], flush=True)
-    write(args.json, {**conditions(args.threads), "device": device, "jobs": rows})
+    commands = []
+    for size in COMMANDS:
+        commands.append(command(size, args.device, args.threads, args.runs))
+        print(commands[-1], flush=True)
+    write(args.json, {**conditions(args.threads), "device": device, "jobs": rows, "whole_commands": commands})
     return 0
 
 
