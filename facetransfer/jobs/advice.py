@@ -66,7 +66,7 @@ def advice(
         *lines,
         *_on_small_faces(frames, sizes),
         *_on_alignment(frames, sizes, settings),
-        *_on_missing_classes(*maps),
+        *(_on_missing_classes(*maps) if frames[1] else []),
         *_on_small_parts(maps[0], sizes[0], settings),
     ]
 

@@ -372,7 +372,11 @@ def _notes(job: Job) -> list[str]:
                 f"the style shows too little of this: {guide_words(part)}. The photo's own stays, in the "
                 f"style's tones; a strength above 1 makes it of the style all the same"
             )
-        for part, kin in job.substitutes.items():
+        missing = job.substitutes
+        if missing and job.style.frame is None:
+            notes.append("no face is known in the style: whatever is nearest stands in for the parts of one")
+            missing = {}
+        for part, kin in missing.items():
             notes.append(
                 f"the style has no {guide_words(part)}: "
                 + (f"{guide_words(kin)} stands in" if kin else "whatever is nearest stands in")

@@ -370,6 +370,7 @@ def test_advice_names_what_is_missing_and_unsettles_nobody(face, green_face) -> 
     assert "has no hat: hair stands in" in advice(known(face), known(green_face), drawn)
     nobody = Parse(SemanticMap(np.zeros((64, 64), np.uint8)), np.ones((64, 64), np.float32))
     assert "No face is known in the style" in advice(known(face), nobody)
+    assert "stands in" not in advice(known(face), nobody)  # one line says it of all parts
     assert "No face is known in the content" in advice(nobody, None)
     assert advice(known(face), None) == "" == advice(None, None)
 

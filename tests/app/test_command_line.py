@@ -133,6 +133,15 @@ def test_the_other_methods_have_no_stand_ins(pair: Path, capsys: pytest.CaptureF
         )
 
 
+def test_of_a_style_without_a_face_one_line_tells_what_stands_in(
+    pair: Path, capsys: pytest.CaptureFixture
+) -> None:
+    SemanticMap(np.zeros((128, 128), np.uint8)).save(pair / "a_sem.png")
+    assert call(pair, "--size", "64") == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "stands in" in line]
+    assert len(told) == 1 and "no face" in told[0]
+
+
 def test_a_result_is_written_and_nothing_else(pair: Path, capsys: pytest.CaptureFixture) -> None:
     before = set(pair.iterdir())
     assert call(pair, "--size", "0") == 0

@@ -87,6 +87,30 @@ def test_the_wheel_zooms_to_the_pointer_and_a_hand_pans(page, tmp_path: Path, fa
     assert page.evaluate(PAINTED) > 0  # the hand is gone
 
 
+def test_what_was_painted_has_an_outline(page, tmp_path: Path, face) -> None:
+    """Skin painted over skin is seen, and only around it; the eraser takes the outline away again."""
+    load_exact_map(page, tmp_path, face)
+    seen = """() => { const {canvas} = faceMaps.tools.maps[0];
+        return [...canvas.getContext("2d").getImageData(0, 0, 256, 256).data]; }"""
+
+    def pixels() -> np.ndarray:
+        return np.array(page.evaluate(seen), np.uint8).reshape(256, 256, 4)[..., :3]
+
+    page.click("[data-do=all]")
+    automatic = pixels()
+    page.click(".chip:has-text('Skin')")
+    stroke(page, "content-map", (0.5, 0.3), (0.5, 0.3))
+    skin = np.array(page.evaluate("faceMaps.tools.classes[1].colour"))
+    painted = np.array(page.evaluate(f"[...{LAYER}]"), np.uint8).reshape(256, 256) != 255
+    outline = (pixels() != automatic).any(2)
+    assert painted.sum() > 50 and 10 < outline.sum() < painted.sum()
+    inner = painted[1:-1, 1:-1] & painted[:-2, 1:-1] & painted[1:-1, :-2]
+    assert (pixels()[1:-1, 1:-1][inner] == skin).all()
+    assert set(map(tuple, pixels()[outline])) == {(0, 0, 0), (255, 255, 255)}
+    page.click("[data-do=undo]")
+    assert np.array_equal(pixels(), automatic)
+
+
 def test_zoom_goes_to_the_face_and_the_ring_stays_in_view(page, tmp_path: Path, face) -> None:
     load_exact_map(page, tmp_path, face)
     page.click("[data-do=face]")

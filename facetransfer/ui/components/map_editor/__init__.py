@@ -56,7 +56,7 @@ TOOLS = {
     "restore": ("Region back", "A", "Click a painted region: it becomes automatic again."),
 }
 RANGES = {
-    "size": ("Brush size", 1, 100, 25),
+    "size": ("Brush size", 1, 100, 8),
     "reach": ("Fill reach", 4, 60, REACH),
     "opacity": ("Map opacity", 0, 100, 55),
     "zoom": ("Zoom", 100, 800, 100),

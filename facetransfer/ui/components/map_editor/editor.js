@@ -1,7 +1,7 @@
 // The map editor: two maps over their pictures, one set of tools. A map is an array of labels here, never a drawing that is
 // read back: what is painted arrives as it was painted, whatever the browser, its zoom or its screen.
 (() => {
-  const AUTOMATIC = 255, HATCH = 8, TRAIL = 0.004, STEPS = 40, NAMED = 0.0001; // the last: smallest region with letters, a share
+  const AUTOMATIC = 255, HATCH = 8, DASH = 6, TRAIL = 0.004, STEPS = 40, NAMED = 0.0001; // the last: smallest region with letters, a share
   const KEYS = {b: "brush", e: "eraser", f: "fill", a: "restore", l: "lasso"};
   const regions = window.faceRegions, {MapView, within} = window.faceView;
 
@@ -19,7 +19,7 @@
   }
 
   const tools = {
-    tool: "brush", label: 1, brush: 25, eraser: 25, opacity: 55, reach: 20, zoom: 100, unsure: false, letters: false, painting: false,
+    tool: "brush", label: 1, brush: 8, eraser: 16, opacity: 55, reach: 20, zoom: 100, unsure: false, letters: false, painting: false,
     large: null, panning: false, over: null, classes: [], open: null, maps: [], done: [], undone: [], listeners: [], aside: [],
     set(changes) { Object.assign(this, changes); this.tell(); },
     tell() { this.listeners.forEach(listener => listener()); },
@@ -224,9 +224,18 @@
     }
     draw(left = 0, top = 0, right = this.width, bottom = this.height) {
       if (!tools.classes.length) return; // the toolbar draws when it is there
-      const {layer, automatic, unsure, width, pixels: {data}} = this;
+      const {layer, automatic, unsure, width, pixels: {data}} = this, fine = Math.ceil(Math.max(width, this.height) / 512);
+      right = Math.min(width, right + fine);
+      bottom = Math.min(this.height, bottom + fine);
       for (let y = top; y < bottom; y++) for (let x = left, i = y * width + left; x < right; x++, i++) {
-        const mine = layer[i] !== AUTOMATIC, stripe = tools.unsure && !mine && unsure[i] ? (x + y) % HATCH : HATCH;
+        const mine = layer[i] !== AUTOMATIC, edge = x >= fine && y >= fine &&
+          (mine !== (layer[i - fine] !== AUTOMATIC) || mine !== (layer[i - fine * width] !== AUTOMATIC));
+        if (edge) { // dashes around what was painted
+          data.fill((x + y) % (2 * DASH * fine) < DASH * fine ? 255 : 0, 4 * i, 4 * i + 3);
+          data[4 * i + 3] = 255;
+          continue;
+        }
+        const stripe = tools.unsure && !mine && unsure[i] ? (x + y) % HATCH : HATCH;
         const [r, g, b] = stripe < 2 ? [255, 255, 255] : stripe < 4 ? [0, 0, 0] : tools.classes[mine ? layer[i] : automatic[i]].colour;
         data[4 * i] = r; data[4 * i + 1] = g; data[4 * i + 2] = b; data[4 * i + 3] = 255;
       }
