@@ -380,7 +380,7 @@ def test_the_page_is_sent_the_automatic_map_its_doubts_and_the_layer(face) -> No
     and leaves another picture.
     """
     confidence = np.ones((128, 128), np.float32)
-    confidence[:, :40] = 0.3
+    confidence[:, :40] = confidence[:, 90:92] = 0.3  # an area, and a rim as every part has it
     first = maps.shown_map(face[0], Parse(face[1], confidence))
     assert (
         np.array_equal(from_text(first["automatic"]), face[1].labels)

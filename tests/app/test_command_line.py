@@ -136,7 +136,9 @@ def test_the_other_methods_have_no_stand_ins(pair: Path, capsys: pytest.CaptureF
 def test_of_a_style_without_a_face_one_line_tells_what_stands_in(
     pair: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    SemanticMap(np.zeros((128, 128), np.uint8)).save(pair / "a_sem.png")
+    labels = np.zeros(read_map(pair / "a_sem.png").labels.shape, np.uint8)
+    labels[len(labels) // 2 :] = INDEX["cloth"]
+    SemanticMap(labels).save(pair / "a_sem.png")
     assert call(pair, "--size", "64") == 0
     told = [line for line in capsys.readouterr().err.splitlines() if "stands in" in line]
     assert len(told) == 1 and "no face" in told[0]

@@ -40,6 +40,7 @@ from segmentation.semantic_map import SemanticMap
 
 SIDE = 1024  # longest side of a map on the page, pixels: one of at most this size is painted pixel by pixel
 SURE = 0.6  # probability below which a place is hatched
+UNSURE_WIDTH = 1 / 40  # of the longest side: narrower places are rims of parts, where every parser is unsure
 GLANCE, ALIKE = (
     16,
     6.0,
@@ -192,10 +193,12 @@ def shown_map(
     kept = correction_in(drawn) if isinstance(drawn, dict) and alike(drawn.get("of"), now) else None
     layer = correction or (kept if kept and kept.fits(small.size) else Correction.nothing(small.size))
     unsure = cv2.resize(known.confidence, small.size, interpolation=cv2.INTER_LINEAR) < SURE
+    disc = [max(3, round(max(small.size) * UNSURE_WIDTH))] * 2
+    wide = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, disc)
     return {
         "photo": f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}",
         "automatic": as_text(known.semantic.resized(small.size).labels),
-        "unsure": as_text(unsure.astype(np.uint8)),
+        "unsure": as_text(cv2.morphologyEx(unsure.astype(np.uint8), cv2.MORPH_OPEN, wide)),
         "layer": layer.resized(small.size).to_text(),
         "of": now,
         "same": bool(correction or kept),

@@ -19,7 +19,7 @@
   }
 
   const tools = {
-    tool: "brush", label: 1, brush: 8, eraser: 16, opacity: 55, reach: 20, zoom: 100, unsure: false, letters: false, painting: false,
+    tool: "brush", label: 1, brush: 8, eraser: 16, opacity: 55, reach: 20, zoom: 100, unsure: true, letters: false, painting: false,
     large: null, panning: false, over: null, classes: [], open: null, maps: [], done: [], undone: [], listeners: [], aside: [],
     set(changes) { Object.assign(this, changes); this.tell(); },
     tell() { this.listeners.forEach(listener => listener()); },
