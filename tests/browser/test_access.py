@@ -122,11 +122,12 @@ def test_undo_hands_the_focus_on_when_nothing_is_left_to_undo(page, tmp_path: Pa
 def test_where_one_types_and_what_opens_is_seen(page) -> None:
     """Number fields have an edge in the light theme; what is folded points down, where it opens to."""
     page.click("#settings button")
+    page.wait_for_selector("#set-iterations input")
     edge = "parseFloat(getComputedStyle(document.querySelector('#set-iterations input')).borderTopWidth)"
     assert page.evaluate(edge) >= 1
-    assert page.evaluate(
+    page.wait_for_function(  # once it has turned
         """[...document.querySelectorAll("button.label-wrap .icon")].filter(e => e.offsetWidth)
-        .every(e => Math.round(new DOMMatrix(getComputedStyle(e).transform).b) === 0)"""  # by no quarter turn
+        .every(e => Math.abs(new DOMMatrix(getComputedStyle(e).transform).b) < 0.01)"""  # by no quarter turn
     )
 
 

@@ -275,7 +275,7 @@ def test_a_map_is_painted_without_a_mouse(page, tmp_path: Path, face, green_face
     automatic = saved_maps(page)["content_sem.png"]
     page.locator(".chip:has-text('Hat')").press("Enter")
     page.locator("#content-map canvas").focus()
-    for key in ("b", "ArrowDown", "ArrowDown", "Shift+ArrowRight", "Space"):
+    for key in ("b", "]", "]", "ArrowDown", "ArrowDown", "Shift+ArrowRight", "Space"):
         page.keyboard.press(key)
     page.wait_for_selector("#advice li:has-text('no hat')")
     painted = saved_maps(page)["content_sem.png"]
