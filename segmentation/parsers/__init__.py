@@ -11,6 +11,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Protocol
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image
@@ -20,6 +21,8 @@ from segmentation import PARSERS
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
 PROBABILITIES_SIDE = 384  # pixels: finer than any layer that they guide
+SURE = 0.6  # probability from which a class is sure
+UNSURE_WIDTH = 1 / 40  # of the longest side: narrower places are rims of parts, where every parser is unsure
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,15 @@ class Parse:
     def box(self) -> tuple[float, float, float, float] | None:
         """(left, top, right, bottom) of the chosen face, or None where none was found."""
         return self.faces[self.chosen - 1].box if self.faces else None
+
+    @property
+    def unsure(self) -> np.ndarray:
+        """(H,W) bool, of the confidence's size: the wide places where the most likely class is unsure."""
+        disc = [max(3, round(max(self.confidence.shape) * UNSURE_WIDTH))] * 2
+        unsure = (self.confidence < SURE).astype(np.uint8)
+        return cv2.morphologyEx(
+            unsure, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, disc)
+        ).astype(bool)
 
     @property
     def found_face(self) -> bool:

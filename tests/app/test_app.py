@@ -368,6 +368,12 @@ def test_advice_names_what_is_missing_and_unsettles_nobody(face, green_face) -> 
         "of": "x",
     }  # the same hat, painted
     assert "has no hat: hair stands in" in advice(known(face), known(green_face), drawn)
+    confidence = np.ones((128, 128), np.float32)
+    confidence[100:] = 0.4
+    doubted = Parse(face[1], confidence)
+    assert "unsure of 22% of the content" in advice(doubted, known(green_face))
+    painted = Correction.nothing((64, 64)).painted(np.arange(64)[:, None] >= 50 * np.ones(64), INDEX["cloth"])
+    assert "unsure" not in advice(doubted, known(green_face), {"layer": painted.to_text(), "of": "x"})
     nobody = Parse(SemanticMap(np.zeros((64, 64), np.uint8)), np.ones((64, 64), np.float32))
     assert "No face is known in the style" in advice(known(face), nobody)
     assert "stands in" not in advice(known(face), nobody)  # one line says it of all parts

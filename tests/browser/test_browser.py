@@ -391,14 +391,20 @@ def test_an_example_shows_both_pictures_and_its_result(page) -> None:
 
 
 def test_the_page_works_on_a_phone(app: str, browser, tmp_path: Path, face, green_face) -> None:
-    """Nothing sticks out; one map at a time with its tools in reach; a finger paints; Run brings the result
-    into view.
+    """Nothing sticks out, and no label covers a picture; one map at a time with its tools in reach; a finger
+    paints; Run brings the result into view.
     """
     page = opened(
         app, browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
     )
     upload(page, tmp_path, face, green_face)
     keep(page, "5-phone")
+    for name in ("content", "style"):
+        label, picture = (
+            page.locator(f"#{name} {part}").first.bounding_box()
+            for part in ("[data-testid=block-label]", "img")
+        )
+        assert label["y"] + label["height"] <= picture["y"] + 1
     assert page.evaluate("document.documentElement.scrollWidth") <= 392
     assert (
         page.locator("#content-map canvas").is_visible()

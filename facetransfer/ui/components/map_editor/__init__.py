@@ -32,15 +32,14 @@ from facetransfer.ui.gradio_compat import event_says
 from facetransfer.ui.inputs import picture_at, settings_of, worded
 from segmentation import PARSERS
 from segmentation.classes import CLASSES, FACE_CLASSES, INDEX
-from segmentation.correction import Correction, as_text
+from segmentation.correction import AUTOMATIC, Correction, as_text
 from segmentation.fill import REACH, fill_region
 from segmentation.map_files import map_path, reading_of
 from segmentation.parsers import Parse
 from segmentation.semantic_map import SemanticMap
 
 SIDE = 1024  # longest side of a map on the page, pixels: one of at most this size is painted pixel by pixel
-SURE = 0.6  # probability below which a place is hatched
-UNSURE_WIDTH = 1 / 40  # of the longest side: narrower places are rims of parts, where every parser is unsure
+UNSURE_SHARE = 0.03  # of a picture: with more that is unsure, the advice says so
 GLANCE, ALIKE = (
     16,
     6.0,
@@ -192,19 +191,29 @@ def shown_map(
     small.save(file, "JPEG", quality=88)
     kept = correction_in(drawn) if isinstance(drawn, dict) and alike(drawn.get("of"), now) else None
     layer = correction or (kept if kept and kept.fits(small.size) else Correction.nothing(small.size))
-    unsure = cv2.resize(known.confidence, small.size, interpolation=cv2.INTER_LINEAR) < SURE
-    disc = [max(3, round(max(small.size) * UNSURE_WIDTH))] * 2
-    wide = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, disc)
     return {
         "photo": f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}",
         "automatic": as_text(known.semantic.resized(small.size).labels),
-        "unsure": as_text(cv2.morphologyEx(unsure.astype(np.uint8), cv2.MORPH_OPEN, wide)),
+        "unsure": as_text(unsure_at(known, small.size)),
         "layer": layer.resized(small.size).to_text(),
         "of": now,
         "same": bool(correction or kept),
         "faces": frames(known, picture.size),
         "chosen": known.chosen,
     }
+
+
+def unsure_at(known: Parse, size: tuple[int, int]) -> np.ndarray:
+    """Where the parser is unsure, at (width, height), (H,W) uint8: 1 there and 0 elsewhere."""
+    return cv2.resize(known.unsure.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+
+
+def unsure_share(known: Parse, drawn: object) -> float:
+    """The share of the picture of which the parser is unsure and where nothing was painted."""
+    correction = correction_in(drawn)
+    if correction is None:
+        return float(known.unsure.mean())
+    return float((unsure_at(known, correction.size) * (correction.labels == AUTOMATIC)).mean())
 
 
 def frames(known: Parse, size: tuple[int, int]) -> list[list[float]]:
@@ -287,6 +296,12 @@ def _advice_on(asked: Asked) -> str:
     maps = both[0].semantic, both[1].semantic
     faces = [Face.of(Image.new("L", k.semantic.size), k.semantic, k) for k in both]
     lines = advice(maps, (faces[0].frame, faces[1].frame), (maps[0].size, maps[1].size), settings)
+    lines += [
+        f"The parser is unsure of {share:.0%} of the {name} picture, which is hatched on its map: paint "
+        f"what is wrong there."
+        for name, known, drawn in zip(("content", "style"), asked.known, asked.drawn)
+        if known is not None and (share := unsure_share(known, drawn)) > UNSURE_SHARE
+    ]
     table = "".join(
         f"<tr><td>{label}</td>" + "".join(f"<td>{share:.1%}</td>" for share in each) + "</tr>"
         for label, each in shares(*maps)
