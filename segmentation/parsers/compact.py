@@ -5,7 +5,7 @@ resolution.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import cv2
@@ -33,8 +33,12 @@ LOOKS = (
     (1.3, 352),
     (0.9, 352),
 )  # of the later looks: the square's side in lengths of the face, the pixels it is seen at
-# of the look at the body of a far face: as above, and how many lengths its middle lies below that of the face
+# of the look at the body of a far or leaning face: as above, and how many lengths its middle lies
+# below that of the face
 BODY_LOOK = 3.4, 320, 0.7
+# Degrees from which the look at all of the picture, which sees it as it stands, knows no body, and parts of a
+# head only in a square of so many lengths.
+LEANING, LEANING_HEAD = 20.0, 2.4
 # share of a later look where an earlier one saw the same place: their errors differ, so that the mean has
 # fewer
 TRUSTED = 0.6
@@ -106,18 +110,21 @@ class CompactParser:
         self, rgb: np.ndarray, faces: tuple[FoundFace, ...], here: FoundFace, coarse: Tensor
     ) -> Tensor:
         """Probabilities (19,H,W) of what is around the face: by the look at all of the picture, which knows
-        parts of a head only around a face, and by a look at the body where the face is far.
+        parts of a head only around a face, and by a look at the body where the face is far or leans.
         """
         height, width = rgb.shape[:2]
         margin, size, below = BODY_LOOK
         around = _without(coarse, HEAD_CLASSES)
         rows, columns = coarse.shape[1:]
-        for face in faces:
-            square = _square_at(face.scaled(columns / width), margin, columns, rows, below)
+        for face in (face.scaled(columns / width) for face in faces):
+            if abs(face.tilt) < LEANING:
+                square = _square_at(face, margin, columns, rows, below)
+            else:
+                square = _square_at(replace(face, tilt=0.0), LEANING_HEAD, columns, rows)
             left, top, right, bottom = square.box(columns, rows)
             around[:, top:bottom, left:right] = coarse[:, top:bottom, left:right]
         whole = _enlarged(around, height, width)
-        if margin * here.length < max(height, width):
+        if margin * here.length < max(height, width) or abs(here.tilt) >= LEANING:
             square = _square_at(here, margin, width, height, below)
             _put_onto(whole, square, self._fine(rgb, square, size))
         return whole

@@ -70,6 +70,10 @@ TILE, OVERLAP = 768, 96  # pixels of a tile's side at most, and at least that tw
 FAR_PLACES = (24, 40), (48, 16)  # pixels that a face in a tile is taken to have; how many places are tried
 FAR_AROUND, FAR_BLUR = 7, 3.0  # pixels: features so near each other are of one face; their places are blurred
 FAR_POSSIBLE = 0.03  # probability of features of a second kind, blurred, from which a place is tried
+LOOKS_UPRIGHT, GROWN = (
+    3,
+    1.1,
+)  # at a tilted face at most; how much longer it then is to be looked at once more
 APART = 0.5  # lengths between two faces: what is nearer is the same face seen twice
 
 See = Callable[
@@ -88,23 +92,42 @@ def find_faces(rgb: np.ndarray, see: See) -> tuple[tuple[FoundFace, ...], Tensor
         if longest <= side or any(place.length >= SMALL * longest for place in places):
             break
     places = sorted(places, key=lambda place: -place.length)[:MOST]
-    seen = close_look(picture, places, see) or seen_at_first(whole.numpy(), scale)
-    if not seen:
+    seen = close_look(picture, places, see)
+    first = [] if seen else seen_at_first(whole.numpy(), scale)
+    if not seen and not first:
         seen = close_look(
             picture, [replace(place, tilt=tilt) for place in places for tilt in (-TURN, TURN)], see, KINDS + 1
         )
-    if surest_of(seen) < SURELY_UPRIGHT:
+    if not first and surest_of(seen) < SURELY_UPRIGHT:
         at_first = grouped(whole[None])[0].numpy()
         some = [place for place in places if is_suspected(at_first, place.scaled(scale))][:CLOSER]
         closer = close_look(picture, some, see, upright=True, side=CLOSER_SIDE)
         seen = seen + [pair for pair in closer if pair[0] >= SURELY_UPRIGHT]  # those that were seen stay
-    if surest_of(seen) < SURELY_UPRIGHT:
+    if surest_of(seen) < SURELY_UPRIGHT:  # To the first look alone a face upside down may be an upright one.
         turned = turned_looks(picture, places, see)
         if surest_of(turned) > surest_of(seen) + BETTER:
-            seen = turned
-        elif not seen:
+            seen, first = turned, []
+        elif not seen and not first:
             seen = far_looks(picture, see)
+    seen = seen or first
+    seen = [seen_upright(picture, pair, see) for pair in seen]
     return apart([pair for pair in seen if pair[0] > DOUBTFUL and not is_noise(rgb, pair[1])]), whole
+
+
+def seen_upright(picture: Pyramid, seen: tuple[float, FoundFace], see: See) -> tuple[float, FoundFace]:
+    """A tilted face as it is seen in its tilt: the look that found it may have known a part of it alone.
+    It is looked at again as long as it grows.
+    """
+    score, face = seen
+    for _ in range(LOOKS_UPRIGHT if face.tilt else 0):
+        again = close_look(picture, [face], see, upright=True)
+        if not again:
+            break
+        grown = again[0][1].length > GROWN * face.length
+        score, face = max(score, again[0][0]), again[0][1]
+        if not grown:
+            break
+    return score, face
 
 
 def is_suspected(seen: np.ndarray, place: FoundFace) -> bool:
@@ -253,7 +276,9 @@ def possible_faces(face: np.ndarray) -> list[FoundFace]:
 
 
 def seen_at_first(whole: np.ndarray, scale: float) -> list[tuple[float, FoundFace]]:
-    """Large faces in the first look's class probabilities (19,h,w), as `close_look` has them."""
+    """Large faces in the first look's class probabilities (19,h,w), as `close_look` has them, of those that
+    stand upright.
+    """
     found = []
     seen = grouped(torch.from_numpy(whole)[None])[0].numpy()
     _, regions, stats, _ = cv2.connectedComponentsWithStats(
@@ -264,7 +289,7 @@ def seen_at_first(whole: np.ndarray, scale: float) -> list[tuple[float, FoundFac
             continue
         inside = seen * (regions == k)
         surest = surest_features(inside)
-        if sum(surest[:3]) > SURELY_UPRIGHT:
+        if sum(surest[:3]) > SURELY_UPRIGHT and stands_upright(inside):
             tilt = tilt_of(inside)
             found.append(
                 (

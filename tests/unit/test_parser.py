@@ -28,6 +28,7 @@ from segmentation.parsers.detection import (
     TILE,
     find_faces,
     first_look,
+    seen_upright,
     tile_size,
     tile_starts,
 )
@@ -286,6 +287,30 @@ def test_a_tilted_face_is_seen_upright(face) -> None:
         parse = CompactParser(ByColour(), "cpu")(Image.fromarray(truth.rgb()))
         assert parse.faces[0].tilt == pytest.approx(tilt, abs=10)
         assert (parse.semantic.labels == truth.labels).mean() > 0.96
+
+
+def test_a_tilted_face_that_was_known_in_part_is_seen_whole(face) -> None:
+    """Planted: the mouth alone was taken for a face."""
+    upright = in_larger(face[1].resized((260, 260)), 560, 560, 150, 150)
+    turned = Image.fromarray(upright.rgb()).rotate(-70, center=(280, 280))
+    see = CompactParser(ByColour(), "cpu")._logits
+    (whole,) = find_faces(np.asarray(turned), see)[0]
+    part = replace(whole, x=whole.x - 40, y=whole.y + 15, length=0.6 * whole.length, tilt=whole.tilt - 10)
+    seen = seen_upright(Pyramid(np.asarray(turned)), (2.5, part), see)[1]
+    assert seen.length > 0.8 * whole.length and np.hypot(seen.x - whole.x, seen.y - whole.y) < 30
+
+
+@pytest.mark.parametrize("name, quarters", [("astronaut", 2), ("bust", 1)])
+def test_a_picture_turned_has_the_map_turned(name: str, quarters: int) -> None:
+    """With the body, by a quarter and upside down."""
+    from skimage.data import astronaut
+
+    picture = Image.fromarray(astronaut()) if name == "astronaut" else open_picture(EXAMPLES / "bust.png")
+    upright = load_parser("compact")(picture).semantic.labels
+    body = np.isin(upright, [INDEX["neck"], INDEX["cloth"]])
+    found = load_parser("compact")(picture.rotate(90 * quarters, expand=True)).semantic.labels
+    same = np.rot90(found, -quarters) == upright
+    assert same.mean() > 0.95 and same[body].mean() > 0.9
 
 
 def test_tiles_cover_a_side_and_overlap() -> None:
