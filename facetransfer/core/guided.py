@@ -40,33 +40,9 @@ def guided_rounds(
     """
     if keep_colours and content is not None:
         style = _toned(style, content, (guides[1], guides[0]), 1.0)
-    pixels = None if content is None else _pixels(_toned(content, style, guides, tones))
-    labels, style_labels = _labels(guides[0], size), _labels(guides[1], (style.shape[-2], style.shape[-1]))
-    vectors = np.ones((1, 1), np.float32) if guides[0] is None else guides[0].vectors.cpu().numpy()
-    style_pixels, costs = _pixels(style), class_costs(vectors, labels, style_labels)
-    if content is None or pixels is None:
-        appearance = np.zeros((*size, 4), np.float32), np.zeros((*style_labels.shape, 4), np.float32)
-    else:
-        appearance = appearance_guides(
-            _pixels(content), pixels, style_pixels, labels, style_labels, likeness, costs
-        )
-        appearance = _weighted(appearance[0], guides[0]), _weighted(appearance[1], guides[1])
-    first, kept = pixels if start is None else _pixels(start), None
-    if first is not None and content is not None and guides[0] and guides[1] and guides[0].kept is not None:
-        kept = guides[0].kept.cpu().numpy()
-        if start is None:
-            # Whole, since what is kept is blended in by its share: colours of the photo that were left in
-            # the first picture would stand around it as a fringe.
-            own = _pixels(toned_as_skin(content, style, (guides[0], guides[1])))
-            first = np.where(kept[..., None] > 0, own, first)
-    result = GuidedPicture(first, labels, _position(guides[0], size), appearance[0], kept=kept)
-    allowed = None if guides[1] is None or guides[1].allowed is None else guides[1].allowed.cpu().numpy()
-    source = GuidedPicture(
-        style_pixels, style_labels, _position(guides[1], style_labels.shape), appearance[1], allowed
-    )
-    generator = np.random.default_rng(seed)
-    weights = PatchWeights.of(likeness)
-    rounds = synthesise(result, source, costs, weights, generator, style.device, previous, coherence)
+    pictures, costs = _guided_pictures(content, style, guides, size, likeness, tones, start)
+    weights, generator = PatchWeights.of(likeness), np.random.default_rng(seed)
+    rounds = synthesise(*pictures, costs, weights, generator, style.device, previous, coherence)
     for made in rounds:
         # The style's tones fit the content's by their means over all windows, but not all are taken.
         if keep_colours and content is not None and made.picture.shape[:2] == size:
@@ -74,6 +50,49 @@ def guided_rounds(
             kept_means = with_means_of(made.picture.permute(2, 0, 1)[None], content, guide)
             made = replace(made, picture=kept_means[0].permute(1, 2, 0).contiguous())
         yield made
+
+
+def _guided_pictures(
+    content: Tensor | None,
+    style: Tensor,
+    guides: Guides,
+    size: tuple[int, int],
+    likeness: float,
+    tones: float,
+    start: Tensor | None,
+) -> tuple[tuple[GuidedPicture, GuidedPicture], np.ndarray]:
+    """The result as it starts and the style, with all that guides them, and what each class costs in
+    another's place. The arguments are those of `guided_rounds`.
+    """
+    style_size = style.shape[-2], style.shape[-1]
+    labels, style_labels = _labels(guides[0], size), _labels(guides[1], style_size)
+    vectors = np.ones((1, 1), np.float32) if guides[0] is None else guides[0].vectors.cpu().numpy()
+    style_pixels, costs = _pixels(style), class_costs(vectors, labels, style_labels)
+    if content is None:
+        first = None
+        appearance = np.zeros((*size, 4), np.float32), np.zeros((*style_size, 4), np.float32)
+    else:
+        first = _pixels(_toned(content, style, guides, tones))
+        appearance = appearance_guides(
+            _pixels(content), first, style_pixels, labels, style_labels, likeness, costs
+        )
+        appearance = _weighted(appearance[0], guides[0]), _weighted(appearance[1], guides[1])
+    kept = None
+    if content is not None and first is not None and guides[0] and guides[1] and guides[0].kept is not None:
+        kept = guides[0].kept.cpu().numpy()
+        if start is None:
+            # Whole, since what is kept is blended in by its share: colours of the photo that were left in
+            # the first picture would stand around it as a fringe.
+            own = _pixels(toned_as_skin(content, style, (guides[0], guides[1])))
+            first = np.where(kept[..., None] > 0, own, first)
+    if start is not None:
+        first = _pixels(start)
+    allowed = None if guides[1] is None or guides[1].allowed is None else guides[1].allowed.cpu().numpy()
+    result = GuidedPicture(first, labels, _position(guides[0], size), appearance[0], kept=kept)
+    source = GuidedPicture(
+        style_pixels, style_labels, _position(guides[1], style_size), appearance[1], allowed
+    )
+    return (result, source), costs
 
 
 def _toned(content: Tensor, style: Tensor, guides: Guides, share: float) -> Tensor:
