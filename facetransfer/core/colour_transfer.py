@@ -63,9 +63,9 @@ def toned_as_skin(content: Tensor, style: Tensor, guides: tuple[Guide, Guide]) -
     """
     kept = guides[0].kept
     assert kept is not None
-    inside = kept > 0.5
-    if not inside.any():
+    if not kept.any():
         return content
+    inside = kept > 0.5 * kept.max()  # Of a part of few pixels, which fades from its middle on, too.
     around = torch.bincount(guides[0].labels[inside]).argmax()
     masks = [(guides[0].labels == around) & ~inside, guides[1].labels == around]
     if not masks[0].any():

@@ -96,6 +96,9 @@ def test_a_mouth_of_a_few_pixels_is_kept_too(face, green_face) -> None:
     job = prepare(content, Face.of(*green_face), TransferSettings(size=128))
     *_, last = job.steps()
     assert job.kept == ("mouth",) and last.picture.isfinite().all()
+    gray = green_face[0].convert("L").convert("RGB")
+    *_, last = prepare(content, Face.of(gray, green_face[1]), TransferSettings(size=128)).steps()
+    assert (last.picture.amax(1) - last.picture.amin(1)).max() < 0.005  # It has no colours of the photo.
 
 
 def test_a_gray_style_leaves_no_colours_around_what_is_kept(face) -> None:
