@@ -115,16 +115,18 @@ def find_faces(rgb: np.ndarray, see: See) -> tuple[tuple[FoundFace, ...], Tensor
 
 
 def seen_upright(picture: Pyramid, seen: tuple[float, FoundFace], see: See) -> tuple[float, FoundFace]:
-    """A tilted face as it is seen in its tilt: the look that found it may have known a part of it alone.
-    It is looked at again as long as it grows.
+    """A tilted face as it is seen in its tilt, or upside down where it is surer so: the look that found it may
+    have known a part of it alone. It is looked at again as long as it grows.
     """
     score, face = seen
     for _ in range(LOOKS_UPRIGHT if face.tilt else 0):
-        again = close_look(picture, [face], see, upright=True)
+        ways = [face, replace(face, tilt=(face.tilt + 360) % 360 - 180)]
+        again = close_look(picture, ways, see, upright=True)
         if not again:
             break
-        grown = again[0][1].length > GROWN * face.length
-        score, face = max(score, again[0][0]), again[0][1]
+        best, found = max(again, key=lambda pair: pair[0])
+        grown = found.length > GROWN * face.length
+        score, face = max(score, best), found
         if not grown:
             break
     return score, face

@@ -313,6 +313,12 @@ def test_a_picture_turned_has_the_map_turned(name: str, quarters: int) -> None:
     assert same.mean() > 0.95 and same[body].mean() > 0.9
 
 
+def test_a_face_is_not_taken_for_one_upside_down() -> None:
+    """What is seen of the goblin in the opposite of its tilt is nearly a face too."""
+    turned = open_picture(EXAMPLES / "goblin.png").rotate(215, Image.Resampling.BICUBIC, expand=True)
+    assert load_parser("compact")(turned).faces[0].tilt == pytest.approx(145, abs=15)
+
+
 def test_tiles_cover_a_side_and_overlap() -> None:
     for length in (30, 96, 300, 640, 769, 1280, 1440, 1919, 2560):
         starts, size = tile_starts(length), tile_size(length)
