@@ -177,7 +177,7 @@ def files(pictures: list[Image.Image], parse: Parser) -> Iterator[Case]:
             photo, out = str(Path(folder, "photo.png")), str(Path(folder, "result.png"))
             clear = picture.convert("RGBA")
             alpha = np.full(picture.size[::-1], 255, np.uint8)
-            alpha[: picture.height // 4] = 0
+            alpha[-picture.height // 8 :] = 0  # Where no face is.
             clear.putalpha(Image.fromarray(alpha))
             clear.save(photo)
             for into in ("alone", "content"):

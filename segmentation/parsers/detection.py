@@ -115,8 +115,8 @@ def find_faces(rgb: np.ndarray, see: See) -> tuple[tuple[FoundFace, ...], Tensor
 
 
 def seen_upright(picture: Pyramid, seen: tuple[float, FoundFace], see: See) -> tuple[float, FoundFace]:
-    """A tilted face as it is seen in its tilt, or upside down where it is surer so: the look that found it may
-    have known a part of it alone. It is looked at again as long as it grows.
+    """A tilted face as it is seen in its tilt, or upside down where it is surer so: the look that found it
+    may have known a part of it alone. It is looked at again as long as it grows.
     """
     score, face = seen
     for _ in range(LOOKS_UPRIGHT if face.tilt else 0):
