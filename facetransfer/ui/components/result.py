@@ -492,8 +492,11 @@ def where_from(last: LastRun | None, event: gr.SelectData) -> Iterator[Any]:
 
 def report_words(report: dict[str, Any]) -> str:
     """The numbers of a result for people: what went wrong comes first, and nothing is praised beside it."""
+    return "  \n".join((*_faults_in_words(report), *_numbers_in_words(report)))
+
+
+def _faults_in_words(report: dict[str, Any]) -> list[str]:
     lines = []
-    wrong = report.get("lost") or report.get("face_found") is False
     if report.get("face_found") is False:
         lines.append(
             "The face is **not recognised again** in the result: try more likeness, or a larger size."
@@ -509,6 +512,12 @@ def report_words(report: dict[str, Any]) -> str:
             f"**{report['overused']:.0%}** of the patches come from a few places of the style, which are "
             f"used again and again."
         )
+    return lines
+
+
+def _numbers_in_words(report: dict[str, Any]) -> list[str]:
+    lines = []
+    wrong = report.get("lost") or report.get("face_found") is False
     alike = report.get("likeness")
     if alike is not None and not wrong:
         word = "clearly" if alike > 0.8 else "in part" if alike > 0.5 else "hardly"
@@ -539,7 +548,7 @@ def report_words(report: dict[str, Any]) -> str:
     steps = (0.6, "much softer than"), (0.8, "softer than"), (1.25, "as fine as"), (1.6, "stronger than")
     word = next((word for most, word in steps if sharp < most), "much stronger than")
     lines.append(f"Its detail is **{word}** the style's ({sharp:.2f} times).")
-    return "  \n".join(lines)
+    return lines
 
 
 def command_words(job: Job) -> str:
