@@ -46,7 +46,7 @@ def guide_of(semantic: SemanticMap, frame: FaceFrame | None = None, kept: Collec
         steering = np.array([GUIDES.index("skin" if g in kept else g) for g in GUIDES], np.uint8)
         labels, vectors = steering[GUIDE_OF][semantic.labels], class_vectors().astype(np.float32)
     else:
-        labels, vectors = semantic.labels, np.eye(len(semantic.colours), dtype=np.float32)
+        labels, vectors = semantic.labels.copy(), np.eye(len(semantic.colours), dtype=np.float32)
     frame = frame or semantic.frame()
     guide = Guide(
         torch.from_numpy(labels),

@@ -115,7 +115,8 @@ def _on_grid(picture: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
     cell = max(1.0, min(picture.shape[2:]) * BORDER / BORDER_CELLS)
     size = [round(n / cell) for n in picture.shape[2:]]
     pixels, labels = (
-        F.interpolate(x, size=size, mode="nearest-exact")[0] for x in (picture, guide.labels[None, None])
+        F.interpolate(x, size=size, mode="nearest-exact")[0]
+        for x in (picture, guide.labels[None, None].to(picture.dtype))
     )
     return pixels, labels[0].long()
 

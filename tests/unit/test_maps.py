@@ -66,6 +66,8 @@ def test_hand_painted_maps_bring_their_own_classes(tmp_path: Path) -> None:
         assert [tuple(int(v) for v in semantic.rgb()[30, x]) for x in (15, 45, 75)] == colours
     guides = guides_of(a, b)
     assert guides[0].labels.shape == (60, 90) and len(guides[0].vectors) == 3 and guides[0].position is None
+    mirrored = SemanticMap(a.labels[:, ::-1], a.colours)  # a view, as arrays of pictures may be
+    assert np.array_equal(guides_of(mirrored, b)[0].labels, a.labels[:, ::-1])
 
 
 def test_the_maps_of_other_tools_are_read_as_what_they_are(face, tmp_path: Path) -> None:
