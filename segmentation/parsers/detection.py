@@ -4,8 +4,9 @@ The first look guesses freely, so that small and dark faces are not missed; the 
 features of a face, and says where it is more exactly. A large face that it does not know, as a profile may
 be, counts where the first look saw its features already: with the rest of the head around it.
 
-The networks know upright faces. Where none is plausible, the picture is looked at turned by quarters, then in
-tiles, as far faces need; what is found in these must be plausible.
+The networks know upright faces. Where none is plausible, or only the first look knows one, the picture is
+looked at turned by quarters, then in tiles, as far faces need; what is found in these must be plausible. A
+tilted face is looked at again in its tilt.
 """
 
 from __future__ import annotations
@@ -70,15 +71,15 @@ TILE, OVERLAP = 768, 96  # pixels of a tile's side at most, and at least that tw
 FAR_PLACES = (24, 40), (48, 16)  # pixels that a face in a tile is taken to have; how many places are tried
 FAR_AROUND, FAR_BLUR = 7, 3.0  # pixels: features so near each other are of one face; their places are blurred
 FAR_POSSIBLE = 0.03  # probability of features of a second kind, blurred, from which a place is tried
-LOOKS_UPRIGHT, GROWN = (
-    3,
-    1.1,
-)  # at a tilted face at most; how much longer it then is to be looked at once more
+SAME_LENGTH = 0.7  # of the longer of two faces that are one
+LOOKS_UPRIGHT = 3  # at a tilted face, at most
+GROWN = 1.1  # times as long as before: then it is looked at once more
 APART = 0.5  # lengths between two faces: what is nearer is the same face seen twice
 
 See = Callable[
     ..., Tensor
 ]  # pictures (H,W,3) uint8 of one size -> logits (B,19,h,w) of cells of 2 x 2 pixels
+Seen = tuple[float, FoundFace]  # the probabilities of its surest features, summed, and a face
 
 
 def find_faces(rgb: np.ndarray, see: See) -> tuple[tuple[FoundFace, ...], Tensor]:
@@ -105,18 +106,40 @@ def find_faces(rgb: np.ndarray, see: See) -> tuple[tuple[FoundFace, ...], Tensor
         seen = seen + [pair for pair in closer if pair[0] >= SURELY_UPRIGHT]  # those that were seen stay
     if surest_of(seen) < SURELY_UPRIGHT:  # To the first look alone a face upside down may be an upright one.
         turned = turned_looks(picture, places, see)
-        if surest_of(turned) > surest_of(seen) + BETTER:
+        if surest_of(turned) > (SURELY_UPRIGHT if first else surest_of(seen) + BETTER):
             seen, first = turned, []
         elif not seen and not first:
             seen = far_looks(picture, see)
     seen = seen or first
-    seen = [seen_upright(picture, pair, see) for pair in seen]
-    return apart([pair for pair in seen if pair[0] > DOUBTFUL and not is_noise(rgb, pair[1])]), whole
+    seen = [pair for pair in seen if pair[0] > DOUBTFUL and not is_noise(rgb, pair[1])]
+    faces = [face for _, face in in_their_tilt(picture, apart(seen), see)]
+    return tuple(sorted(faces, key=lambda face: -face.length)), whole
 
 
-def seen_upright(picture: Pyramid, seen: tuple[float, FoundFace], see: See) -> tuple[float, FoundFace]:
+def in_their_tilt(picture: Pyramid, seen: list[Seen], see: See) -> list[Seen]:
+    """Faces as `seen_upright` has them, each once. One that would run into another face stays as it was; two
+    that become the same face were parts of it.
+    """
+    again = [seen_upright(picture, pair, see) for pair in seen]
+    told = []
+    for old, (score, face) in zip(seen, again, strict=True):
+        others = [
+            (known[1], new[1])
+            for known, new in zip(seen, again, strict=True)
+            if known is not old and are_near(face, known[1])
+        ]
+        alone = all(
+            are_near(face, new) and min(face.length, new.length) > SAME_LENGTH * max(face.length, new.length)
+            for _, new in others
+        )
+        told.append((score, face) if alone else old)
+    return apart(told)
+
+
+def seen_upright(picture: Pyramid, seen: Seen, see: See) -> Seen:
     """A tilted face as it is seen in its tilt, or upside down where it is surer so: the look that found it
-    may have known a part of it alone. It is looked at again as long as it grows.
+    may have known a part of it alone. It is looked at again as long as it grows, and stays as it was where
+    the look is worse.
     """
     score, face = seen
     for _ in range(LOOKS_UPRIGHT if face.tilt else 0):
@@ -126,7 +149,9 @@ def seen_upright(picture: Pyramid, seen: tuple[float, FoundFace], see: See) -> t
             break
         best, found = max(again, key=lambda pair: pair[0])
         grown = found.length > GROWN * face.length
-        score, face = max(score, best), found
+        if best < score - BETTER and not (grown and best >= PLAUSIBLE):
+            break
+        score, face = best, found
         if not grown:
             break
     return score, face
@@ -141,7 +166,7 @@ def is_suspected(seen: np.ndarray, place: FoundFace) -> bool:
     return inside.size > 0 and surest_features(inside)[KINDS - 1] > SURE
 
 
-def surest_of(seen: list[tuple[float, FoundFace]]) -> float:
+def surest_of(seen: list[Seen]) -> float:
     """The highest of their scores; 0 where there are none."""
     return max((score for score, _ in seen), default=0.0)
 
@@ -159,19 +184,21 @@ def is_noise(rgb: np.ndarray, face: FoundFace) -> bool:
     return bool(blocks.std() < NOISE * gray.std())
 
 
-def apart(seen: list[tuple[float, FoundFace]]) -> tuple[FoundFace, ...]:
-    """The faces, the largest first, each once: of those that lie together the surest."""
-    faces: list[FoundFace] = []
-    for _, face in sorted(seen, key=lambda pair: -pair[0]):
-        if all(
-            np.hypot(face.x - other.x, face.y - other.y) > APART * max(face.length, other.length)
-            for other in faces
-        ):
-            faces.append(face)
-    return tuple(sorted(faces, key=lambda face: -face.length))
+def are_near(face: FoundFace, other: FoundFace) -> bool:
+    """Whether two faces lie so near each other that they can only be one face."""
+    return bool(np.hypot(face.x - other.x, face.y - other.y) <= APART * max(face.length, other.length))
 
 
-def turned_looks(picture: Pyramid, places: list[FoundFace], see: See) -> list[tuple[float, FoundFace]]:
+def apart(seen: list[Seen]) -> list[Seen]:
+    """The faces, the surest first, each once: of those that lie together the surest."""
+    faces: list[Seen] = []
+    for pair in sorted(seen, key=lambda pair: -pair[0]):
+        if not any(are_near(pair[1], other) for _, other in faces):
+            faces.append(pair)
+    return faces
+
+
+def turned_looks(picture: Pyramid, places: list[FoundFace], see: See) -> list[Seen]:
     """The plausible faces of the picture turned: `places` of the upright look and those of its quarter turns,
     each looked at in several tilts, and again in the tilt that was found.
     """
@@ -196,9 +223,7 @@ def turned_looks(picture: Pyramid, places: list[FoundFace], see: See) -> list[tu
     return seen_again(picture, close_look(picture, tried, see, quick=True), see)
 
 
-def seen_again(
-    picture: Pyramid, seen: list[tuple[float, FoundFace]], see: See
-) -> list[tuple[float, FoundFace]]:
+def seen_again(picture: Pyramid, seen: list[Seen], see: See) -> list[Seen]:
     """Of faces that were found by a guess of their tilt or in a tile: those that are plausible where they are
     seen to be, eyes above the mouth.
     """
@@ -207,7 +232,7 @@ def seen_again(
     return [pair for pair in again if pair[0] >= PLAUSIBLE]
 
 
-def far_looks(picture: Pyramid, see: See) -> list[tuple[float, FoundFace]]:
+def far_looks(picture: Pyramid, see: See) -> list[Seen]:
     """The plausible faces that are too far for the first looks.
 
     The picture is looked at in tiles, where the features of a far face are at least suspected. What looks
@@ -277,7 +302,7 @@ def possible_faces(face: np.ndarray) -> list[FoundFace]:
     ]
 
 
-def seen_at_first(whole: np.ndarray, scale: float) -> list[tuple[float, FoundFace]]:
+def seen_at_first(whole: np.ndarray, scale: float) -> list[Seen]:
     """Large faces in the first look's class probabilities (19,h,w), as `close_look` has them, of those that
     stand upright.
     """
@@ -317,7 +342,7 @@ def close_look(
     upright: bool = False,
     quick: bool = False,
     side: int = CLOSE_SIDE,
-) -> list[tuple[float, FoundFace]]:
+) -> list[Seen]:
     """The places that are faces, each where it is seen to be, with the probabilities of its surest features,
     summed. upright: only those whose features lie as a face's do that stands upright in its square. quick: a
     little less exact, see `parts`. side: pixels at which a square is seen.
@@ -332,9 +357,7 @@ def close_look(
     return found
 
 
-def faces_within(
-    squares: list[Square], seen_parts: np.ndarray, kinds: int, upright: bool
-) -> list[tuple[float, FoundFace]]:
+def faces_within(squares: list[Square], seen_parts: np.ndarray, kinds: int, upright: bool) -> list[Seen]:
     """The faces in squares whose parts (B,5,h,w) are known, see `close_look`."""
     found = []
     for square, seen in zip(squares, seen_parts, strict=True):

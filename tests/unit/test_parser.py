@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from facetransfer import InputError
 from facetransfer.base.images import open_picture
 from segmentation.classes import FACE_CLASSES, HEAD_CLASSES, INDEX, MIRROR, PALETTE
-from segmentation.parsers import FoundFace, Parse, compact, load_parser
+from segmentation.parsers import FoundFace, Parse, compact, detection, load_parser
 from segmentation.parsers.cleanup import drop_scraps
 from segmentation.parsers.compact import CompactParser
 from segmentation.parsers.compact_network import CompactParserNetwork
@@ -311,6 +311,32 @@ def test_a_picture_turned_has_the_map_turned(name: str, quarters: int) -> None:
     found = load_parser("compact")(picture.rotate(90 * quarters, expand=True)).semantic.labels
     same = np.rot90(found, -quarters) == upright
     assert same.mean() > 0.95 and same[body].mean() > 0.9
+
+
+def test_a_face_that_grows_does_not_run_into_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: the large one grows over the small one beside it, which stays. Two parts that grow into the
+    same face are one.
+    """
+    large, small = FoundFace(260.0, 270.0, 186.0, 27.0), FoundFace(144.0, 322.0, 119.0, 20.0)
+    grown = {large: replace(large, x=190.0, y=310.0, length=241.0)}
+    monkeypatch.setattr(
+        detection, "seen_upright", lambda picture, pair, see: (pair[0], grown.get(pair[1], pair[1]))
+    )
+    picture = Pyramid(np.zeros((8, 8, 3), np.uint8))
+    found = detection.in_their_tilt(picture, [(2.9, small), (2.8, large)], lambda *_: torch.zeros(()))
+    assert {face for _, face in found} == {large, small}
+    halves = FoundFace(220.0, 210.0, 80.0, -56.0), FoundFace(208.0, 256.0, 76.0, -79.0)
+    grown = {half: FoundFace(212.0, 230.0 + i, 140.0, -70.0) for i, half in enumerate(halves)}
+    (one,) = detection.in_their_tilt(picture, [(2.9, h) for h in halves], lambda *_: torch.zeros(()))
+    assert one[1].length == 140.0
+
+
+def test_a_worse_look_does_not_move_a_face(monkeypatch: pytest.MonkeyPatch) -> None:
+    face = FoundFace(100.0, 100.0, 80.0, -15.0)
+    worse = replace(face, length=50.0, tilt=-24.0)
+    monkeypatch.setattr(detection, "close_look", lambda *_, **__: [(2.4, worse)])
+    picture = Pyramid(np.zeros((8, 8, 3), np.uint8))
+    assert seen_upright(picture, (2.9, face), lambda *_: torch.zeros(())) == (2.9, face)
 
 
 def test_a_face_is_not_taken_for_one_upside_down() -> None:
