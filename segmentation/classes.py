@@ -78,12 +78,11 @@ HEAD_CLASSES = [
 ]  # what a head has, or wears
 PALETTE = np.array([c.colour for c in CLASSES], dtype=np.uint8)  # (19, 3) RGB
 MIRROR = np.array([INDEX[c.mirror] for c in CLASSES], dtype=np.uint8)  # (19,) class after a horizontal flip
-GUIDES = tuple(dict.fromkeys(c.guide for c in CLASSES))  # the guide channels, in order
-GUIDE_OF = np.array(
-    [GUIDES.index(c.guide) for c in CLASSES], dtype=np.uint8
-)  # (19,) guide channel of a class
+GUIDES = tuple(dict.fromkeys(c.guide for c in CLASSES))  # the guide classes, in order
+GUIDE_OF = np.array([GUIDES.index(c.guide) for c in CLASSES], dtype=np.uint8)  # (19,) guide class of a class
 
-# guide channels that are alike, and how much: a part finds its nearest kin where the other picture lacks it
+HEAD_GUIDES = frozenset(GUIDES[GUIDE_OF[i]] for i in HEAD_CLASSES)  # the guide classes of these
+# guide classes that are alike, and how much: a part finds its nearest kin where the other picture lacks it
 KIN = {
     ("hat", "hair"): 0.5,
     ("hat", "cloth"): 0.3,

@@ -9,7 +9,7 @@ from facetransfer.base.settings import TransferSettings
 from facetransfer.core.features.layers import stride_of
 from facetransfer.core.phases import phases_that_fit, style_layers_of
 from segmentation.alignment import MIRROR_TURN
-from segmentation.classes import CLASSES, GUIDE_OF, GUIDES, guide_words
+from segmentation.classes import CLASSES, GUIDE_OF, GUIDES, HEAD_GUIDES, guide_words
 from segmentation.guidance import substitutes
 from segmentation.semantic_map import FaceFrame, SemanticMap
 
@@ -66,7 +66,7 @@ def advice(
         *lines,
         *_on_small_faces(frames, sizes),
         *_on_alignment(frames, sizes, settings),
-        *(_on_missing_classes(*maps) if frames[1] else []),
+        *_on_missing_classes(*maps, without_face=frames[1] is None),
         *_on_small_parts(maps[0], sizes[0], settings),
     ]
 
@@ -116,10 +116,14 @@ def _on_alignment(
     return lines
 
 
-def _on_missing_classes(content: SemanticMap, style: SemanticMap) -> list[str]:
-    """Advice on guide classes of the content that the style lacks."""
+def _on_missing_classes(content: SemanticMap, style: SemanticMap, without_face: bool) -> list[str]:
+    """Advice on guide classes of the content that the style lacks; of a style `without_face` it was said that
+    it has none of a head's.
+    """
     lines = []
     for part, kin in substitutes(content, style).items():
+        if without_face and part in HEAD_GUIDES:
+            continue
         there = f"{guide_words(kin)} stands in for it" if kin else "whatever is nearest stands in for it"
         lines.append(
             f"The style picture has no {guide_words(part)}: {there}; paint one if something there could "

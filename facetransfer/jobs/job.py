@@ -25,7 +25,7 @@ from facetransfer.jobs.compositing import IntoContent, IntoStyle
 from facetransfer.jobs.face import Face, LocatedFace
 from facetransfer.jobs.recipe import Recipe, fingerprint, versions
 from segmentation.alignment import align
-from segmentation.classes import CLASSES, FACE_CLASSES, GUIDE_OF, GUIDES, INDEX, guide_words
+from segmentation.classes import CLASSES, FACE_CLASSES, GUIDE_OF, GUIDES, HEAD_GUIDES, INDEX, guide_words
 from segmentation.guidance import guides_of, parts_to_keep, substitutes
 from segmentation.parsers import Parser
 from segmentation.semantic_map import SemanticMap
@@ -373,9 +373,11 @@ def _notes(job: Job) -> list[str]:
                 f"style's tones; a strength above 1 makes it of the style all the same"
             )
         missing = job.substitutes
-        if missing and job.style.frame is None:
-            notes.append("no face is known in the style: whatever is nearest stands in for the parts of one")
-            missing = {}
+        if job.style.frame is None and not HEAD_GUIDES.isdisjoint(missing):
+            notes.append(
+                "no face is known in the style: each part of the head is made of whatever is nearest to it"
+            )
+            missing = {part: kin for part, kin in missing.items() if part not in HEAD_GUIDES}
         for part, kin in missing.items():
             notes.append(
                 f"the style has no {guide_words(part)}: "
