@@ -298,7 +298,7 @@ def _advice_on(asked: Asked) -> str:
     lines = advice(maps, (faces[0].frame, faces[1].frame), (maps[0].size, maps[1].size), settings)
     lines += [
         f"The parser is unsure of {share:.0%} of the {name} picture, which is hatched on its map: paint "
-        f"what is wrong there."
+        f"what is wrong there, if anything is."
         for name, known, drawn in zip(("content", "style"), asked.known, asked.drawn)
         if known is not None and (share := unsure_share(known, drawn)) > UNSURE_SHARE
     ]

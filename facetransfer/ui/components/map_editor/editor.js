@@ -225,11 +225,14 @@
     draw(left = 0, top = 0, right = this.width, bottom = this.height) {
       if (!tools.classes.length) return; // the toolbar draws when it is there
       const {layer, automatic, unsure, width, pixels: {data}} = this, fine = Math.ceil(Math.max(width, this.height) / 512);
+      left = Math.max(0, left - fine);
+      top = Math.max(0, top - fine);
       right = Math.min(width, right + fine);
       bottom = Math.min(this.height, bottom + fine);
       for (let y = top; y < bottom; y++) for (let x = left, i = y * width + left; x < right; x++, i++) {
-        const mine = layer[i] !== AUTOMATIC, edge = x >= fine && y >= fine &&
-          (mine !== (layer[i - fine] !== AUTOMATIC) || mine !== (layer[i - fine * width] !== AUTOMATIC));
+        const mine = layer[i] !== AUTOMATIC, painted = n => layer[n] !== AUTOMATIC;
+        const edge = !mine && (x >= fine && painted(i - fine) || x + fine < width && painted(i + fine) ||
+          y >= fine && painted(i - fine * width) || y + fine < this.height && painted(i + fine * width));
         if (edge) { // dashes around what was painted
           data.fill((x + y) % (2 * DASH * fine) < DASH * fine ? 255 : 0, 4 * i, 4 * i + 3);
           data[4 * i + 3] = 255;
