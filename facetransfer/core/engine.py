@@ -83,8 +83,8 @@ def transfer_steps(
             the guide alone says what goes where (the result has the guide's size, "doodle"), and without
             guides either the result is the style's texture, a square of the setting `size`; both then start
             from noise unless a start is given.
-        guides: of content and style, with the same class channels. The methods guided and semantic follow
-            them; mrf only measures its leak by them.
+        guides: of content and style, with the same classes and vectors. The methods guided and semantic
+            follow them; mrf only measures its leak by them.
         start: (1,3,H,W) in [0,1], for the setting start="image".
         strength: (H,W) in [0,2], of the content's size: how much of the style each place takes; 0 keeps the
             content, or the start where one is given. The method guided knows no more than 1.

@@ -15,8 +15,9 @@ class Guide:
     """The guide of one picture.
 
     labels: (H,W) uint8, the class of each pixel.
-    vectors: (K,C), a vector for each class. The inner product of two says how alike the classes are, from 0
-    to 1: a unit matrix for classes of which none is like another. Both pictures of a pair share them.
+    vectors: (K,C), a vector of length 1 for each class. The inner product of two says how alike the classes
+    are, from 0 to 1: a unit matrix for classes of which none is like another. Both pictures of a pair share
+    them.
     position: (2,H,W), x and y from the middle of the face in face sizes, or None where no face is known. Of a
     content, they may be the places in the style's face that correspond to it.
     allowed: (H,W) bool, where patches may be taken from, or None for everywhere. Only the method guided asks
@@ -37,13 +38,19 @@ class Guide:
     kept: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.labels.dim() != 2 or (
-            self.position is not None and self.position.shape != (2, *self.labels.shape)
-        ):
+        if self.labels.dim() != 2 or self.vectors.dim() != 2:
             raise ValueError(
-                f"a guide has labels (H,W) and a position (2,H,W), not {tuple(self.labels.shape)} and "
-                f"{None if self.position is None else tuple(self.position.shape)}"
+                f"a guide has labels (H,W) and vectors (K,C), not {tuple(self.labels.shape)} and "
+                f"{tuple(self.vectors.shape)}"
             )
+        height, width = self.labels.shape
+        for name, wanted in (
+            ("position", (2, height, width)),
+            *((name, (height, width)) for name in ("allowed", "appearance", "kept")),
+        ):
+            values = getattr(self, name)
+            if values is not None and values.shape != wanted:
+                raise ValueError(f"the guide's {name} has the shape {tuple(values.shape)}, not {wanted}")
 
     @classmethod
     def of_one_class(cls, size: tuple[int, int]) -> Guide:
