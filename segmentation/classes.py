@@ -81,7 +81,7 @@ MIRROR = np.array([INDEX[c.mirror] for c in CLASSES], dtype=np.uint8)  # (19,) c
 GUIDES = tuple(dict.fromkeys(c.guide for c in CLASSES))  # the guide classes, in order
 GUIDE_OF = np.array([GUIDES.index(c.guide) for c in CLASSES], dtype=np.uint8)  # (19,) guide class of a class
 
-HEAD_GUIDES = frozenset(GUIDES[GUIDE_OF[i]] for i in HEAD_CLASSES)  # the guide classes of these
+HEAD_GUIDES = frozenset(GUIDES[GUIDE_OF[i]] for i in HEAD_CLASSES)  # the guide classes of a head
 # guide classes that are alike, and how much: a part finds its nearest kin where the other picture lacks it
 KIN = {
     ("hat", "hair"): 0.5,

@@ -13,7 +13,7 @@ from facetransfer.core.features import load_network
 
 DIRECTIONS = 64  # that a cloud of features is looked at from
 QUANTILES = 64  # by which two clouds are compared along a direction
-SAMPLE = 1 << 14  # cells of a class that are compared at most: it changes a distance by a hundredth
+SAMPLE = 1 << 14  # cells of a class that are compared at most: with all of them a distance differs by 1 %
 LEAST = 32  # cells that a class must have in both pictures
 CELL = 4  # pixels of the style's side: windows that are taken from one cell count as one source
 OVERUSED = 6  # times as often as there are windows in a cell, or as its share is, that it is taken

@@ -36,8 +36,8 @@ LOOKS = (
 # of the look at the body of a far or leaning face: as above, and how many lengths its middle lies
 # below that of the face
 BODY_LOOK = 3.4, 320, 0.7
-# Degrees from which the look at all of the picture, which sees it as it stands, knows no body, and parts of a
-# head only in a square of so many lengths.
+# Degrees of tilt from which a face leans. The look at all of the picture is not turned: of a leaning person
+# it is asked for parts of the head alone, in a square of so many lengths of the face.
 LEANING, LEANING_HEAD = 20.0, 2.4
 # share of a later look where an earlier one saw the same place: their errors differ, so that the mean has
 # fewer

@@ -123,16 +123,12 @@ def in_their_tilt(picture: Pyramid, seen: list[Seen], see: See) -> list[Seen]:
     again = [seen_upright(picture, pair, see) for pair in seen]
     told = []
     for old, (score, face) in zip(seen, again, strict=True):
-        others = [
-            (known[1], new[1])
-            for known, new in zip(seen, again, strict=True)
+        met = [  # what became of the other faces that this one has run into
+            new
+            for known, (_, new) in zip(seen, again, strict=True)
             if known is not old and are_near(face, known[1])
         ]
-        alone = all(
-            are_near(face, new) and min(face.length, new.length) > SAME_LENGTH * max(face.length, new.length)
-            for _, new in others
-        )
-        told.append((score, face) if alone else old)
+        told.append((score, face) if all(are_same(face, other) for other in met) else old)
     return apart(told)
 
 
@@ -187,6 +183,12 @@ def is_noise(rgb: np.ndarray, face: FoundFace) -> bool:
 def are_near(face: FoundFace, other: FoundFace) -> bool:
     """Whether two faces lie so near each other that they can only be one face."""
     return bool(np.hypot(face.x - other.x, face.y - other.y) <= APART * max(face.length, other.length))
+
+
+def are_same(face: FoundFace, other: FoundFace) -> bool:
+    """Whether two faces are one: they lie near each other and are nearly of one length."""
+    short, long = sorted((face.length, other.length))
+    return are_near(face, other) and short > SAME_LENGTH * long
 
 
 def apart(seen: list[Seen]) -> list[Seen]:
