@@ -92,8 +92,8 @@ def transfer_steps(
     Yields a Step after each evaluation; stopping the generator stops the work. The same arguments give the
     same bytes on a CPU.
 
-    Raises InputError when a picture has a side under 32 pixels or is too large for the method, the start is
-    missing, or memory is full.
+    Raises InputError when a picture has a side under 32 pixels or is too large for the method, the guides do
+    not go together, the start is missing, or memory is full.
     """
     _check(content, style, guides, settings, start, strength)
     if content is None:
@@ -164,6 +164,13 @@ def _check(
                 f"the {name} picture is {width}x{height} pixels, too many for the method "
                 f"{settings.method}: choose a "
                 f"size of at most {LARGEST_OPTIMISED}, or the method {GUIDED}"
+            )
+    if guides is not None and not torch.equal(guides[0].vectors, guides[1].vectors):
+        raise InputError("the two guides do not have the same classes: give both the same vectors")
+    for guide in guides or ():
+        if (highest := int(guide.labels.max())) >= len(guide.vectors):
+            raise InputError(
+                f"a guide has the label {highest}, but {len(guide.vectors)} vectors: give one for each class"
             )
     if (settings.start == "image") != (start is not None):
         raise InputError(

@@ -315,6 +315,18 @@ def test_guides_without_a_face_have_no_position() -> None:
     assert transfer(*pictures, guides, GUIDED).isfinite().all()
 
 
+def test_guides_that_do_not_go_together_are_refused(face, green_face) -> None:
+    pictures = to_tensor(face[0]), to_tensor(green_face[0])
+    first, second = guides_of(face[1], green_face[1])
+    fewer = replace(second, vectors=second.vectors[:2])
+    for guides, words in (
+        ((first, fewer), "same classes"),
+        ((replace(first, vectors=fewer.vectors), fewer), "label"),
+    ):
+        with pytest.raises(InputError, match=words):
+            next(transfer_steps(*pictures, guides, GUIDED))
+
+
 def level_search() -> tuple[LevelSearch, torch.Tensor, torch.Tensor]:
     """A search among three classes, a picture of the result, and any field."""
     labels = [
